@@ -1,0 +1,17 @@
+//! The wire format of `suara/1`.
+//!
+//! Owns ids, limits, the voice datagram, control messages, their framing, and the codes of errors, refusals and
+//! closes. `PROTOCOL.md` beside this crate is the same thing in prose, and `vectors/` the same thing in bytes; the
+//! three change together. Knows no socket, no clock and no rule of a channel.
+
+pub mod code;
+pub mod frame;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod opus;
+pub mod text;
+pub mod voice;
+
+pub use code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
+pub use ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};

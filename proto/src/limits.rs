@@ -1,0 +1,57 @@
+//! Bounds of the protocol, each with what a higher and a lower value would cost.
+
+use std::time::Duration;
+
+/// Whole datagram in bytes. Safari and Chromium report 1 024 as their largest; higher would vanish silently there,
+/// lower would leave less room for redundant frames.
+pub const MAX_DATAGRAM: usize = 1000;
+
+/// Redundant earlier frames in one voice datagram. Two turn 20 % of loss into less than 1 %; a third costs more bytes
+/// than it mends.
+pub const MAX_REDUNDANT: usize = 2;
+
+/// One Opus packet's sound. RFC 6716 allows 120 ms, which would alone be most of a mouth-to-ear budget.
+pub const MAX_FRAME: Duration = Duration::from_millis(60);
+
+/// One control message from a client in bytes. Holds the largest token that is in use (an RS512 JWT with many
+/// channels is about 8 KiB) with room to spare; higher lets one client make the gateway buffer more.
+pub const MAX_CLIENT_MESSAGE: usize = 64 * 1024;
+
+/// One control message from the gateway in bytes: a roster of [`MAX_MEMBERS`] with long names fits.
+pub const MAX_SERVER_MESSAGE: usize = 4 * 1024 * 1024;
+
+/// Members of one channel. The talker number is 16 bits and rests a minute before it is reused, so that a storm of
+/// joins and leaves needs this distance.
+pub const MAX_MEMBERS: usize = 10_000;
+
+/// Channels that one member is in at a time.
+pub const MAX_CHANNELS_PER_MEMBER: usize = 64;
+
+/// Members that one trunk attaches.
+pub const MAX_MEMBERS_PER_TRUNK: usize = 20_000;
+
+/// A channel's name in bytes.
+pub const MAX_CHANNEL_NAME: usize = 128;
+
+/// A user id or a display name in bytes, as tokens carry them; longer ones are refused at log-in.
+pub const MAX_USER_NAME: usize = 128;
+
+/// From the session's start to its `hello`. Less would refuse phones on slow links; more keeps half-open sessions.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client sends a `ping` at least this often when it has nothing else to say on the control stream.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// A session without a sign of life for this long is closed: three heartbeats.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// While the floor is held `floor_taken` is repeated this often. A client that has heard neither it nor voice for
+/// three of these clears the talker by itself.
+pub const FLOOR_RENEWAL: Duration = Duration::from_secs(2);
+
+/// A talker number rests this long after its member left, so that a late frame can't be taken for a newcomer's.
+pub const TALKER_REUSE: Duration = Duration::from_secs(60);
+
+/// After a Release the talker's last frames may still be in flight: they are forwarded this long, unless the floor is
+/// granted again before. Higher would hold no one up, but lets a client talk on after its Release.
+pub const RELEASE_TAIL: Duration = Duration::from_millis(150);

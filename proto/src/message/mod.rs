@@ -1,0 +1,104 @@
+//! Control messages: JSON objects that say what they are in `type`.
+//!
+//! [`ClientMessage`] and [`ServerMessage`] are the two directions; [`decode_client`] and [`decode_server`] read them,
+//! borrowing strings from the input where JSON's escapes allow. Unknown fields are ignored by both sides. An unknown
+//! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
+
+mod client;
+mod server;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use client::ClientMessage;
+pub use server::{ChannelMode, Member, Right, Rights, ServerMessage, TalkerInfo, TalkerLeft};
+
+use crate::code::ErrorCode;
+
+/// Why bytes are no control message. The texts are safe to send back: they quote no value of the input.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// Not a JSON object with a string `type`.
+    #[error("not a JSON object with a string \"type\"")]
+    Malformed,
+    /// A type that this side doesn't know.
+    #[error("unknown message type")]
+    UnknownType,
+    /// A known type with a field missing or of the wrong kind.
+    #[error("{kind}: a field is missing or of the wrong kind")]
+    BadField {
+        /// The message's type.
+        kind: &'static str,
+    },
+}
+
+impl MessageError {
+    /// The code under which the gateway reports it.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Malformed => ErrorCode::Malformed,
+            Self::UnknownType => ErrorCode::UnknownType,
+            Self::BadField { .. } => ErrorCode::BadField,
+        }
+    }
+}
+
+/// Reads a message from a client.
+///
+/// # Errors
+/// Says which of the three faults it is; see [`MessageError`].
+pub fn decode_client(json: &[u8]) -> Result<ClientMessage<'_>, MessageError> {
+    decode(json, client::TYPES)
+}
+
+/// Reads a message from the gateway.
+///
+/// # Errors
+/// Says which of the three faults it is; see [`MessageError`].
+pub fn decode_server(json: &[u8]) -> Result<ServerMessage<'_>, MessageError> {
+    decode(json, server::TYPES)
+}
+
+/// Writes a message with its length in front, ready for a control stream.
+#[must_use]
+pub fn encode(message: &impl Serialize) -> Bytes {
+    // Serialization of our own types can't fail: their keys are strings and their numbers finite.
+    crate::frame::join(&serde_json::to_vec(message).unwrap_or_default())
+}
+
+/// The request number of a message that could not be read whole, so that its refusal finds its asker.
+#[must_use]
+pub fn request_of(json: &[u8]) -> Option<crate::RequestId> {
+    #[derive(Deserialize)]
+    struct Asked {
+        request: crate::RequestId,
+    }
+    serde_json::from_slice::<Asked>(json).ok().map(|asked| asked.request)
+}
+
+fn decode<'a, M: Deserialize<'a>>(json: &'a [u8], types: &[&'static str]) -> Result<M, MessageError> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+    }
+    // The good case parses once; only a bad message is looked at again, to name its fault.
+    serde_json::from_slice(json).map_err(|_| match serde_json::from_slice::<Envelope<'_>>(json) {
+        Err(_) => MessageError::Malformed,
+        Ok(envelope) => match types.iter().find(|known| **known == envelope.kind) {
+            None => MessageError::UnknownType,
+            Some(&kind) => MessageError::BadField { kind },
+        },
+    })
+}
+
+macro_rules! type_names {
+    ($($name:literal),* $(,)?) => {
+        pub(super) const TYPES: &[&str] = &[$($name),*];
+    };
+}
+pub(crate) use type_names;

@@ -1,0 +1,361 @@
+//! What the gateway says.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
+use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
+
+super::type_names![
+    "welcome",
+    "renewed",
+    "attached",
+    "detached",
+    "joined",
+    "left",
+    "roster",
+    "floor_granted",
+    "floor_deny",
+    "floor_taken",
+    "floor_idle",
+    "floor_revoke",
+    "error",
+    "draining",
+    "closing",
+    "pong",
+];
+
+/// A message from the gateway to a client. `member` stands only in messages to a trunk that are about one of its
+/// members; those without it are about a channel, and come once to each session in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage<'a> {
+    /// The answer to `hello`.
+    Welcome {
+        /// The protocol version of this session.
+        version: u32,
+        /// Names the session in logs and support cases; gives no rights.
+        #[serde(borrow)]
+        session: Cow<'a, str>,
+        /// Who the token says you are.
+        #[serde(borrow)]
+        user: Cow<'a, str>,
+        /// How others see you.
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        /// The token's role.
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+        /// When the token ends, in seconds since 1970 (UTC).
+        expires: u64,
+        /// Say something at least this often.
+        heartbeat_ms: u32,
+        /// Having heard nothing for this long, either side takes the other for gone.
+        idle_timeout_ms: u32,
+        /// `floor_taken` is repeated this often.
+        floor_renewal_ms: u32,
+    },
+    /// The answer to `renew`.
+    Renewed {
+        /// Which.
+        request: RequestId,
+        /// When the fresh token ends.
+        expires: u64,
+    },
+    /// The answer to `attach`.
+    Attached {
+        /// Which.
+        request: RequestId,
+        /// The member.
+        member: MemberRef,
+        /// Who the token says it is.
+        #[serde(borrow)]
+        user: Cow<'a, str>,
+        /// How others see it.
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        /// The token's role.
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+        /// When the token ends.
+        expires: u64,
+    },
+    /// A trunk's member is no longer served; the trunk closes its leg.
+    Detached {
+        /// Which.
+        member: MemberRef,
+        /// Why.
+        code: CloseCode,
+    },
+    /// The answer to `join`.
+    Joined {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The channel's number from now on.
+        channel: ChannelNumber,
+        /// Its name, as asked for.
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        /// You, in this channel.
+        talker: TalkerNumber,
+        /// What you may do here.
+        rights: Rights,
+        /// How the floor works here.
+        mode: ChannelMode,
+        /// The roster's version that follows.
+        version: u64,
+        /// Everybody here, you included; left out towards a trunk that knows the channel already.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        members: Option<Vec<Member<'a>>>,
+        /// Who talks at this moment.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        talking: Option<TalkerInfo<'a>>,
+    },
+    /// You are no longer in the channel.
+    Left {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Which.
+        channel: ChannelNumber,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// Who came and who went; or, with `members`, who is here.
+    Roster {
+        /// Where.
+        channel: ChannelNumber,
+        /// The version that this leads from; missing with `members`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
+        /// The version that this leads to.
+        version: u64,
+        /// The whole roster, on request.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        members: Option<Vec<Member<'a>>>,
+        /// Who came.
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        joined: Vec<Member<'a>>,
+        /// Who went.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<TalkerLeft>,
+    },
+    /// Floor Granted (TS 24.380, section 8.2.5).
+    FloorGranted {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// The request that this answers.
+        request: RequestId,
+        /// To be put into every frame.
+        grant: Grant,
+        /// How long you may talk.
+        duration_ms: u32,
+    },
+    /// Floor Deny (TS 24.380, section 8.2.6).
+    FloorDeny {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// The request that this answers.
+        request: RequestId,
+        /// Why.
+        cause: DenyCause,
+    },
+    /// Floor Taken (TS 24.380, section 8.2.9): to everybody in the channel, the talker included; repeated while it
+    /// lasts.
+    FloorTaken {
+        /// Where.
+        channel: ChannelNumber,
+        /// By whom.
+        #[serde(borrow, flatten)]
+        talking: TalkerInfo<'a>,
+    },
+    /// Floor Idle (TS 24.380, section 8.2.7): nobody talks.
+    FloorIdle {
+        /// Where.
+        channel: ChannelNumber,
+        /// The grant that ended.
+        grant: Grant,
+    },
+    /// Floor Revoke (TS 24.380, section 8.2.10): stop talking, and release.
+    FloorRevoke {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// What is taken back.
+        grant: Grant,
+        /// Why.
+        cause: RevokeCause,
+        /// What is said until then is still heard.
+        grace_ms: u32,
+    },
+    /// A request was refused, or a message made no sense.
+    Error {
+        /// Which, where it had a number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// What is wrong.
+        code: ErrorCode,
+        /// The same in words, for a developer's eyes.
+        #[serde(borrow)]
+        message: Cow<'a, str>,
+    },
+    /// The gateway will stop: reconnect when it suits you, within the time given.
+    Draining {
+        /// Sessions that are still there then are closed.
+        deadline_ms: u32,
+    },
+    /// The last message: the session is closed right after it.
+    Closing {
+        /// Why.
+        code: CloseCode,
+        /// The same in words.
+        #[serde(borrow)]
+        reason: Cow<'a, str>,
+        /// Don't come back sooner.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u32>,
+    },
+    /// The answer to `ping`.
+    Pong {
+        /// From the `ping`.
+        nonce: u32,
+    },
+}
+
+/// One member of a channel, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member<'a> {
+    /// Its number in voice frames.
+    pub talker: TalkerNumber,
+    /// Who it is.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+    /// The name to show.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The token's role.
+    #[serde(borrow)]
+    pub role: Cow<'a, str>,
+    /// May not talk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listen_only: bool,
+}
+
+/// A member that went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalkerLeft {
+    /// Which.
+    pub talker: TalkerNumber,
+    /// Why.
+    pub reason: LeaveReason,
+}
+
+/// Who holds the floor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalkerInfo<'a> {
+    /// Its number in voice frames.
+    pub talker: TalkerNumber,
+    /// Who it is, for those whose roster is behind.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+    /// The name to show.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// By which grant.
+    pub grant: Grant,
+    /// Until the talk limit ends it.
+    pub remaining_ms: u32,
+}
+
+/// How a channel's floor works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelMode {
+    /// One talker at a time.
+    #[default]
+    Ptt,
+}
+
+/// One thing that a member may do in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    /// To be there and hear.
+    Listen,
+    /// To ask for the floor.
+    Talk,
+    /// To raise an emergency.
+    Emergency,
+    /// To revoke, mute, clear, patch.
+    Dispatch,
+}
+
+impl Right {
+    /// Every right.
+    pub const ALL: [Self; 4] = [Self::Listen, Self::Talk, Self::Emergency, Self::Dispatch];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A set of [`Right`]s; a list of names on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Right>", into = "Vec<Right>")]
+pub struct Rights(u8);
+
+impl Rights {
+    /// May do nothing.
+    pub const NONE: Self = Self(0);
+
+    /// May do everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Right::ALL.into_iter().collect()
+    }
+
+    /// Whether `right` is among them.
+    #[must_use]
+    pub const fn has(self, right: Right) -> bool {
+        self.0 & right.bit() != 0
+    }
+
+    /// These and those.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl FromIterator<Right> for Rights {
+    fn from_iter<I: IntoIterator<Item = Right>>(rights: I) -> Self {
+        Self(rights.into_iter().fold(0, |set, right| set | right.bit()))
+    }
+}
+
+impl From<Vec<Right>> for Rights {
+    fn from(rights: Vec<Right>) -> Self {
+        rights.into_iter().collect()
+    }
+}
+
+impl From<Rights> for Vec<Right> {
+    fn from(rights: Rights) -> Self {
+        Right::ALL.into_iter().filter(|right| rights.has(*right)).collect()
+    }
+}
