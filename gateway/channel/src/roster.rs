@@ -1,0 +1,177 @@
+//! Who is in the channel: members, the numbers they are known by, and what changed since it was last told.
+//!
+//! Knows nothing of the floor: a member that leaves while it talks is the channel's business.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
+use std::ops::{Bound, RangeInclusive};
+use std::sync::Arc;
+use std::time::Duration;
+
+use suara_proto::message::{Right, Rights, TalkerLeft};
+use suara_proto::{LeaveReason, TalkerNumber};
+use thiserror::Error;
+
+use crate::effect::RosterDelta;
+use crate::settings::Settings;
+use crate::time::Time;
+
+/// Who a member is, as its token says. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's id. Several members may have the same: a member is a device.
+    pub user: Arc<str>,
+    /// The name to show.
+    pub name: Arc<str>,
+    /// The token's role.
+    pub role: Arc<str>,
+}
+
+impl Identity {
+    /// Puts an identity together.
+    #[must_use]
+    pub fn new(user: impl Into<Arc<str>>, name: impl Into<Arc<str>>, role: impl Into<Arc<str>>) -> Self {
+        Self { user: user.into(), name: name.into(), role: role.into() }
+    }
+}
+
+/// One who is in the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its number in this channel, never 0.
+    pub talker: TalkerNumber,
+    /// Who it is.
+    pub who: Identity,
+    /// What it may do here.
+    pub rights: Rights,
+}
+
+impl Member {
+    /// Whether it is here to hear only.
+    #[must_use]
+    pub const fn is_listen_only(&self) -> bool {
+        !self.rights.has(Right::Talk)
+    }
+}
+
+/// Why somebody may not enter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum JoinError {
+    /// Without [`Right::Listen`].
+    #[error("no right to listen to this channel")]
+    MayNotListen,
+    /// [`Settings::max_members`] are here, or every talker number is in use or at rest.
+    #[error("the channel is full")]
+    Full,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    members: BTreeMap<TalkerNumber, Member>,
+    numbers: Numbers,
+    version: u64,
+    /// The version that was last told; the two lists are what happened since.
+    told: u64,
+    joined: Vec<Member>,
+    left: Vec<TalkerLeft>,
+}
+
+impl Roster {
+    pub(crate) fn join(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        who: Identity,
+        rights: Rights,
+    ) -> Result<TalkerNumber, JoinError> {
+        if !rights.has(Right::Listen) {
+            return Err(JoinError::MayNotListen);
+        }
+        if self.members.len() >= settings.max_members {
+            return Err(JoinError::Full);
+        }
+        let talker = self.numbers.take(now).ok_or(JoinError::Full)?;
+        let member = Member { talker, who, rights };
+        self.joined.push(member.clone());
+        self.members.insert(talker, member);
+        self.version += 1;
+        Ok(talker)
+    }
+
+    pub(crate) fn leave(&mut self, talker: TalkerNumber, reason: LeaveReason) -> bool {
+        let was_here = self.members.remove(&talker).is_some();
+        if was_here {
+            self.left.push(TalkerLeft { talker, reason });
+            self.version += 1;
+        }
+        was_here
+    }
+
+    /// What is still to be told, once. The numbers of those who left come to rest only now: were one given anew within
+    /// the same delta, "put in, then remove" would remove the newcomer.
+    pub(crate) fn take_delta(&mut self, now: Time, rest: Duration) -> Option<RosterDelta> {
+        if self.told == self.version {
+            return None;
+        }
+        for gone in &self.left {
+            self.numbers.rest(gone.talker, now + rest);
+        }
+        Some(RosterDelta {
+            since: mem::replace(&mut self.told, self.version),
+            version: self.version,
+            joined: mem::take(&mut self.joined),
+            left: mem::take(&mut self.left),
+        })
+    }
+
+    pub(crate) fn get(&self, talker: TalkerNumber) -> Option<&Member> {
+        self.members.get(&talker)
+    }
+
+    pub(crate) fn members(&self) -> impl ExactSizeIterator<Item = &Member> {
+        self.members.values()
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// Talker numbers: ascending from 1, and round again through those that have rested.
+#[derive(Debug)]
+struct Numbers {
+    /// Never given yet.
+    fresh: RangeInclusive<u16>,
+    /// Given before, and rested.
+    free: BTreeSet<u16>,
+    /// At rest until a time, in the order of those times.
+    resting: VecDeque<(Time, u16)>,
+    last: u16,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { fresh: 1..=u16::MAX, free: BTreeSet::new(), resting: VecDeque::new(), last: 0 }
+    }
+}
+
+impl Numbers {
+    fn take(&mut self, now: Time) -> Option<TalkerNumber> {
+        while let Some((_, number)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
+            self.free.insert(number);
+        }
+        let number = self.fresh.next().or_else(|| self.next_free())?;
+        self.free.remove(&number);
+        self.last = number;
+        Some(TalkerNumber(number))
+    }
+
+    fn next_free(&self) -> Option<u16> {
+        let after_last = (Bound::Excluded(self.last), Bound::Unbounded);
+        self.free.range(after_last).next().or_else(|| self.free.first()).copied()
+    }
+
+    fn rest(&mut self, number: TalkerNumber, until: Time) {
+        self.resting.push_back((until, number.0));
+    }
+}
