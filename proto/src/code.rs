@@ -1,4 +1,7 @@
 //! The words in which a gateway says no: errors, denials, revocations, leaves and closes.
+//!
+//! Each list ends with `other`, which is also what an unknown name is read as: a newer gateway may have more of them,
+//! and its message must still be understood.
 
 use std::fmt;
 
@@ -10,22 +13,25 @@ macro_rules! codes {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $enum {
             $($(#[$variant_doc])* #[serde(rename = $name)] $variant,)*
+            /// None of these; and what a newer peer's code is read as.
+            #[serde(rename = "other", other)]
+            Other,
         }
 
         impl $enum {
             /// Every code, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)* Self::Other];
 
             /// The name on the wire and in metrics.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
+                match self { $(Self::$variant => $name,)* Self::Other => "other" }
             }
 
             /// The number, where a code travels as one (a close capsule, 3GPP's cause fields).
             #[must_use]
             pub const fn number(self) -> u32 {
-                match self { $(Self::$variant => $number),* }
+                match self { $(Self::$variant => $number,)* Self::Other => 255 }
             }
         }
 
@@ -122,8 +128,6 @@ codes! {
         NoResources = 6, "no_resources";
         /// The queue is full.
         QueueFull = 7, "queue_full";
-        /// None of the others.
-        Other = 255, "other";
     }
 }
 
@@ -138,8 +142,6 @@ codes! {
         PreEmpted = 4, "pre_empted";
         /// No resources left to go on.
         NoResources = 6, "no_resources";
-        /// None of the others.
-        Other = 255, "other";
     }
 }
 
@@ -160,6 +162,12 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newer_peers_code_is_read_as_other() {
+        assert_eq!(serde_json::from_str::<CloseCode>("\"moon_phase\"").unwrap(), CloseCode::Other);
+        assert!(serde_json::from_str::<CloseCode>("7").is_err());
+    }
 
     #[test]
     fn a_code_is_written_as_its_name() {

@@ -30,6 +30,17 @@ pub enum FrameError {
     Empty,
 }
 
+impl FrameError {
+    /// The error's stable name, as in `vectors/frames.json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too_long",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// Takes one message off the front of `buffer`; `Ok(None)` asks for more bytes.
 ///
 /// # Errors

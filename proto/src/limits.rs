@@ -17,8 +17,9 @@ pub const MAX_FRAME: Duration = Duration::from_millis(60);
 /// channels is about 8 KiB) with room to spare; higher lets one client make the gateway buffer more.
 pub const MAX_CLIENT_MESSAGE: usize = 64 * 1024;
 
-/// One control message from the gateway in bytes: a roster of [`MAX_MEMBERS`] with long names fits.
-pub const MAX_SERVER_MESSAGE: usize = 4 * 1024 * 1024;
+/// One control message from the gateway in bytes: a roster of [`MAX_MEMBERS`] whose names are as long as they may be
+/// and all quotes (two bytes each in JSON) is 8.4 MB, and fits.
+pub const MAX_SERVER_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// Members of one channel. The talker number is 16 bits and rests a minute before it is reused, so that a storm of
 /// joins and leaves needs this distance.

@@ -162,19 +162,19 @@ impl<'a> VoiceFrame<'a> {
     /// Reads a datagram; the packets borrow from it.
     ///
     /// # Errors
-    /// Names the first fault found, in the order of the bytes.
+    /// Names the first fault found: the whole length's upper bound, then in the order of the bytes.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, VoiceError> {
         if bytes.len() > MAX_DATAGRAM {
             return Err(VoiceError::TooLong);
         }
+        // Kind and version come before the length: other kinds and versions may be shorter.
+        match *bytes {
+            [kind, ..] if kind != KIND_VOICE => return Err(VoiceError::Kind(kind)),
+            [_, version, ..] if version != VERSION => return Err(VoiceError::Version(version)),
+            _ => {}
+        }
         let (fixed, mut rest) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(VoiceError::Truncated)?;
-        let [kind, version, flags, count, s0, s1, t0, t1, time @ .., c0, c1, c2, c3, g0, g1, g2, g3] = *fixed;
-        if kind != KIND_VOICE {
-            return Err(VoiceError::Kind(kind));
-        }
-        if version != VERSION {
-            return Err(VoiceError::Version(version));
-        }
+        let [_, _, flags, count, s0, s1, t0, t1, time @ .., c0, c1, c2, c3, g0, g1, g2, g3] = *fixed;
         let header = Header {
             flags: Flags::from_bits(flags).ok_or(VoiceError::ReservedFlags(flags))?,
             sequence: u16::from_be_bytes([s0, s1]),

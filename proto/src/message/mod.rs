@@ -5,6 +5,7 @@
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
 mod client;
+mod rights;
 mod server;
 
 use std::borrow::Cow;
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use client::ClientMessage;
-pub use server::{ChannelMode, Member, Right, Rights, ServerMessage, TalkerInfo, TalkerLeft};
+pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
+pub use rights::{Right, Rights};
+pub use server::{ChannelMode, Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
 
 use crate::code::ErrorCode;
 
@@ -77,28 +79,46 @@ pub fn request_of(json: &[u8]) -> Option<crate::RequestId> {
     struct Asked {
         request: crate::RequestId,
     }
+    if !is_object(json) {
+        return None;
+    }
     serde_json::from_slice::<Asked>(json).ok().map(|asked| asked.request)
 }
 
 fn decode<'a, M: Deserialize<'a>>(json: &'a [u8], types: &[&'static str]) -> Result<M, MessageError> {
+    if !is_object(json) {
+        return Err(MessageError::Malformed);
+    }
+    // The good case parses once; only a bad message is looked at again, to name its fault.
+    serde_json::from_slice(json).map_err(|_| fault(json, types))
+}
+
+fn fault(json: &[u8], types: &[&'static str]) -> MessageError {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow, rename = "type")]
         kind: Cow<'a, str>,
     }
-    // The good case parses once; only a bad message is looked at again, to name its fault.
-    serde_json::from_slice(json).map_err(|_| match serde_json::from_slice::<Envelope<'_>>(json) {
-        Err(_) => MessageError::Malformed,
-        Ok(envelope) => match types.iter().find(|known| **known == envelope.kind) {
-            None => MessageError::UnknownType,
-            Some(&kind) => MessageError::BadField { kind },
-        },
-    })
+    // What serde_json skips, it doesn't check for being UTF-8.
+    let text = str::from_utf8(json).ok();
+    let Some(envelope) = text.and_then(|text| serde_json::from_str::<Envelope<'_>>(text).ok()) else {
+        return MessageError::Malformed;
+    };
+    match types.iter().find(|known| **known == envelope.kind) {
+        None => MessageError::UnknownType,
+        Some(&kind) => MessageError::BadField { kind },
+    }
+}
+
+/// Whether the first thing in `json` is an object: serde would take a list of the same values as well.
+fn is_object(json: &[u8]) -> bool {
+    json.iter().find(|byte| !b" \t\r\n".contains(byte)) == Some(&b'{')
 }
 
 macro_rules! type_names {
     ($($name:literal),* $(,)?) => {
-        pub(super) const TYPES: &[&str] = &[$($name),*];
+        /// The types that this direction knows.
+        pub const TYPES: &[&str] = &[$($name),*];
     };
 }
 pub(crate) use type_names;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::rights::Rights;
 use crate::code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
 use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
 
@@ -138,10 +139,15 @@ pub enum ServerMessage<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         members: Option<Vec<Member<'a>>>,
         /// Who came.
-        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(
+            borrow,
+            default,
+            deserialize_with = "null_is_missing",
+            skip_serializing_if = "Vec::is_empty"
+        )]
         joined: Vec<Member<'a>>,
         /// Who went.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "Vec::is_empty")]
         left: Vec<TalkerLeft>,
     },
     /// Floor Granted (TS 24.380, section 8.2.5).
@@ -252,7 +258,7 @@ pub struct Member<'a> {
     #[serde(borrow)]
     pub role: Cow<'a, str>,
     /// May not talk.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "std::ops::Not::not")]
     pub listen_only: bool,
 }
 
@@ -289,73 +295,15 @@ pub enum ChannelMode {
     /// One talker at a time.
     #[default]
     Ptt,
+    /// What a newer gateway's mode is read as: its rules aren't known here, so don't ask for the floor.
+    #[serde(other)]
+    Other,
 }
 
-/// One thing that a member may do in a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Right {
-    /// To be there and hear.
-    Listen,
-    /// To ask for the floor.
-    Talk,
-    /// To raise an emergency.
-    Emergency,
-    /// To revoke, mute, clear, patch.
-    Dispatch,
-}
-
-impl Right {
-    /// Every right.
-    pub const ALL: [Self; 4] = [Self::Listen, Self::Talk, Self::Emergency, Self::Dispatch];
-
-    const fn bit(self) -> u8 {
-        1 << self as u8
-    }
-}
-
-/// A set of [`Right`]s; a list of names on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<Right>", into = "Vec<Right>")]
-pub struct Rights(u8);
-
-impl Rights {
-    /// May do nothing.
-    pub const NONE: Self = Self(0);
-
-    /// May do everything.
-    #[must_use]
-    pub fn all() -> Self {
-        Right::ALL.into_iter().collect()
-    }
-
-    /// Whether `right` is among them.
-    #[must_use]
-    pub const fn has(self, right: Right) -> bool {
-        self.0 & right.bit() != 0
-    }
-
-    /// These and those.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl FromIterator<Right> for Rights {
-    fn from_iter<I: IntoIterator<Item = Right>>(rights: I) -> Self {
-        Self(rights.into_iter().fold(0, |set, right| set | right.bit()))
-    }
-}
-
-impl From<Vec<Right>> for Rights {
-    fn from(rights: Vec<Right>) -> Self {
-        rights.into_iter().collect()
-    }
-}
-
-impl From<Rights> for Vec<Right> {
-    fn from(rights: Rights) -> Self {
-        Right::ALL.into_iter().filter(|right| rights.has(*right)).collect()
-    }
+fn null_is_missing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
