@@ -41,15 +41,16 @@ impl Channel {
     /// # Errors
     /// Without the right to listen, and when there is no room.
     pub fn join(&mut self, now: Time, who: Identity, rights: Rights) -> Result<TalkerNumber, JoinError> {
-        let now = self.advance(now);
-        self.roster.join(now, &self.settings, who, rights)
+        self.advance(now);
+        self.roster.join(self.now, &self.settings, who, rights)
     }
 
     /// A member goes, or is gone; `false` when it wasn't here. A holder's floor is idle at once, and nothing of it is
     /// forwarded any more.
     pub fn leave(&mut self, now: Time, talker: TalkerNumber, reason: LeaveReason) -> bool {
+        self.advance(now);
         let was_here = self.roster.leave(talker, reason);
-        let (step, floor) = self.step(now);
+        let (step, floor) = self.step();
         floor.leave(step, talker);
         was_here
     }
@@ -63,13 +64,14 @@ impl Channel {
     ///   end;
     /// - the epoch's and all later epochs' grants are used up: [`DenyCause::NoResources`].
     pub fn floor_request(&mut self, now: Time, talker: TalkerNumber, request: RequestId) {
+        self.advance(now);
         let Some(member) = self.roster.get(talker) else { return };
         if member.is_listen_only() {
             self.effects.push_back(Effect::Deny { talker, request, cause: DenyCause::ReceiveOnly });
             return;
         }
         let claim = Claim { talker, who: member.who.clone(), request };
-        let (step, floor) = self.step(now);
+        let (step, floor) = self.step();
         floor.request(step, claim);
     }
 
@@ -77,8 +79,9 @@ impl Channel {
     /// [`Settings::release_tail`], unless it is granted again before. A grant that the member doesn't hold is refused
     /// with `wrong_grant`, but for its own one that T1 or T3 ended last: that Release crossed the Idle on its way.
     pub fn floor_release(&mut self, now: Time, talker: TalkerNumber, grant: Grant) {
+        self.advance(now);
         if self.roster.get(talker).is_some() {
-            let (step, floor) = self.step(now);
+            let (step, floor) = self.step();
             floor.release(step, Speaker { talker, grant });
         }
     }
@@ -100,7 +103,8 @@ impl Channel {
     /// Lets take effect what is due at `now`: T1, T2, T3, the end of a tail, the repetition of Taken. Harmless when
     /// nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
-        let (step, floor) = self.step(now);
+        self.advance(now);
+        let (step, floor) = self.step();
         floor.handle_timeout(step);
     }
 
@@ -160,13 +164,12 @@ impl Channel {
         &self.settings
     }
 
-    fn advance(&mut self, now: Time) -> Time {
+    fn advance(&mut self, now: Time) {
         self.now = self.now.max(now);
-        self.now
     }
 
-    fn step(&mut self, now: Time) -> (Step<'_>, &mut Floor) {
-        let now = self.advance(now);
-        (Step { now, settings: &self.settings, effects: &mut self.effects }, &mut self.floor)
+    fn step(&mut self) -> (Step<'_>, &mut Floor) {
+        let step = Step { now: self.now, settings: &self.settings, effects: &mut self.effects };
+        (step, &mut self.floor)
     }
 }

@@ -127,14 +127,14 @@ impl Floor {
 
 #[derive(Debug, Default)]
 enum State {
-    /// `G: Floor Idle`.
+    /// `G: Floor Idle` (6.3.4.3).
     #[default]
     Idle,
     /// `G: Floor Idle`, while the released grant's last frames come in.
     Tail { speaker: Speaker, until: Time },
-    /// `G: Floor Taken`. T1 runs from the burst's last voice; `limit` is T2's end.
+    /// `G: Floor Taken` (6.3.4.4). T1 runs from the burst's last voice; `limit` is T2's end.
     Taken { burst: Burst, limit: Time },
-    /// `G: pending Floor Revoke`. T1 runs on; `grace` is T3's end.
+    /// `G: pending Floor Revoke` (6.3.4.5). T1 runs on; `grace` is T3's end.
     Revoked { burst: Burst, grace: Time },
 }
 

@@ -1,0 +1,6 @@
+//! The rules of a channel, one scenario each: how its floor is given and taken, what its timers end, who is in it.
+
+mod drive;
+mod floor;
+mod roster;
+mod timers;
