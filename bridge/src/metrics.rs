@@ -1,0 +1,139 @@
+//! What the bridge counts, under Prometheus' conventions.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+type Label = [(&'static str, &'static str); 1];
+
+/// The bridge's instruments; clones count into the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metrics(Arc<Instruments>);
+
+#[derive(Debug, Default)]
+struct Instruments {
+    sockets: Gauge,
+    members: Gauge,
+    channels: Gauge,
+    trunk_up: Gauge,
+    trunk_connects: Counter,
+    packets: Family<Label, Counter>,
+    bytes: Family<Label, Counter>,
+    dropped: Family<Label, Counter>,
+    transcodes: Family<Label, Counter>,
+    bad_input: Family<Label, Counter>,
+    presses: Family<Label, Counter>,
+}
+
+/// Why voice wasn't delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DropReason {
+    /// Sent without having joined a channel.
+    NotJoined,
+    /// Larger than the settings allow.
+    Oversized,
+    /// Not the format that the client announced.
+    Malformed,
+    /// The listener doesn't keep up.
+    Stale,
+    /// The listener's queue is full.
+    QueueFull,
+    /// The talker or the channel has more waiting than it may.
+    Backlog,
+    /// Said before the grant, and too long ago by the time it came.
+    NoFloor,
+    /// The floor was denied or revoked for this press.
+    Blocked,
+    /// No trunk to the gateway.
+    TrunkDown,
+    /// An Opus packet that fits in no datagram, or a datagram that the transport refused.
+    Datagram,
+}
+
+impl DropReason {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NotJoined => "not_joined",
+            Self::Oversized => "oversized",
+            Self::Malformed => "malformed",
+            Self::Stale => "stale",
+            Self::QueueFull => "queue_full",
+            Self::Backlog => "backlog",
+            Self::NoFloor => "no_floor",
+            Self::Blocked => "blocked",
+            Self::TrunkDown => "trunk_down",
+            Self::Datagram => "datagram",
+        }
+    }
+}
+
+impl Metrics {
+    /// Instruments that `registry` shows.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let all = &*metrics.0;
+        let registry = registry.sub_registry_with_prefix("suara_bridge");
+        registry.register("sockets", "Socket.IO clients connected", all.sockets.clone());
+        registry.register("members", "Clients logged in to the gateway", all.members.clone());
+        registry.register("channels", "Channels with a member of this bridge", all.channels.clone());
+        registry.register("trunk_up", "Whether the trunk to the gateway stands", all.trunk_up.clone());
+        registry.register("trunk_connects", "Trunk sessions opened", all.trunk_connects.clone());
+        registry.register("voice_packets", "Voice packets by way", all.packets.clone());
+        registry.register("voice_bytes", "Bytes of voice by way", all.bytes.clone());
+        registry.register("voice_dropped", "Voice packets dropped", all.dropped.clone());
+        registry.register("transcodes", "Frames encoded or decoded", all.transcodes.clone());
+        registry.register("bad_input", "Client messages that made no sense", all.bad_input.clone());
+        registry.register("presses", "Presses of legacy clients by outcome", all.presses.clone());
+        metrics
+    }
+
+    pub(crate) fn socket_opened(&self) {
+        self.0.sockets.inc();
+    }
+
+    pub(crate) fn socket_closed(&self) {
+        self.0.sockets.dec();
+    }
+
+    pub(crate) fn members(&self, count: usize) {
+        self.0.members.set(count as i64);
+    }
+
+    pub(crate) fn channels(&self, count: usize) {
+        self.0.channels.set(count as i64);
+    }
+
+    pub(crate) fn trunk_up(&self, up: bool) {
+        self.0.trunk_up.set(i64::from(up));
+        if up {
+            self.0.trunk_connects.inc();
+        }
+    }
+
+    /// Voice that passed: `from_client`, `to_client`, `from_trunk`, `to_trunk`.
+    pub(crate) fn voice(&self, direction: &'static str, packets: usize, bytes: usize) {
+        self.0.packets.get_or_create(&[("direction", direction)]).inc_by(packets as u64);
+        self.0.bytes.get_or_create(&[("direction", direction)]).inc_by(bytes as u64);
+    }
+
+    pub(crate) fn dropped(&self, reason: DropReason, packets: usize) {
+        if packets > 0 {
+            self.0.dropped.get_or_create(&[("reason", reason.name())]).inc_by(packets as u64);
+        }
+    }
+
+    pub(crate) fn transcoded(&self, direction: &'static str) {
+        self.0.transcodes.get_or_create(&[("direction", direction)]).inc();
+    }
+
+    pub(crate) fn bad_input(&self, kind: &'static str) {
+        self.0.bad_input.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    pub(crate) fn press(&self, outcome: &'static str) {
+        self.0.presses.get_or_create(&[("outcome", outcome)]).inc();
+    }
+}
