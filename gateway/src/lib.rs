@@ -1,1 +1,19 @@
-//! 
+//! The gateway: sessions, their rights, channels, voice, and the pages around them.
+//!
+//! Data flows one way: bytes → [`edge`] → [`session`] → [`hub`] → channel → effects → [`voice`] → bytes. The control
+//! plane decides who hears whom and publishes that as an immutable [`voice::Route`]; the data plane looks it up. The
+//! gateway knows no foreign protocol: a bridge is a client like any other.
+
+pub mod auth;
+pub mod clock;
+pub mod core;
+pub mod edge;
+pub mod http;
+pub mod hub;
+pub mod metrics;
+pub mod session;
+pub mod voice;
+
+mod start;
+
+pub use start::{Gateway, Settings, StartError};

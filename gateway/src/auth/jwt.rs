@@ -1,0 +1,218 @@
+//! JSON Web Tokens (RFC 7519): verified with pinned algorithms (RFC 8725), and minted where the secret is ours.
+
+use std::path::{Path, PathBuf};
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use thiserror::Error;
+
+use super::AuthError;
+use super::claims::{Claims, Scope};
+
+/// Clocks of issuer and gateway may be this far apart, in seconds.
+const LEEWAY: u64 = 5;
+
+/// Shorter secrets can be guessed from a single token (RFC 7518, section 3.2).
+const MIN_SECRET: usize = 32;
+
+/// Why keys can't be used.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// The file can't be read.
+    #[error("can't read the key file {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The secret is short enough to be guessed.
+    #[error("the secret in {path} is shorter than 32 bytes")]
+    ShortSecret {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Neither PEM nor a JWK set of public keys that can be used.
+    #[error(
+        "{path} holds no public key that can be used: PEM or a JWK set of RSA, P-256, P-384 or Ed25519 keys"
+    )]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+struct Key {
+    id: Option<String>,
+    key: DecodingKey,
+    validation: Validation,
+    /// A key of the gateway's own that vouches for its bridges, and for nobody else.
+    trunk_only: bool,
+}
+
+/// Everything that a token's signature may be checked against.
+#[derive(Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+impl KeySet {
+    /// No key yet; tokens must come from `issuer` and be meant for `audience` where those are given.
+    #[must_use]
+    pub fn new(issuer: Option<String>, audience: Option<String>) -> Self {
+        Self { keys: Vec::new(), issuer, audience }
+    }
+
+    /// Accepts tokens signed with this HS256 secret.
+    pub fn add_secret(&mut self, secret: &[u8]) {
+        let validation = self.validation(Algorithm::HS256);
+        self.keys.push(Key {
+            id: None,
+            key: DecodingKey::from_secret(secret),
+            validation,
+            trunk_only: false,
+        });
+    }
+
+    /// Accepts bridges whose token is signed with this HS256 secret.
+    pub fn add_trunk_secret(&mut self, secret: &[u8]) {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY;
+        self.keys.push(Key { id: None, key: DecodingKey::from_secret(secret), validation, trunk_only: true });
+    }
+
+    /// Accepts tokens signed by the public keys in a PEM file or a JWK set.
+    ///
+    /// # Errors
+    /// When the file can't be read or holds no key of a known kind.
+    pub fn add_public_keys(&mut self, path: &Path) -> Result<(), KeyError> {
+        let text = read(path)?;
+        let found = match serde_json::from_slice::<JwkSet>(&text) {
+            Ok(set) => set.keys.iter().filter_map(|jwk| self.jwk(jwk)).collect(),
+            Err(_) => self.pem(&text).into_iter().collect::<Vec<_>>(),
+        };
+        if found.is_empty() {
+            return Err(KeyError::NoKey { path: path.to_owned() });
+        }
+        self.keys.extend(found);
+        Ok(())
+    }
+
+    /// The claims of a token that one of the keys vouches for.
+    ///
+    /// # Errors
+    /// When none does, or the token isn't valid at this time.
+    pub fn verify(&self, token: &str) -> Result<Claims, AuthError> {
+        let header = decode_header(token).map_err(|_| AuthError::Invalid("it is no JWT"))?;
+        let mut fault = AuthError::Invalid("no key vouches for it");
+        for key in
+            self.keys.iter().filter(|key| key.id.is_none() || header.kid.is_none() || key.id == header.kid)
+        {
+            match decode::<Claims>(token, &key.key, &key.validation) {
+                Ok(data) if key.trunk_only && data.claims.scope != Scope::Trunk => {}
+                Ok(data) => return Ok(data.claims),
+                Err(error) => match error.kind() {
+                    // A key that doesn't fit says nothing: another may.
+                    ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => {}
+                    ErrorKind::ExpiredSignature => return Err(AuthError::Expired),
+                    ErrorKind::ImmatureSignature => fault = AuthError::Invalid("it isn't valid yet"),
+                    ErrorKind::InvalidIssuer => fault = AuthError::Invalid("it comes from another issuer"),
+                    ErrorKind::InvalidAudience => {
+                        fault = AuthError::Invalid("it is meant for another audience")
+                    }
+                    ErrorKind::MissingRequiredClaim(_) => fault = AuthError::Invalid("a claim is missing"),
+                    _ => fault = AuthError::Invalid("its claims can't be read"),
+                },
+            }
+        }
+        Err(fault)
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        let mut required = vec!["exp", "sub"];
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            required.push("iss");
+        }
+        match &self.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                required.push("aud");
+            }
+            None => validation.validate_aud = false,
+        }
+        validation.set_required_spec_claims(&required);
+        validation
+    }
+
+    fn jwk(&self, jwk: &Jwk) -> Option<Key> {
+        let algorithm = match &jwk.algorithm {
+            AlgorithmParameters::RSA(_) => Algorithm::RS256,
+            AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
+                EllipticCurve::P256 => Algorithm::ES256,
+                EllipticCurve::P384 => Algorithm::ES384,
+                _ => return None,
+            },
+            AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
+            _ => return None,
+        };
+        let key = DecodingKey::from_jwk(jwk).ok()?;
+        let validation = self.validation(algorithm);
+        Some(Key { id: jwk.common.key_id.clone(), key, validation, trunk_only: false })
+    }
+
+    fn pem(&self, pem: &[u8]) -> Option<Key> {
+        let (key, algorithm) = DecodingKey::from_rsa_pem(pem)
+            .map(|key| (key, Algorithm::RS256))
+            .or_else(|_| DecodingKey::from_ec_pem(pem).map(|key| (key, Algorithm::ES256)))
+            .or_else(|_| DecodingKey::from_ed_pem(pem).map(|key| (key, Algorithm::EdDSA)))
+            .ok()?;
+        Some(Key { id: None, key, validation: self.validation(algorithm), trunk_only: false })
+    }
+}
+
+/// Makes tokens with an HS256 secret.
+pub struct Minter {
+    key: EncodingKey,
+}
+
+impl Minter {
+    /// With the secret itself.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self { key: EncodingKey::from_secret(secret) }
+    }
+
+    /// A token that says `claims`.
+    ///
+    /// # Errors
+    /// When the claims can't be written as JSON, which ours always can.
+    pub fn mint(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
+        encode(&Header::new(Algorithm::HS256), claims, &self.key)
+    }
+}
+
+/// Reads an HS256 secret, without the line end that editors put behind it.
+///
+/// # Errors
+/// When the file can't be read, or the secret is short enough to be guessed.
+pub fn read_secret(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let mut secret = read(path)?;
+    while secret.last().is_some_and(u8::is_ascii_whitespace) {
+        secret.pop();
+    }
+    if secret.len() < MIN_SECRET {
+        return Err(KeyError::ShortSecret { path: path.to_owned() });
+    }
+    Ok(secret)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+    std::fs::read(path).map_err(|source| KeyError::Read { path: path.to_owned(), source })
+}

@@ -1,0 +1,109 @@
+//! What all sessions share: who may enter, the hub, the counters, and the list of those present.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use suara_proto::CloseCode;
+use suara_proto::message::ServerMessage;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Authenticator, Scope};
+use crate::clock::Clock;
+use crate::hub::{ChannelSettings, Hub};
+use crate::metrics::Metrics;
+use crate::session::{Closing, Outbox, Port, SessionId};
+
+/// The middle of the gateway.
+pub struct Core {
+    /// Verifies tokens.
+    pub auth: Authenticator,
+    /// Knows the channels.
+    pub hub: Hub,
+    /// Counts.
+    pub metrics: Metrics,
+    /// The one clock.
+    pub clock: Clock,
+    /// Sessions' and rooms' tasks, so that the end can wait for them.
+    pub tasks: TaskTracker,
+    /// Sessions that may be there at a time.
+    pub max_sessions: usize,
+    dismissed: CancellationToken,
+    present: Mutex<HashMap<SessionId, (Outbox, Scope)>>,
+}
+
+impl Core {
+    /// With nobody there yet.
+    #[must_use]
+    pub fn new(
+        auth: Authenticator,
+        channels: ChannelSettings,
+        metrics: Metrics,
+        clock: Clock,
+        max_sessions: usize,
+    ) -> Self {
+        let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
+        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
+        Self { auth, hub, metrics, clock, tasks, max_sessions, dismissed, present }
+    }
+
+    /// Whether another session may come.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.present().len() < self.max_sessions
+    }
+
+    /// How many people are here: users' sessions, and what trunks have attached.
+    #[must_use]
+    pub fn population(&self) -> usize {
+        let users = self.present().values().filter(|(_, scope)| *scope == Scope::User).count();
+        users + usize::try_from(self.metrics.attached.get()).unwrap_or(0)
+    }
+
+    /// Tells everybody that the gateway will stop.
+    pub fn announce_drain(&self, deadline: Duration) {
+        let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
+        for (outbox, _) in self.present().values() {
+            outbox.say(&ServerMessage::Draining { deadline_ms });
+        }
+    }
+
+    /// Ends every session with `going_away`, those to come too.
+    pub fn dismiss_all(&self) {
+        self.dismissed.cancel();
+    }
+
+    fn present(&self) -> MutexGuard<'_, HashMap<SessionId, (Outbox, Scope)>> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session's entry among those present; leaves when dropped.
+pub struct Present<'a> {
+    core: &'a Core,
+    id: SessionId,
+}
+
+impl<'a> Present<'a> {
+    /// Enters the session.
+    #[must_use]
+    pub fn enter(core: &'a Core, port: &Port, scope: Scope) -> Self {
+        core.present().insert(port.id, (port.outbox.clone(), scope));
+        core.metrics.sessions.inc();
+        Self { core, id: port.id }
+    }
+
+    /// Waits until somebody ends the session from outside.
+    pub async fn dismissed(&self) -> Closing {
+        self.core.dismissed.cancelled().await;
+        Closing { retry_after_ms: Some(1000), ..Closing::new(CloseCode::GoingAway, "the gateway stops") }
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.core.present().remove(&self.id);
+        self.core.metrics.sessions.dec();
+    }
+}

@@ -1,0 +1,3 @@
+//! Where transports meet sessions. An edge knows bytes and connections; it parses no message and knows no rule.
+
+pub mod webtransport;

@@ -1,0 +1,85 @@
+//! `GET /api/connect`: where a client goes from here, and which certificates it trusts there.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{CACHE_CONTROL, HOST};
+use axum::response::IntoResponse;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Serialize;
+use suara_certs::CertStore;
+
+use crate::edge::webtransport::PATH;
+
+/// What the answer is made of.
+#[derive(Clone)]
+pub struct ConnectInfo {
+    /// Where the hashes come from.
+    pub certificates: CertStore,
+    /// What `--webtransport-announce` says; otherwise the host that the client asked, with [`Self::port`].
+    pub announce: Option<String>,
+    /// The UDP port that was really bound.
+    pub port: u16,
+}
+
+#[derive(Serialize)]
+struct Connect {
+    protocol: &'static str,
+    webtransport: WebTransport,
+}
+
+#[derive(Serialize)]
+struct WebTransport {
+    url: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificate_hashes: Vec<CertificateHash>,
+}
+
+#[derive(Serialize)]
+struct CertificateHash {
+    algorithm: &'static str,
+    value: String,
+}
+
+pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: HeaderMap) -> impl IntoResponse {
+    let url = info.announce.clone().unwrap_or_else(|| {
+        let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        format!("https://{}:{}{PATH}", reachable_host(asked), info.port)
+    });
+    // A certificate of a public authority is verified the ordinary way.
+    let own = info.certificates.is_development();
+    let hash = |fingerprint: suara_certs::Fingerprint| CertificateHash {
+        algorithm: "sha-256",
+        value: BASE64.encode(fingerprint.as_bytes()),
+    };
+    let certificate_hashes =
+        if own { info.certificates.fingerprints().into_iter().map(hash).collect() } else { Vec::new() };
+    let connect = Connect { protocol: "suara/1", webtransport: WebTransport { url, certificate_hashes } };
+    ([(CACHE_CONTROL, "no-store")], Json(connect))
+}
+
+/// The host of a `Host` header, without its port. The name `localhost` becomes an address: it may lead to the other
+/// address family than the one that is served.
+fn reachable_host(authority: &str) -> &str {
+    let host = match authority.rfind(':') {
+        Some(colon) if !authority.ends_with(']') => &authority[..colon],
+        _ => authority,
+    };
+    if host.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_cut_off_and_localhost_is_an_address() {
+        assert_eq!(reachable_host("localhost:8080"), "127.0.0.1");
+        assert_eq!(reachable_host("radio.example"), "radio.example");
+        assert_eq!(reachable_host("[::1]:8080"), "[::1]");
+        assert_eq!(reachable_host("[::1]"), "[::1]");
+    }
+}

@@ -1,0 +1,23 @@
+//! HTTP: the console, where to connect, and the operator's pages.
+
+mod connect;
+mod console;
+mod health;
+mod origin;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+pub use connect::ConnectInfo;
+pub use health::{Health, ReadyCheck, health_router, metrics_router};
+pub use origin::OriginPolicy;
+
+/// What the gateway serves to clients: the console and `GET /api/connect`.
+pub fn router(connect: ConnectInfo) -> Router {
+    Router::new()
+        .route("/api/connect", get(connect::connect))
+        .with_state(Arc::new(connect))
+        .fallback(get(console::console))
+}

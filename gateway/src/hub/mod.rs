@@ -1,0 +1,177 @@
+//! The channels of this gateway, by name.
+//!
+//! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
+//! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
+
+mod room;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use suara_channel::{Identity, Settings};
+use suara_proto::message::Rights;
+use suara_proto::{ChannelNumber, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use wildmatch::WildMatch;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::session::{Port, SessionId};
+use crate::voice::RouteCell;
+use room::{Command, Room};
+
+/// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
+const ROOM_QUEUE: usize = 1024;
+
+/// How often a join tries again when it met a channel that was just being given up.
+const JOIN_TRIES: usize = 8;
+
+/// Settings of the channels whose names match a pattern; the first match counts.
+pub type ChannelSettings = Vec<(WildMatch, Settings)>;
+
+/// One who wants to come in.
+#[derive(Clone)]
+pub struct Joining {
+    /// The session.
+    pub port: Port,
+    /// Which of its members, on a trunk.
+    pub member: Option<MemberRef>,
+    /// The request to answer.
+    pub request: RequestId,
+    /// How others see it.
+    pub who: Identity,
+    /// What it may do there.
+    pub rights: Rights,
+}
+
+/// Why somebody can't come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinRefused {
+    /// Too many are there.
+    Full,
+    /// It may not even listen.
+    MayNotListen,
+    /// The gateway closes.
+    Closing,
+}
+
+/// Where a channel's task is reached.
+#[derive(Clone)]
+pub struct RoomHandle {
+    /// The channel's number on the wire.
+    pub number: ChannelNumber,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What the data plane looks up.
+    pub route: RouteCell,
+    commands: mpsc::Sender<Command>,
+}
+
+/// All channels with somebody in them.
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rooms: Mutex<HashMap<Arc<str>, RoomHandle>>,
+    next_number: AtomicU32,
+    settings: ChannelSettings,
+    clock: Clock,
+    metrics: Metrics,
+    tasks: TaskTracker,
+}
+
+impl Hub {
+    /// Without any channel yet. Channels' tasks are tracked in `tasks`.
+    #[must_use]
+    pub fn new(settings: ChannelSettings, clock: Clock, metrics: Metrics, tasks: TaskTracker) -> Self {
+        let (rooms, next_number) = (Mutex::default(), AtomicU32::new(1));
+        Self { shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks }) }
+    }
+
+    /// Brings a member into the channel of that name, which begins to exist with its first.
+    ///
+    /// # Errors
+    /// When the channel refuses.
+    pub async fn join(
+        &self,
+        name: &str,
+        joining: Joining,
+    ) -> Result<(RoomHandle, TalkerNumber), JoinRefused> {
+        for _ in 0..JOIN_TRIES {
+            let room = self.room(name);
+            let (reply, answer) = oneshot::channel();
+            // Neither a closed inbox nor a dropped reply is a refusal: the channel emptied at this very moment, and a
+            // new one takes its place.
+            if room.commands.send(Command::Join { joining: Box::new(joining.clone()), reply }).await.is_ok()
+                && let Ok(verdict) = answer.await
+            {
+                return verdict.map(|talker| (room, talker));
+            }
+        }
+        Err(JoinRefused::Closing)
+    }
+
+    fn room(&self, name: &str) -> RoomHandle {
+        let mut rooms = self.shared.rooms();
+        if let Some(room) = rooms.get(name) {
+            return room.clone();
+        }
+        let number = ChannelNumber(self.shared.next_number.fetch_add(1, Relaxed));
+        let settings = self.shared.settings.iter().find(|(pattern, _)| pattern.matches(name));
+        let settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
+        let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
+        let handle = RoomHandle { number, name: Arc::from(name), route: RouteCell::default(), commands };
+        let room = Room::new(handle.clone(), settings, self.shared.clock, self.shared.metrics.clone());
+        rooms.insert(handle.name.clone(), handle.clone());
+        self.shared.metrics.channels.inc();
+        self.shared.tasks.spawn(room.run(inbox, self.clone()));
+        handle
+    }
+
+    /// Forgets an empty channel, so that the next join makes a new one.
+    fn retire(&self, room: &RoomHandle) {
+        let mut rooms = self.shared.rooms();
+        if rooms.get(&room.name).is_some_and(|present| present.number == room.number) {
+            rooms.remove(&room.name);
+            self.shared.metrics.channels.dec();
+        }
+    }
+}
+
+impl Shared {
+    fn rooms(&self) -> MutexGuard<'_, HashMap<Arc<str>, RoomHandle>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RoomHandle {
+    /// Takes a member out; with `confirm` it is told.
+    pub async fn leave(&self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
+        self.command(Command::Leave { talker, reason, confirm }).await;
+    }
+
+    /// Passes on a Floor Request.
+    pub async fn floor_request(&self, talker: TalkerNumber, request: RequestId) {
+        self.command(Command::FloorRequest { talker, request }).await;
+    }
+
+    /// Passes on a Floor Release.
+    pub async fn floor_release(&self, talker: TalkerNumber, grant: Grant) {
+        self.command(Command::FloorRelease { talker, grant }).await;
+    }
+
+    /// Asks for the whole roster to be sent to a session.
+    pub async fn roster(&self, session: SessionId) {
+        self.command(Command::Roster { session }).await;
+    }
+
+    async fn command(&self, command: Command) {
+        // A member's channel lives as long as the member is in it: its inbox is open, except at the gateway's end.
+        self.commands.send(command).await.unwrap_or_default();
+    }
+}

@@ -1,0 +1,228 @@
+//! One channel's task: commands in, the pure channel's decisions out to sessions and to the voice path.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use suara_channel::{Channel, Effect, JoinError, Settings};
+use suara_proto::message::ServerMessage;
+use suara_proto::{Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
+use tokio::sync::{mpsc, oneshot};
+
+use super::view::{JoinAnswer, View, addressee};
+use super::{Hub, JoinRefused, Joining, RoomHandle};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::session::{Port, SessionId};
+use crate::voice::{Listener, Route, Speaker};
+
+/// Commands taken before the decisions go out: what a storm of joins has in common is then said once.
+const BATCH: usize = 64;
+
+/// A channel that no other node has owned before. Zero stays free for «none».
+const FIRST_EPOCH: u16 = 1;
+
+/// What sessions ask of a channel.
+pub(super) enum Command {
+    Join { joining: Box<Joining>, reply: oneshot::Sender<Result<TalkerNumber, JoinRefused>> },
+    Leave { talker: TalkerNumber, reason: LeaveReason, confirm: bool },
+    FloorRequest { talker: TalkerNumber, request: RequestId },
+    FloorRelease { talker: TalkerNumber, grant: Grant },
+    Roster { session: SessionId },
+}
+
+/// Where a member sits.
+struct Seat {
+    port: Port,
+    member: Option<MemberRef>,
+}
+
+/// A session that is in the channel, with one member or many.
+struct Present {
+    port: Port,
+    members: usize,
+}
+
+pub(super) struct Room {
+    handle: RoomHandle,
+    channel: Channel,
+    seats: BTreeMap<TalkerNumber, Seat>,
+    present: BTreeMap<SessionId, Present>,
+    speaker: Option<Speaker>,
+    listeners: Arc<[Listener]>,
+    route_changed: bool,
+    audience_changed: bool,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Room {
+    pub(super) fn new(handle: RoomHandle, settings: Settings, clock: Clock, metrics: Metrics) -> Self {
+        Self {
+            handle,
+            channel: Channel::new(FIRST_EPOCH, settings),
+            seats: BTreeMap::new(),
+            present: BTreeMap::new(),
+            speaker: None,
+            listeners: Arc::default(),
+            route_changed: false,
+            audience_changed: false,
+            clock,
+            metrics,
+        }
+    }
+
+    /// Serves until the channel is empty.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, hub: Hub) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake = self.channel.poll_timeout().map(|time| self.clock.instant(time).into());
+            tokio::select! {
+                count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { break },
+                () = async { match wake {
+                    Some(wake) => tokio::time::sleep_until(wake).await,
+                    None => std::future::pending().await,
+                } } => {}
+            }
+            self.turn(&mut batch);
+            if self.seats.is_empty() {
+                break;
+            }
+        }
+        hub.retire(&self.handle);
+    }
+
+    /// Takes a batch of commands and all that time has brought, then lets the decisions out.
+    fn turn(&mut self, batch: &mut Vec<Command>) {
+        if let Some(speaker) = &self.speaker {
+            self.channel.media(speaker.grant, speaker.last_media());
+        }
+        // What was due comes before what came in after it.
+        self.channel.handle_timeout(self.clock.now());
+        for command in batch.drain(..) {
+            self.command(command);
+        }
+        while let Some(effect) = self.channel.poll_effect() {
+            self.carry_out(effect);
+        }
+        self.publish();
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Join { joining, reply } => {
+                let verdict = self.join(*joining);
+                if let Err(Ok(talker)) = reply.send(verdict) {
+                    // The session ended while it waited.
+                    self.leave(talker, LeaveReason::Disconnected, false);
+                }
+            }
+            Command::Leave { talker, reason, confirm } => self.leave(talker, reason, confirm),
+            Command::FloorRequest { talker, request } => self.channel.floor_request(now, talker, request),
+            Command::FloorRelease { talker, grant } => self.channel.floor_release(now, talker, grant),
+            Command::Roster { session } => {
+                if let Some(present) = self.present.get(&session) {
+                    present.port.outbox.say(&self.view().snapshot());
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, joining: Joining) -> Result<TalkerNumber, JoinRefused> {
+        let Joining { port, member, request, who, rights } = joining;
+        let now = self.clock.now();
+        let talker = self.channel.join(now, who, rights).map_err(|error| match error {
+            JoinError::Full => JoinRefused::Full,
+            JoinError::MayNotListen => JoinRefused::MayNotListen,
+        })?;
+        self.metrics.members.inc();
+        let present = self.present.entry(port.id).or_insert_with(|| {
+            self.audience_changed = true;
+            Present { port: port.clone(), members: 0 }
+        });
+        present.members += 1;
+        // A trunk that knows the channel needs no snapshot for each of its members: a thousand of them would be sent
+        // a million entries.
+        let with_members = present.members == 1;
+        let talking = self.channel.talking(now);
+        let answer = JoinAnswer { request, member, talker, rights, talking: talking.as_ref(), with_members };
+        port.outbox.say(&self.view().joined(answer));
+        self.seats.insert(talker, Seat { port, member });
+        Ok(talker)
+    }
+
+    fn leave(&mut self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
+        let Some(Seat { port, member }) = self.seats.remove(&talker) else { return };
+        self.channel.leave(self.clock.now(), talker, reason);
+        self.metrics.members.dec();
+        if let Some(present) = self.present.get_mut(&port.id) {
+            present.members -= 1;
+            if present.members == 0 {
+                self.present.remove(&port.id);
+                self.audience_changed = true;
+            }
+        }
+        if confirm {
+            port.outbox.say(&ServerMessage::Left { member, channel: self.handle.number, reason });
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match &effect {
+            Effect::Granted { .. } => self.metrics.granted(),
+            Effect::Deny { cause, .. } => self.metrics.denied(*cause),
+            Effect::Revoke { cause, .. } => self.metrics.revoked(*cause),
+            Effect::Idle { .. } => self.metrics.idled(),
+            Effect::Refused { code, .. } => self.metrics.refused(*code),
+            Effect::Speaker(speaker) => {
+                self.speaker = speaker.and_then(|speaker| {
+                    let session = self.seats.get(&speaker.talker)?.port.id;
+                    let kept = self.speaker.take().filter(|present| present.grant == speaker.grant);
+                    Some(kept.unwrap_or_else(|| {
+                        Speaker::new(session, speaker.talker, speaker.grant, self.clock.now())
+                    }))
+                });
+                self.route_changed = true;
+                // The talker's frames are let through before it hears that it may send them.
+                self.publish();
+                return;
+            }
+            Effect::Taken(_) | Effect::Roster(_) => {}
+        }
+        self.tell(&effect);
+    }
+
+    /// Sends an effect to the member or to everybody whom it concerns.
+    fn tell(&self, effect: &Effect) {
+        let view = self.view();
+        if let Some(talker) = addressee(effect) {
+            // Who left in the same batch has nobody to be told.
+            let Some(seat) = self.seats.get(&talker) else { return };
+            if let Some(message) = view.personal(effect, seat.member) {
+                seat.port.outbox.say(&message);
+            }
+        } else if let Some(message) = view.common(effect) {
+            let framed = suara_proto::message::encode(&message);
+            for present in self.present.values() {
+                present.port.outbox.send(framed.clone());
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        if self.audience_changed {
+            let listener =
+                |present: &Present| Listener { session: present.port.id, queue: present.port.voice.clone() };
+            self.listeners = self.present.values().map(listener).collect();
+        }
+        if self.audience_changed || self.route_changed {
+            let route = Route { speaker: self.speaker.clone(), listeners: self.listeners.clone() };
+            self.handle.route.store(Arc::new(route));
+            (self.audience_changed, self.route_changed) = (false, false);
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View { number: self.handle.number, name: &self.handle.name, channel: &self.channel }
+    }
+}

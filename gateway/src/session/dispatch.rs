@@ -1,0 +1,187 @@
+//! What each message of a client leads to.
+
+use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHANNELS_PER_MEMBER, MAX_MEMBERS_PER_TRUNK};
+use suara_proto::message::{ClientMessage, Right, ServerMessage};
+use suara_proto::text::is_plain;
+use suara_proto::{ChannelNumber, ErrorCode, LeaveReason, MemberRef, RequestId};
+
+use super::members::Seat;
+use super::serve::{Session, Verified};
+use crate::auth::Scope;
+use crate::hub::{JoinRefused, Joining, RoomHandle};
+
+impl Session<'_> {
+    pub(super) async fn dispatch(&mut self, message: ClientMessage<'_>) {
+        match message {
+            ClientMessage::Hello { .. } => {
+                self.refuse(None, None, ErrorCode::BadField, "hello was said already");
+            }
+            ClientMessage::Ping { nonce } => self.port.outbox.say(&ServerMessage::Pong { nonce }),
+            ClientMessage::Renew { request, token } => self.verify(request, None, token.into_owned()),
+            ClientMessage::Attach { request, member, token } if self.scope == Scope::Trunk => {
+                self.verify(request, Some(member), token.into_owned());
+            }
+            ClientMessage::Attach { request, member, .. } => {
+                self.refuse(Some(request), Some(member), ErrorCode::Forbidden, "only a trunk has members");
+            }
+            ClientMessage::Detach { member } => {
+                if !self.detach(Some(member), LeaveReason::Left).await {
+                    self.refuse(None, Some(member), ErrorCode::UnknownMember, "no such member");
+                }
+            }
+            ClientMessage::Join { request, channel, member } => self.join(request, &channel, member).await,
+            ClientMessage::Leave { channel, member } => self.leave(channel, member).await,
+            ClientMessage::FloorRequest { request, channel, member } => {
+                if let Some((room, talker)) = self.seat(Some(request), channel, member) {
+                    room.floor_request(talker, request).await;
+                }
+            }
+            ClientMessage::FloorRelease { channel, grant, member } => {
+                if let Some((room, talker)) = self.seat(None, channel, member) {
+                    room.floor_release(talker, grant).await;
+                }
+            }
+            ClientMessage::RosterRequest { channel } => match self.members.room(channel) {
+                Some(room) => room.clone().roster(self.port.id).await,
+                None => self.refuse(None, None, ErrorCode::NotJoined, "not in that channel"),
+            },
+        }
+    }
+
+    /// Verification may ask another server: it goes on beside the session.
+    fn verify(&mut self, request: RequestId, member: Option<MemberRef>, token: String) {
+        let auth = self.core.auth.clone();
+        self.verifying.spawn(async move { Verified { request, member, verdict: auth.verify(&token).await } });
+    }
+
+    pub(super) fn verified(&mut self, Verified { request, member, verdict }: Verified) {
+        let principal = match verdict {
+            Ok(principal) if member.is_none() || principal.scope == Scope::User => principal,
+            Ok(_) => {
+                let code = ErrorCode::Unauthenticated;
+                return self.refuse(Some(request), member, code, "the token's scope makes no member");
+            }
+            Err(error) => return self.refuse(Some(request), member, error.code(), error.to_string()),
+        };
+        let known = self.members.get(member).map(|attached| attached.principal.user.clone());
+        let before = if member.is_none() { Some(self.user.clone()) } else { known };
+        if before.as_ref().is_some_and(|user| *user != principal.user) {
+            return self.refuse(Some(request), member, ErrorCode::WrongUser, "the token is somebody else's");
+        }
+        let expires = principal.expires;
+        let Some(number) = member else {
+            if principal.scope != self.scope {
+                let code = ErrorCode::Unauthenticated;
+                return self.refuse(Some(request), None, code, "the token's scope is another");
+            }
+            self.expires = expires;
+            if self.scope == Scope::User {
+                self.members.put(None, principal);
+            }
+            return self.port.outbox.say(&ServerMessage::Renewed { request, expires });
+        };
+        if before.is_none() {
+            if self.members.len() >= MAX_MEMBERS_PER_TRUNK {
+                let code = ErrorCode::TooManyMembers;
+                return self.refuse(Some(request), member, code, "the trunk is full");
+            }
+            self.core.metrics.attached.inc();
+        }
+        self.port.outbox.say(&ServerMessage::Attached {
+            request,
+            member: number,
+            user: (&*principal.user).into(),
+            name: (&*principal.name).into(),
+            role: (&*principal.role).into(),
+            expires,
+        });
+        self.members.put(member, principal);
+    }
+
+    /// Takes a member out of everything; `false` when there is none.
+    pub(super) async fn detach(&mut self, member: Option<MemberRef>, reason: LeaveReason) -> bool {
+        let Some(attached) = self.members.remove(member) else { return false };
+        if self.scope == Scope::Trunk {
+            self.core.metrics.attached.dec();
+        }
+        self.publish();
+        for seat in attached.seats.into_values() {
+            seat.room.leave(seat.talker, reason, false).await;
+        }
+        true
+    }
+
+    async fn join(&mut self, request: RequestId, channel: &str, member: Option<MemberRef>) {
+        let refuse = |code, message| self.refuse(Some(request), member, code, message);
+        let Some(attached) = self.members.get(member) else {
+            return refuse(ErrorCode::UnknownMember, "no such member");
+        };
+        if !is_plain(channel, MAX_CHANNEL_NAME) {
+            return refuse(
+                ErrorCode::BadField,
+                "a channel's name is 1 to 128 bytes without control characters",
+            );
+        }
+        let rights = attached.principal.channels.on(channel);
+        if !rights.has(Right::Listen) {
+            return refuse(ErrorCode::Forbidden, "no right to listen to this channel");
+        }
+        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
+            return refuse(ErrorCode::TooManyChannels, "in as many channels as a member may be");
+        }
+        if attached.seats.values().any(|seat| &*seat.room.name == channel) {
+            return refuse(ErrorCode::AlreadyJoined, "in that channel already");
+        }
+        let joining =
+            Joining { port: self.port.clone(), member, request, who: identity(&attached.principal), rights };
+        match self.core.hub.join(channel, joining).await {
+            Ok((room, talker)) => {
+                tracing::debug!(channel = %room.number, %talker, "joined");
+                self.members.sit(member, Seat { room, talker });
+                self.publish();
+            }
+            Err(JoinRefused::Full) => refuse(ErrorCode::ChannelFull, "the channel is full"),
+            Err(JoinRefused::MayNotListen) => {
+                refuse(ErrorCode::Forbidden, "no right to listen to this channel")
+            }
+            Err(JoinRefused::Closing) => refuse(ErrorCode::Unavailable, "the gateway is closing"),
+        }
+    }
+
+    async fn leave(&mut self, channel: ChannelNumber, member: Option<MemberRef>) {
+        if self.members.get(member).is_none() {
+            return self.refuse(None, member, ErrorCode::UnknownMember, "no such member");
+        }
+        let Some(seat) = self.members.rise(member, channel) else {
+            return self.refuse(None, member, ErrorCode::NotJoined, "not in that channel");
+        };
+        self.publish();
+        seat.room.leave(seat.talker, LeaveReason::Left, true).await;
+    }
+
+    /// A member's seat, or the refusal that there is none.
+    fn seat(
+        &self,
+        request: Option<RequestId>,
+        channel: ChannelNumber,
+        member: Option<MemberRef>,
+    ) -> Option<(RoomHandle, suara_proto::TalkerNumber)> {
+        let Some(attached) = self.members.get(member) else {
+            self.refuse(request, member, ErrorCode::UnknownMember, "no such member");
+            return None;
+        };
+        let Some(seat) = attached.seats.get(&channel) else {
+            self.refuse(request, member, ErrorCode::NotJoined, "not in that channel");
+            return None;
+        };
+        Some((seat.room.clone(), seat.talker))
+    }
+}
+
+fn identity(principal: &crate::auth::Principal) -> suara_channel::Identity {
+    suara_channel::Identity {
+        user: principal.user.clone(),
+        name: principal.name.clone(),
+        role: principal.role.clone(),
+    }
+}

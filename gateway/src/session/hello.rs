@@ -1,0 +1,80 @@
+//! The first message: who is there, and in which version.
+
+use suara_proto::CloseCode;
+use suara_proto::limits::{FLOOR_RENEWAL, HEARTBEAT, HELLO_TIMEOUT, IDLE_TIMEOUT};
+use suara_proto::message::{ClientMessage, ServerMessage, decode_client};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use super::outbox::Closing;
+use super::{Inbound, Port};
+use crate::auth::{AuthError, Principal, Scope};
+use crate::core::Core;
+
+/// The version of the protocol that this gateway speaks.
+const VERSION: u32 = 1;
+
+/// Waits for `hello`, verifies it and answers `welcome`.
+pub(super) async fn greet(
+    core: &Core,
+    port: &Port,
+    inbound: &mut mpsc::Receiver<Inbound>,
+) -> Result<Principal, Closing> {
+    let deadline = Instant::now() + HELLO_TIMEOUT;
+    let first = timeout_at(deadline, inbound.recv())
+        .await
+        .map_err(|_| Closing::new(CloseCode::HelloTimeout, "no hello within 5 s"))?
+        .ok_or_else(|| Closing::new(CloseCode::Normal, "the client left before its hello"))?;
+    let token = read(first)?;
+    let principal = core.auth.verify(&token).await.map_err(refused)?;
+    if !matches!(principal.scope, Scope::User | Scope::Trunk) {
+        return Err(Closing::new(CloseCode::Unauthenticated, "the token's scope opens no session"));
+    }
+    tracing::info!(scope = ?principal.scope, "welcome");
+    tracing::debug!(user = %principal.user, "is");
+    welcome(port, &principal);
+    Ok(principal)
+}
+
+fn read(first: Inbound) -> Result<String, Closing> {
+    let json = match first {
+        Inbound::Message(json) => json,
+        Inbound::Fault(fault) => return Err(Closing::new(CloseCode::ProtocolError, fault.to_string())),
+        Inbound::Violation(what) => return Err(Closing::new(CloseCode::ProtocolError, what)),
+    };
+    match decode_client(&json) {
+        Ok(ClientMessage::Hello { version, token, client }) => {
+            tracing::debug!(client = client.as_deref().unwrap_or_default(), version, "hello");
+            if version < VERSION {
+                return Err(Closing::new(CloseCode::UnsupportedVersion, "this gateway speaks version 1"));
+            }
+            Ok(token.into_owned())
+        }
+        Ok(_) => Err(Closing::new(CloseCode::ProtocolError, "the first message must be hello")),
+        Err(fault) => Err(Closing::new(CloseCode::ProtocolError, format!("in place of hello: {fault}"))),
+    }
+}
+
+fn refused(error: AuthError) -> Closing {
+    match error {
+        AuthError::Unavailable => {
+            Closing { retry_after_ms: Some(2000), ..Closing::new(CloseCode::Overloaded, error.to_string()) }
+        }
+        AuthError::Expired => Closing::new(CloseCode::TokenExpired, error.to_string()),
+        AuthError::Invalid(_) => Closing::new(CloseCode::Unauthenticated, error.to_string()),
+    }
+}
+
+fn welcome(port: &Port, principal: &Principal) {
+    port.outbox.say(&ServerMessage::Welcome {
+        version: VERSION,
+        session: port.id.to_string().into(),
+        user: (&*principal.user).into(),
+        name: (&*principal.name).into(),
+        role: (&*principal.role).into(),
+        expires: principal.expires,
+        heartbeat_ms: HEARTBEAT.as_millis() as u32,
+        idle_timeout_ms: IDLE_TIMEOUT.as_millis() as u32,
+        floor_renewal_ms: FLOOR_RENEWAL.as_millis() as u32,
+    });
+}

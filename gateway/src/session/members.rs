@@ -1,0 +1,103 @@
+//! Who speaks through a session: a user's session is one member, a trunk's session any number.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
+
+use crate::auth::Principal;
+use crate::hub::RoomHandle;
+use crate::voice::OnAir;
+
+/// A member's place in a channel.
+pub(super) struct Seat {
+    pub(super) room: RoomHandle,
+    pub(super) talker: TalkerNumber,
+}
+
+/// One member and the channels that it is in.
+pub(super) struct Attached {
+    pub(super) principal: Principal,
+    pub(super) seats: HashMap<ChannelNumber, Seat>,
+}
+
+/// A session's members; that of a user's session has no number.
+#[derive(Default)]
+pub(super) struct Members {
+    table: HashMap<Option<MemberRef>, Attached>,
+    expiries: BTreeSet<(u64, Option<MemberRef>)>,
+}
+
+impl Members {
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn get(&self, member: Option<MemberRef>) -> Option<&Attached> {
+        self.table.get(&member)
+    }
+
+    /// Takes a new member in, or puts a fresh token in an old one's place.
+    pub(super) fn put(&mut self, member: Option<MemberRef>, principal: Principal) {
+        let expires = principal.expires;
+        match self.table.get_mut(&member) {
+            Some(attached) => {
+                self.expiries.remove(&(attached.principal.expires, member));
+                attached.principal = principal;
+            }
+            None => {
+                self.table.insert(member, Attached { principal, seats: HashMap::new() });
+            }
+        }
+        self.expiries.insert((expires, member));
+    }
+
+    pub(super) fn remove(&mut self, member: Option<MemberRef>) -> Option<Attached> {
+        let attached = self.table.remove(&member)?;
+        self.expiries.remove(&(attached.principal.expires, member));
+        Some(attached)
+    }
+
+    pub(super) fn sit(&mut self, member: Option<MemberRef>, seat: Seat) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            attached.seats.insert(seat.room.number, seat);
+        }
+    }
+
+    pub(super) fn rise(&mut self, member: Option<MemberRef>, channel: ChannelNumber) -> Option<Seat> {
+        self.table.get_mut(&member)?.seats.remove(&channel)
+    }
+
+    /// The earliest end of a token, in seconds since 1970.
+    pub(super) fn next_expiry(&self) -> Option<u64> {
+        self.expiries.first().map(|(expires, _)| *expires)
+    }
+
+    /// A member whose token has ended at `now`, in seconds since 1970.
+    pub(super) fn expired(&self, now: u64) -> Option<Option<MemberRef>> {
+        self.expiries.first().filter(|(expires, _)| *expires <= now).map(|(_, member)| *member)
+    }
+
+    /// Any member's seat in a channel.
+    pub(super) fn room(&self, channel: ChannelNumber) -> Option<&RoomHandle> {
+        self.table.values().find_map(|attached| attached.seats.get(&channel)).map(|seat| &seat.room)
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Attached> + '_ {
+        self.expiries.clear();
+        self.table.drain().map(|(_, attached)| attached)
+    }
+
+    /// The table that the voice path looks channels up in.
+    pub(super) fn on_air(&self) -> HashMap<ChannelNumber, OnAir> {
+        let mut talkers: HashMap<ChannelNumber, (&RoomHandle, Vec<TalkerNumber>)> = HashMap::new();
+        for seat in self.table.values().flat_map(|attached| attached.seats.values()) {
+            talkers.entry(seat.room.number).or_insert((&seat.room, Vec::new())).1.push(seat.talker);
+        }
+        let on_air = talkers.into_iter().map(|(channel, (room, mut talkers))| {
+            talkers.sort_unstable();
+            (channel, OnAir { route: room.route.clone(), talkers: Arc::from(talkers) })
+        });
+        on_air.collect()
+    }
+}

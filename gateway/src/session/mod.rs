@@ -1,0 +1,118 @@
+//! A session: one client, or one bridge with its members, from hello to closing.
+//!
+//! Knows messages, rights and rooms' handles; no transport. An edge opens a session with [`open`], pumps bytes between
+//! its transport and the [`EdgeEnd`] that it gets, and never looks inside.
+
+mod dispatch;
+mod hello;
+mod members;
+mod outbox;
+mod serve;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use suara_proto::CloseCode;
+use suara_proto::frame::FrameError;
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+pub use outbox::{Closing, Outbox, OutboxReader, Outgoing};
+
+use crate::core::Core;
+use crate::voice::{Ingress, VoiceQueue};
+
+/// Messages that wait for a busy session; then its transport stops reading, and QUIC holds the client back.
+const INBOUND_QUEUE: usize = 32;
+
+/// Names a session in logs and in the data plane. Gives no right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    /// One that nobody has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// What rooms hold of a session: where its messages and its voice go.
+#[derive(Clone)]
+pub struct Port {
+    /// Whose.
+    pub id: SessionId,
+    /// For control messages.
+    pub outbox: Outbox,
+    /// For frames.
+    pub voice: Arc<VoiceQueue>,
+}
+
+/// What an edge has read from a control stream.
+#[derive(Debug)]
+pub enum Inbound {
+    /// One message, unframed.
+    Message(Bytes),
+    /// Bytes that are no message; nothing can follow.
+    Fault(FrameError),
+    /// The client did what the protocol doesn't allow; nothing can follow.
+    Violation(&'static str),
+}
+
+/// An edge's end of a session. Dropping `inbound` tells the session that its client is gone.
+pub struct EdgeEnd {
+    /// What the client said.
+    pub inbound: mpsc::Sender<Inbound>,
+    /// What is to be said to it.
+    pub outgoing: OutboxReader,
+    /// Voice for it.
+    pub voice: Arc<VoiceQueue>,
+    /// Voice from it.
+    pub ingress: Arc<Ingress>,
+}
+
+/// Starts a session for a client at `remote`. With `refusal` it only says why it can't be.
+pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>) -> EdgeEnd {
+    let id = SessionId::random();
+    let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
+    let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
+    let voice = Arc::new(VoiceQueue::new(core.metrics.voice.clone()));
+    let ingress = Arc::new(Ingress::new(id, core.clock, core.metrics.voice.clone()));
+    let port = Port { id, outbox, voice: voice.clone() };
+    let end = EdgeEnd { inbound, outgoing, voice, ingress: ingress.clone() };
+    let span = tracing::info_span!("session", %id);
+    tracing::debug!(parent: &span, %remote, "opened");
+    core.tasks.spawn(run(core.clone(), port, ingress, receiver, refusal).instrument(span));
+    end
+}
+
+async fn run(
+    core: Arc<Core>,
+    port: Port,
+    ingress: Arc<Ingress>,
+    mut inbound: mpsc::Receiver<Inbound>,
+    refusal: Option<Closing>,
+) {
+    let greeted = match refusal {
+        Some(refusal) => Err(refusal),
+        None => hello::greet(&core, &port, &mut inbound).await,
+    };
+    let closing = match greeted {
+        Ok(principal) => serve::serve(&core, &port, ingress, principal, inbound).await,
+        Err(closing) => closing,
+    };
+    core.metrics.closed(closing.code);
+    match closing.code {
+        CloseCode::Internal => tracing::warn!(code = %closing.code, reason = %closing.reason, "closed"),
+        _ => tracing::debug!(code = %closing.code, reason = %closing.reason, "closed"),
+    }
+    port.outbox.close(closing);
+}

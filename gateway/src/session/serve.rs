@@ -1,0 +1,193 @@
+//! A welcomed session's life: everything that can wake it is in [`serve`]'s one `select`.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use suara_proto::limits::IDLE_TIMEOUT;
+use suara_proto::message::{ServerMessage, decode_client, request_of};
+use suara_proto::{CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::members::Members;
+use super::outbox::Closing;
+use super::{Inbound, Port};
+use crate::auth::{AuthError, Principal, Scope};
+use crate::core::{Core, Present};
+use crate::voice::Ingress;
+
+/// Control messages a second from a user's session, and how many at once.
+const MESSAGES: (u32, u32) = (50, 100);
+/// A trunk speaks for many.
+const TRUNK_FACTOR: u32 = 20;
+/// Messages above the rate, less those within it, until the session is closed.
+const MAX_EXCESS: u32 = 200;
+
+/// What a verification that went on beside the session came to.
+pub(super) struct Verified {
+    pub(super) request: RequestId,
+    pub(super) member: Option<MemberRef>,
+    pub(super) verdict: Result<Principal, AuthError>,
+}
+
+pub(super) struct Session<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) port: &'a Port,
+    pub(super) scope: Scope,
+    pub(super) members: Members,
+    pub(super) verifying: JoinSet<Verified>,
+    ingress: Arc<Ingress>,
+    /// When the session's own token ends, in seconds since 1970.
+    pub(super) expires: u64,
+    pub(super) user: Arc<str>,
+    rate: DefaultDirectRateLimiter,
+    excess: u32,
+}
+
+/// Serves the session until it ends; says how it did.
+pub(super) async fn serve(
+    core: &Arc<Core>,
+    port: &Port,
+    ingress: Arc<Ingress>,
+    principal: Principal,
+    mut inbound: mpsc::Receiver<Inbound>,
+) -> Closing {
+    let present = Present::enter(core, port, principal.scope);
+    let mut session = Session::new(core, port, ingress, principal);
+    let mut heard = Instant::now();
+    let closing = loop {
+        let (idle, expiry) = (heard + IDLE_TIMEOUT, session.next_expiry());
+        tokio::select! {
+            message = inbound.recv() => match message {
+                None => break Closing::new(CloseCode::Normal, "the client is gone"),
+                Some(Inbound::Fault(fault)) => break Closing::new(CloseCode::ProtocolError, fault.to_string()),
+                Some(Inbound::Violation(what)) => break Closing::new(CloseCode::ProtocolError, what),
+                Some(Inbound::Message(json)) => {
+                    heard = Instant::now();
+                    if let Err(closing) = session.message(&json).await {
+                        break closing;
+                    }
+                }
+            },
+            Some(Ok(verified)) = session.verifying.join_next() => session.verified(verified),
+            () = sleep_until(expiry) => if let Err(closing) = session.expire().await {
+                break closing;
+            },
+            () = sleep_until(idle) => break Closing::new(CloseCode::IdleTimeout, "nothing was heard for 15 s"),
+            () = port.outbox.overflowed() => {
+                break Closing::new(CloseCode::SlowConsumer, "the control stream isn't read");
+            }
+            closing = present.dismissed() => break closing,
+        }
+    };
+    session
+        .leave_all(match closing.code {
+            CloseCode::TokenExpired => LeaveReason::Expired,
+            CloseCode::Kicked => LeaveReason::Kicked,
+            _ => LeaveReason::Disconnected,
+        })
+        .await;
+    closing
+}
+
+impl<'a> Session<'a> {
+    fn new(core: &'a Arc<Core>, port: &'a Port, ingress: Arc<Ingress>, principal: Principal) -> Self {
+        let factor = if principal.scope == Scope::Trunk { TRUNK_FACTOR } else { 1 };
+        let [a_second, at_once] = [MESSAGES.0, MESSAGES.1]
+            .map(|n| std::num::NonZeroU32::new(n * factor).unwrap_or(std::num::NonZeroU32::MIN));
+        let (scope, expires, user) = (principal.scope, principal.expires, principal.user.clone());
+        let mut members = Members::default();
+        if scope == Scope::User {
+            members.put(None, principal);
+        }
+        let rate = RateLimiter::direct(Quota::per_second(a_second).allow_burst(at_once));
+        let verifying = JoinSet::new();
+        Self { core, port, scope, members, verifying, ingress, expires, user, rate, excess: 0 }
+    }
+
+    /// Takes one message; an error ends the session.
+    async fn message(&mut self, json: &[u8]) -> Result<(), Closing> {
+        self.core.metrics.messages_in.inc();
+        if self.rate.check().is_err() {
+            self.excess += 1;
+            if self.excess > MAX_EXCESS {
+                return Err(Closing {
+                    retry_after_ms: Some(5000),
+                    ..Closing::new(CloseCode::RateLimited, "messages kept coming too fast")
+                });
+            }
+            self.refuse(
+                request_of(json),
+                None,
+                ErrorCode::RateLimited,
+                "messages come too fast; this one is dropped",
+            );
+            return Ok(());
+        }
+        self.excess = self.excess.saturating_sub(1);
+        match decode_client(json) {
+            Ok(message) => self.dispatch(message).await,
+            Err(fault) => self.refuse(request_of(json), None, fault.code(), fault.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Answers with an error, and counts it.
+    pub(super) fn refuse(
+        &self,
+        request: Option<RequestId>,
+        member: Option<MemberRef>,
+        code: ErrorCode,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+    ) {
+        self.core.metrics.refused(code);
+        let message = message.into();
+        tracing::debug!(%code, %message, "refused");
+        self.port.outbox.say(&ServerMessage::Error { request, member, code, message });
+    }
+
+    /// The voice path learns which channels and talkers are the session's.
+    pub(super) fn publish(&self) {
+        self.ingress.publish(self.members.on_air());
+    }
+
+    fn next_expiry(&self) -> Instant {
+        let next = self.members.next_expiry().map_or(self.expires, |member| member.min(self.expires));
+        // A token of years is looked at again tomorrow: a timer has no use for more.
+        let left = next.saturating_sub(unix_now()).min(24 * 3600);
+        Instant::now() + Duration::from_secs(left)
+    }
+
+    /// Ends what has run out: the session itself, or members of a trunk.
+    async fn expire(&mut self) -> Result<(), Closing> {
+        let now = unix_now();
+        if self.expires <= now {
+            return Err(Closing::new(CloseCode::TokenExpired, "the token has ended"));
+        }
+        while let Some(member) = self.members.expired(now) {
+            self.detach(member, LeaveReason::Expired).await;
+            if let Some(member) = member {
+                self.port.outbox.say(&ServerMessage::Detached { member, code: CloseCode::TokenExpired });
+            }
+        }
+        Ok(())
+    }
+
+    async fn leave_all(&mut self, reason: LeaveReason) {
+        self.ingress.publish(std::collections::HashMap::new());
+        if self.scope == Scope::Trunk {
+            self.core.metrics.attached.dec_by(self.members.len() as i64);
+        }
+        for attached in self.members.drain() {
+            for seat in attached.seats.into_values() {
+                seat.room.leave(seat.talker, reason, false).await;
+            }
+        }
+    }
+}
+
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

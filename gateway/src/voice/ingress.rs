@@ -1,0 +1,83 @@
+//! One session's frames on their way in: parsed once, authorised by one look-up, handed to every listener.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use suara_proto::voice::VoiceFrame;
+use suara_proto::{ChannelNumber, TalkerNumber};
+
+use super::frame::SharedFrame;
+use super::route::RouteCell;
+use crate::clock::Clock;
+use crate::metrics::{DropReason, VoiceMetrics};
+use crate::session::SessionId;
+
+/// A channel that a session is in: its route, and the talker numbers that are the session's own.
+#[derive(Clone)]
+pub struct OnAir {
+    /// The channel's route.
+    pub route: RouteCell,
+    /// One for a user's session; one per member for a trunk's. Sorted.
+    pub talkers: Arc<[TalkerNumber]>,
+}
+
+/// Takes one session's datagrams.
+pub struct Ingress {
+    session: SessionId,
+    on_air: ArcSwap<HashMap<ChannelNumber, OnAir>>,
+    clock: Clock,
+    metrics: VoiceMetrics,
+}
+
+impl Ingress {
+    /// For a session that is in no channel yet.
+    #[must_use]
+    pub fn new(session: SessionId, clock: Clock, metrics: VoiceMetrics) -> Self {
+        Self { session, on_air: ArcSwap::default(), clock, metrics }
+    }
+
+    /// The session is in these channels from now on.
+    pub fn publish(&self, on_air: HashMap<ChannelNumber, OnAir>) {
+        self.on_air.store(Arc::new(on_air));
+    }
+
+    /// Forwards a datagram to its channel, or counts why not.
+    pub fn datagram(&self, now: Instant, bytes: &[u8]) {
+        self.metrics.frames_in.inc();
+        self.metrics.bytes_in.inc_by(bytes.len() as u64);
+        if let Err(reason) = self.forward(now, bytes) {
+            self.metrics.dropped(reason);
+        }
+    }
+
+    fn forward(&self, now: Instant, bytes: &[u8]) -> Result<(), DropReason> {
+        let frame = VoiceFrame::decode(bytes).map_err(|fault| {
+            tracing::trace!(session = %self.session, fault = fault.name(), "voice frame refused");
+            DropReason::Malformed
+        })?;
+        let header = frame.header;
+        let on_air = self.on_air.load();
+        let channel = on_air.get(&header.channel).ok_or(DropReason::NotJoined)?;
+        if channel.talkers.binary_search(&header.talker).is_err() {
+            return Err(DropReason::WrongTalker);
+        }
+        if header.flags.talk_ahead {
+            return Err(DropReason::TalkAhead);
+        }
+        let route = channel.route.load();
+        let speaker = route.speaker.as_ref().ok_or(DropReason::NoGrant)?;
+        if (speaker.session, speaker.talker, speaker.grant) != (self.session, header.talker, header.grant) {
+            return Err(DropReason::NoGrant);
+        }
+        if !speaker.heard(self.clock.at(now)) {
+            return Err(DropReason::Rate);
+        }
+        let shared = SharedFrame::new(bytes);
+        for listener in route.listeners.iter().filter(|listener| listener.session != self.session) {
+            listener.queue.push(now, shared.clone());
+        }
+        Ok(())
+    }
+}

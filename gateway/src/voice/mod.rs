@@ -1,0 +1,14 @@
+//! The data plane: frames in, look-up, frames out.
+//!
+//! Knows sessions and talkers as numbers, routes and queues. Never waits for the control plane, which publishes what
+//! it decided as immutable [`Route`]s and [`OnAir`] tables.
+
+mod frame;
+mod ingress;
+mod queue;
+mod route;
+
+pub use frame::SharedFrame;
+pub use ingress::{Ingress, OnAir};
+pub use queue::VoiceQueue;
+pub use route::{Listener, Route, RouteCell, Speaker};

@@ -1,0 +1,81 @@
+//! Who may be heard, and by whom: what the control plane publishes for one channel.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use suara_channel::Time;
+use suara_proto::{Grant, TalkerNumber};
+
+use super::queue::VoiceQueue;
+use crate::session::SessionId;
+
+/// Frames a second and member; voice in 20 ms frames has 50, in 10 ms frames 100.
+const FRAMES_PER_SECOND: u32 = 100;
+/// Frames at once: held back at a press (300 ms in frames of 10 ms), then sent with the grant.
+const FRAMES_AT_ONCE: u32 = 60;
+
+/// Where a channel's present route is found.
+pub type RouteCell = Arc<ArcSwap<Route>>;
+
+/// A channel as the data plane sees it. Immutable: a change is a new one.
+#[derive(Default)]
+pub struct Route {
+    /// Whose frames are forwarded.
+    pub speaker: Option<Speaker>,
+    /// To whom.
+    pub listeners: Arc<[Listener]>,
+}
+
+/// The one whose frames are forwarded.
+#[derive(Clone)]
+pub struct Speaker {
+    /// Whose session they come on.
+    pub session: SessionId,
+    /// As whom.
+    pub talker: TalkerNumber,
+    /// By which grant.
+    pub grant: Grant,
+    air: Arc<Air>,
+}
+
+/// What frames leave behind for the control plane to read when it wants to.
+struct Air {
+    last_media: AtomicU64,
+    rate: DefaultDirectRateLimiter,
+}
+
+impl Speaker {
+    /// A speaker that was given the floor at `now`.
+    #[must_use]
+    pub fn new(session: SessionId, talker: TalkerNumber, grant: Grant, now: Time) -> Self {
+        let at_once = std::num::NonZeroU32::new(FRAMES_AT_ONCE).unwrap_or(std::num::NonZeroU32::MIN);
+        let a_second = std::num::NonZeroU32::new(FRAMES_PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
+        let quota = Quota::per_second(a_second).allow_burst(at_once);
+        let air = Air { last_media: AtomicU64::new(now.as_millis()), rate: RateLimiter::direct(quota) };
+        Self { session, talker, grant, air: Arc::new(air) }
+    }
+
+    /// Notes a frame; `false` when frames come faster than voice does.
+    #[must_use]
+    pub fn heard(&self, now: Time) -> bool {
+        self.air.last_media.fetch_max(now.as_millis(), Relaxed);
+        self.air.rate.check().is_ok()
+    }
+
+    /// When the last frame came.
+    #[must_use]
+    pub fn last_media(&self) -> Time {
+        Time::from_millis(self.air.last_media.load(Relaxed))
+    }
+}
+
+/// One session that hears a channel.
+#[derive(Clone)]
+pub struct Listener {
+    /// Frames of its own members don't go to it.
+    pub session: SessionId,
+    /// Where its frames wait.
+    pub queue: Arc<VoiceQueue>,
+}
