@@ -1,0 +1,188 @@
+//! Every message of both directions, with arbitrary strings and numbers in it.
+
+use std::borrow::Cow;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use suara_proto::message::{
+    ChannelMode, ClientMessage, Member, Right, Rights, ServerMessage, TalkerInfo, TalkerLeft,
+};
+use suara_proto::{
+    ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
+    TalkerNumber,
+};
+
+type Client = ClientMessage<'static>;
+type Server = ServerMessage<'static>;
+
+pub(crate) fn text() -> impl Strategy<Value = Cow<'static, str>> {
+    let nasty = select(vec![
+        "\"", "\\", "\n", "\0", "\u{7f}", "\u{2028}", "\u{fffd}", "警備", "😀", "\\ud800", "null",
+    ]);
+    prop_oneof![any::<String>(), vec(nasty, 0..5).prop_map(|parts| parts.concat())].prop_map(Cow::Owned)
+}
+
+fn channel() -> impl Strategy<Value = ChannelNumber> {
+    any::<u32>().prop_map(ChannelNumber)
+}
+
+fn talker() -> impl Strategy<Value = TalkerNumber> {
+    any::<u16>().prop_map(TalkerNumber)
+}
+
+fn grant() -> impl Strategy<Value = Grant> {
+    any::<u32>().prop_map(Grant)
+}
+
+fn request() -> impl Strategy<Value = RequestId> {
+    any::<u32>().prop_map(RequestId)
+}
+
+fn trunk_member() -> impl Strategy<Value = MemberRef> {
+    any::<u32>().prop_map(MemberRef)
+}
+
+fn member() -> impl Strategy<Value = Option<MemberRef>> {
+    option::of(trunk_member())
+}
+
+fn rights() -> impl Strategy<Value = Rights> {
+    vec(select(&Right::ALL[..]), 0..5).prop_map(Rights::from)
+}
+
+fn person() -> impl Strategy<Value = Member<'static>> {
+    (talker(), text(), text(), text(), any::<bool>())
+        .prop_map(|(talker, user, name, role, listen_only)| Member { talker, user, name, role, listen_only })
+}
+
+fn talking() -> impl Strategy<Value = TalkerInfo<'static>> {
+    (talker(), text(), text(), grant(), any::<u32>()).prop_map(|(talker, user, name, grant, remaining_ms)| {
+        TalkerInfo { talker, user, name, grant, remaining_ms }
+    })
+}
+
+/// One strategy per variant: its fields from the strategies named beside them.
+macro_rules! message {
+    ($enum:ident::$variant:ident { $($field:ident: $strategy:expr),+ $(,)? }) => {
+        ($($strategy,)+).prop_map(|($($field,)+)| $enum::$variant { $($field),+ }).boxed()
+    };
+}
+
+pub(crate) fn client() -> impl Strategy<Value = Client> {
+    prop_oneof![
+        message!(ClientMessage::Hello { version: any::<u32>(), token: text(), client: option::of(text()) }),
+        message!(ClientMessage::Renew { request: request(), token: text() }),
+        message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
+        message!(ClientMessage::Detach { member: trunk_member() }),
+        message!(ClientMessage::Join { request: request(), channel: text(), member: member() }),
+        message!(ClientMessage::Leave { channel: channel(), member: member() }),
+        message!(ClientMessage::FloorRequest { request: request(), channel: channel(), member: member() }),
+        message!(ClientMessage::FloorRelease { channel: channel(), grant: grant(), member: member() }),
+        message!(ClientMessage::RosterRequest { channel: channel() }),
+        message!(ClientMessage::Ping { nonce: any::<u32>() }),
+    ]
+}
+
+pub(crate) fn server() -> impl Strategy<Value = Server> {
+    prop_oneof![session_message(), channel_message(), floor_message()]
+}
+
+fn session_message() -> impl Strategy<Value = Server> {
+    prop_oneof![
+        message!(ServerMessage::Welcome {
+            version: any::<u32>(),
+            session: text(),
+            user: text(),
+            name: text(),
+            role: text(),
+            expires: any::<u64>(),
+            heartbeat_ms: any::<u32>(),
+            idle_timeout_ms: any::<u32>(),
+            floor_renewal_ms: any::<u32>(),
+        }),
+        message!(ServerMessage::Renewed { request: request(), expires: any::<u64>() }),
+        message!(ServerMessage::Attached {
+            request: request(),
+            member: trunk_member(),
+            user: text(),
+            name: text(),
+            role: text(),
+            expires: any::<u64>(),
+        }),
+        message!(ServerMessage::Detached { member: trunk_member(), code: select(CloseCode::ALL) }),
+        message!(ServerMessage::Error {
+            request: option::of(request()),
+            member: member(),
+            code: select(ErrorCode::ALL),
+            message: text(),
+        }),
+        message!(ServerMessage::Draining { deadline_ms: any::<u32>() }),
+        message!(ServerMessage::Closing {
+            code: select(CloseCode::ALL),
+            reason: text(),
+            retry_after_ms: option::of(any::<u32>()),
+        }),
+        message!(ServerMessage::Pong { nonce: any::<u32>() }),
+    ]
+}
+
+fn channel_message() -> impl Strategy<Value = Server> {
+    let gone =
+        (talker(), select(LeaveReason::ALL)).prop_map(|(talker, reason)| TalkerLeft { talker, reason });
+    prop_oneof![
+        message!(ServerMessage::Joined {
+            request: request(),
+            member: member(),
+            channel: channel(),
+            name: text(),
+            talker: talker(),
+            rights: rights(),
+            mode: select(vec![ChannelMode::Ptt, ChannelMode::Other]),
+            version: any::<u64>(),
+            members: option::of(vec(person(), 0..4)),
+            talking: option::of(talking()),
+        }),
+        message!(ServerMessage::Left {
+            member: member(),
+            channel: channel(),
+            reason: select(LeaveReason::ALL)
+        }),
+        message!(ServerMessage::Roster {
+            channel: channel(),
+            since: option::of(any::<u64>()),
+            version: any::<u64>(),
+            members: option::of(vec(person(), 0..4)),
+            joined: vec(person(), 0..4),
+            left: vec(gone, 0..4),
+        }),
+    ]
+}
+
+fn floor_message() -> impl Strategy<Value = Server> {
+    prop_oneof![
+        message!(ServerMessage::FloorGranted {
+            member: member(),
+            channel: channel(),
+            request: request(),
+            grant: grant(),
+            duration_ms: any::<u32>(),
+        }),
+        message!(ServerMessage::FloorDeny {
+            member: member(),
+            channel: channel(),
+            request: request(),
+            cause: select(DenyCause::ALL),
+        }),
+        message!(ServerMessage::FloorTaken { channel: channel(), talking: talking() }),
+        message!(ServerMessage::FloorIdle { channel: channel(), grant: grant() }),
+        message!(ServerMessage::FloorRevoke {
+            member: member(),
+            channel: channel(),
+            grant: grant(),
+            cause: select(RevokeCause::ALL),
+            grace_ms: any::<u32>(),
+        }),
+    ]
+}
