@@ -1,0 +1,281 @@
+//! Carries a schedule out on a real channel, keeps the log of it, and compares.
+
+use std::collections::BTreeMap;
+use std::iter;
+
+use proptest::test_runner::TestCaseError;
+use proptest::{prop_assert, prop_assert_eq};
+use suara_channel::*;
+
+use crate::reference::{Entry, Event, Story};
+use crate::schedule::{May, Op, Pick, Schedule, Which};
+use crate::stream::Stream;
+use crate::tally;
+use crate::view::View;
+
+type Outcome = Result<(), TestCaseError>;
+
+const EPOCH: u16 = 7;
+/// Enough to come to rest: the longest T1 over the shortest renewal is 30.
+const SETTLING: usize = 100;
+
+/// Runs one schedule, and says to `tally` what happened in it.
+pub(crate) fn run(schedule: &Schedule, tally: &mut dyn FnMut(&'static str)) -> Outcome {
+    let mut world = World::new(schedule.settings.clone());
+    for op in &schedule.ops {
+        world.carry_out(*op)?;
+    }
+    world.settle()?;
+    world.compare(tally)
+}
+
+/// What the channel answered after a step.
+struct Answered {
+    talking: Option<Talking>,
+    speaker: Option<Speaker>,
+    version: u64,
+    /// Looked at when nothing else was done.
+    members: Option<BTreeMap<TalkerNumber, Member>>,
+}
+
+struct World {
+    channel: Channel,
+    now: u64,
+    latest: u64,
+    log: Vec<Entry>,
+    answered: Vec<Answered>,
+    effects: Vec<Effect>,
+    stream: Stream,
+    views: BTreeMap<TalkerNumber, View>,
+    newest: Grant,
+    ever: u16,
+    /// Whether nothing happened since the deadlines were looked at.
+    just_fired: bool,
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        Self {
+            channel: Channel::new(EPOCH, settings),
+            now: 1_000,
+            latest: 0,
+            log: Vec::new(),
+            answered: Vec::new(),
+            effects: Vec::new(),
+            stream: Stream::default(),
+            views: BTreeMap::new(),
+            newest: Grant::new(EPOCH, 0),
+            ever: 0,
+            just_fired: false,
+        }
+    }
+
+    fn carry_out(&mut self, op: Op) -> Outcome {
+        let due = |world: &Self| world.channel.poll_timeout().map_or(world.now, Time::as_millis);
+        match op {
+            Op::Wait(millis) => self.now += millis,
+            Op::WaitUntilDue(off) => self.now = self.now.max(due(self).saturating_add_signed(off)),
+            Op::Back(millis) => self.now = self.now.saturating_sub(millis),
+            Op::Drain => return self.drain(),
+            Op::Refresh(who) => {
+                if let Some(view) = self.views.get_mut(&self.pick(who)) {
+                    view.refresh(&self.channel);
+                }
+            }
+            Op::Media(which, lag) => {
+                let (grant, at) = (self.which(which), self.now.saturating_add_signed(-lag));
+                self.channel.media(grant, Time::from_millis(at));
+                self.done(Event::Media(grant, at));
+            }
+            Op::Fire => self.fire()?,
+            mutation => self.mutate(mutation)?,
+        }
+        Ok(())
+    }
+
+    fn mutate(&mut self, op: Op) -> Outcome {
+        let now = self.touch();
+        self.just_fired = false;
+        let event = match op {
+            Op::Join(may) => self.join(now, may)?,
+            Op::Leave(who, reason) => {
+                let talker = self.pick(who);
+                let was_here = self.channel.leave(now, talker, reason);
+                prop_assert_eq!(was_here, self.views.remove(&talker).is_some());
+                if was_here { Event::Left(talker) } else { Event::Nothing }
+            }
+            Op::Request(who) => {
+                let (talker, request) = (self.pick(who), RequestId(self.log.len() as u32));
+                self.channel.floor_request(now, talker, request);
+                Event::Request(talker, request)
+            }
+            Op::Release(who, which) => {
+                let (talker, grant) = (self.pick(who), self.which(which));
+                self.channel.floor_release(now, talker, grant);
+                Event::Release(Speaker { talker, grant })
+            }
+            _ => Event::Nothing,
+        };
+        self.done(event);
+        Ok(())
+    }
+
+    fn join(&mut self, now: Time, may: May) -> Result<Event, TestCaseError> {
+        let rights = match may {
+            May::Talk => vec![Right::Listen, Right::Talk],
+            May::Listen => vec![Right::Listen],
+            May::NotEvenListen => vec![Right::Talk],
+        };
+        let rights = Rights::from(rights);
+        let name = format!("user {}", self.ever);
+        let who = Identity::new(name.as_str(), name.as_str(), "guard");
+        let expected = match may {
+            May::NotEvenListen => Err(JoinError::MayNotListen),
+            _ if self.views.len() >= self.channel.settings().max_members => Err(JoinError::Full),
+            _ => Ok(TalkerNumber(self.ever + 1)),
+        };
+
+        let joined = self.channel.join(now, who.clone(), rights);
+
+        prop_assert_eq!(joined, expected);
+        let Ok(talker) = joined else { return Ok(Event::Nothing) };
+        self.ever += 1;
+        self.views.insert(talker, View::snapshot(&self.channel, talker, Time::from_millis(self.latest)));
+        Ok(Event::Joined(Member { talker, who, rights }))
+    }
+
+    fn fire(&mut self) -> Outcome {
+        let now = self.touch();
+        self.channel.handle_timeout(now);
+        let latest = Time::from_millis(self.latest);
+        let due = self.channel.poll_timeout();
+        prop_assert!(due.is_none_or(|due| due > latest), "{due:?} at {latest:?} would be a busy loop");
+        let talking = self.channel.talking(latest);
+        prop_assert!(talking.is_none_or(|talking| !talking.remaining.is_zero()), "taken past its deadline");
+        self.done(Event::Fire);
+        self.just_fired = true;
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Outcome {
+        let effects: Vec<_> = iter::from_fn(|| self.channel.poll_effect()).take(10_000).collect();
+        prop_assert!(effects.len() < 10_000, "no end of effects");
+        self.stream.drained(&effects)?;
+        prop_assert_eq!(self.stream.speaker, self.channel.speaker(), "the data plane's view");
+        let latest = Time::from_millis(self.latest);
+        for view in self.views.values_mut() {
+            effects.iter().try_for_each(|effect| view.hear(effect, latest))?;
+        }
+        self.effects.extend(effects);
+        self.compare_views(latest)?;
+        self.done(Event::Nothing);
+        Ok(())
+    }
+
+    fn compare_views(&self, now: Time) -> Outcome {
+        let truth = self.channel.talking(now).map(|talking| (talking.talker, talking.grant));
+        for (me, view) in &self.views {
+            prop_assert_eq!(view.version, self.channel.version(), "{}'s version", me);
+            prop_assert!(view.members.values().eq(self.channel.members()), "{me}'s roster");
+            let talking = view.talking.as_ref();
+            prop_assert_eq!(talking.map(|heard| (heard.talker, heard.grant)), truth, "{}'s talker", me);
+            let mine = truth.filter(|(talker, _)| talker == me).map(|(_, grant)| grant);
+            prop_assert_eq!(view.mine, mine, "{}'s own grant", me);
+            if let Some(heard) = talking.filter(|_| self.just_fired) {
+                prop_assert!(heard.until > now, "{me} would clear a talker who is heard");
+                let renewal = self.channel.settings().renewal;
+                prop_assert!(renewal.is_zero() || heard.at + renewal > now, "{me} wasn't told again");
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody says anything any more: T1 after the last voice, or the tail after the release, all is idle.
+    fn settle(&mut self) -> Outcome {
+        self.now = self.now.max(self.latest);
+        let voice = self.log.iter().filter_map(|entry| match entry.event {
+            Event::Media(_, at) => Some(at),
+            _ => None,
+        });
+        let last = Time::from_millis(voice.fold(self.now, u64::max));
+        let settings = self.channel.settings();
+        let bound = last + settings.t1.max(settings.release_tail);
+        self.fire()?;
+        for _ in 0..SETTLING {
+            let Some(due) = self.channel.poll_timeout() else { break };
+            self.now = due.as_millis();
+            self.fire()?;
+        }
+        self.drain()?;
+        prop_assert!(Time::from_millis(self.now) <= bound, "idle at {}, not by {bound:?}", self.now);
+        prop_assert_eq!(self.channel.poll_timeout(), None);
+        prop_assert_eq!(self.channel.speaker(), None);
+        prop_assert_eq!(self.channel.talking(Time::from_millis(self.now)), None);
+        Ok(())
+    }
+
+    fn compare(&self, tally: &mut dyn FnMut(&'static str)) -> Outcome {
+        let story = Story::tell(EPOCH, self.channel.settings(), &self.log);
+        for (step, answered) in self.answered.iter().enumerate() {
+            let event = &self.log[step];
+            prop_assert_eq!(
+                &answered.talking,
+                &story.talking_after(step),
+                "after step {}, {:?}",
+                step,
+                event
+            );
+            prop_assert_eq!(answered.speaker, story.speaker_after(step), "after step {}, {:?}", step, event);
+            prop_assert_eq!(answered.version, story.version_after(step));
+            if let Some(members) = &answered.members {
+                prop_assert_eq!(members, &story.members_after(step));
+            }
+        }
+        let told_apart = |effect: &&Effect| !matches!(effect, Effect::Roster(_) | Effect::Speaker(_));
+        let said: Vec<_> = self.effects.iter().filter(told_apart).cloned().collect();
+        let expected: Vec<_> = (0..self.log.len()).flat_map(|step| story.said_at(step)).collect();
+        prop_assert_eq!(said, expected);
+        tally::count(&story, &self.effects, tally);
+        Ok(())
+    }
+
+    fn touch(&mut self) -> Time {
+        self.latest = self.latest.max(self.now);
+        Time::from_millis(self.now)
+    }
+
+    fn done(&mut self, event: Event) {
+        // As often as needed and no more: it makes a map of all of them.
+        let members = matches!(event, Event::Nothing)
+            .then(|| self.channel.members().map(|member| (member.talker, member.clone())).collect());
+        self.newest = self.newest.max(self.channel.speaker().map_or(self.newest, |speaker| speaker.grant));
+        self.log.push(Entry { now: self.latest, event });
+        self.answered.push(Answered {
+            talking: self.channel.talking(Time::from_millis(self.latest)),
+            speaker: self.channel.speaker(),
+            version: self.channel.version(),
+            members,
+        });
+    }
+
+    fn pick(&self, pick: Pick) -> TalkerNumber {
+        let member = |index: usize| self.views.keys().nth(index % self.views.len().max(1)).copied();
+        match pick {
+            Pick::Member(index) => member(index).unwrap_or(TalkerNumber(0)),
+            Pick::Speaker => {
+                let speaker = self.channel.speaker().map(|speaker| speaker.talker);
+                speaker.or(member(0)).unwrap_or(TalkerNumber(0))
+            }
+            Pick::Known(index) => TalkerNumber(1 + index as u16 % self.ever.max(1)),
+            Pick::Anybody(number) => TalkerNumber(number),
+        }
+    }
+
+    fn which(&self, which: Which) -> Grant {
+        match which {
+            Which::Given(before) => Grant(self.newest.0 - before),
+            Which::NotGivenYet => self.newest.next(),
+            Which::Any(number) => Grant(number),
+        }
+    }
+}
