@@ -120,7 +120,7 @@ codes! {
         AnotherHasPermission = 1, "another_has_permission";
         /// The gateway's own fault.
         Internal = 2, "internal";
-        /// Too soon after the last request; see `retry_after_ms`.
+        /// Too soon after the last request.
         RetryAfter = 4, "retry_after";
         /// This member may only listen.
         ReceiveOnly = 5, "receive_only";
