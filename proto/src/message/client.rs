@@ -30,7 +30,7 @@ pub enum ClientMessage<'a> {
         /// A JWT, or what the deployment's own check takes.
         #[serde(borrow)]
         token: Cow<'a, str>,
-        /// The client's software, for the operator's eyes.
+        /// The client's software, for the operator's eyes. Always a copy: serde borrows no `Cow` in an `Option`.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         client: Option<Cow<'a, str>>,
     },
