@@ -16,7 +16,7 @@ use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::edge::webtransport::{EdgeError, WebTransportEdge};
-use crate::http::{ConnectInfo, OriginPolicy, router};
+use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
 use crate::hub::ChannelSettings;
 use crate::metrics::Metrics;
 
@@ -76,7 +76,10 @@ impl Gateway {
         let edges = bind(&settings.webtransport, &settings.certificates)?;
         let addresses: Vec<_> = edges.iter().map(WebTransportEdge::local_addr).collect();
         let port = addresses.first().ok_or(StartError::NoAddress)?.port();
-        let connect = ConnectInfo { certificates: settings.certificates, announce: settings.announce, port };
+        // A certificate of a public authority is verified the ordinary way.
+        let pin = settings.certificates.is_development();
+        let connect =
+            ConnectInfo { certificates: settings.certificates, announce: settings.announce, port, pin };
         let (stop, origins) = (CancellationToken::new(), Arc::new(settings.origins));
         let mut running = JoinSet::new();
         for edge in edges {
@@ -94,6 +97,16 @@ impl Gateway {
     /// What it serves over HTTP.
     pub fn router(&self) -> Router {
         router(self.connect.clone())
+    }
+
+    /// What a bridge of the same machine asks: `GET /api/connect` with the server's address as bound, and its
+    /// certificate to be pinned whoever signed it. For an internal listener.
+    pub fn trunk_router(&self, address: SocketAddr) -> Router {
+        trunk_router(ConnectInfo {
+            announce: Some(ConnectInfo::url(address)),
+            pin: true,
+            ..self.connect.clone()
+        })
     }
 
     /// How many people are here.

@@ -1,5 +1,6 @@
 //! `GET /api/connect`: where a client goes from here, and which certificates it trusts there.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -23,6 +24,16 @@ pub struct ConnectInfo {
     pub announce: Option<String>,
     /// The UDP port that was really bound.
     pub port: u16,
+    /// Whether the certificate is to be trusted by its hash, and not by its issuer.
+    pub pin: bool,
+}
+
+impl ConnectInfo {
+    /// Where sessions are opened on a server at `address`.
+    #[must_use]
+    pub fn url(address: SocketAddr) -> String {
+        format!("https://{address}{PATH}")
+    }
 }
 
 #[derive(Serialize)]
@@ -49,14 +60,12 @@ pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: Heade
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         format!("https://{}:{}{PATH}", reachable_host(asked), info.port)
     });
-    // A certificate of a public authority is verified the ordinary way.
-    let own = info.certificates.is_development();
     let hash = |fingerprint: suara_certs::Fingerprint| CertificateHash {
         algorithm: "sha-256",
         value: BASE64.encode(fingerprint.as_bytes()),
     };
     let certificate_hashes =
-        if own { info.certificates.fingerprints().into_iter().map(hash).collect() } else { Vec::new() };
+        if info.pin { info.certificates.fingerprints().into_iter().map(hash).collect() } else { Vec::new() };
     let connect = Connect { protocol: "suara/1", webtransport: WebTransport { url, certificate_hashes } };
     ([(CACHE_CONTROL, "no-store")], Json(connect))
 }

@@ -16,8 +16,10 @@ pub use origin::OriginPolicy;
 
 /// What the gateway serves to clients: the console and `GET /api/connect`.
 pub fn router(connect: ConnectInfo) -> Router {
-    Router::new()
-        .route("/api/connect", get(connect::connect))
-        .with_state(Arc::new(connect))
-        .fallback(get(console::console))
+    trunk_router(connect).fallback(get(console::console))
+}
+
+/// `GET /api/connect` alone.
+pub fn trunk_router(connect: ConnectInfo) -> Router {
+    Router::new().route("/api/connect", get(connect::connect)).with_state(Arc::new(connect))
 }

@@ -1,0 +1,212 @@
+//! The command line, as it was typed: what nobody said is `None` here, and gets its value in
+//! [`settings`](crate::settings).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Push-to-talk voice gateway over WebTransport, with a bridge that keeps Socket.IO clients in the same channels.
+///
+/// Without a command: gateway and bridge in one process, with a console on http://localhost:8080.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Gateway and bridge in one process (what happens without a command)
+    Serve(ServeArgs),
+    /// The gateway alone
+    Gateway(ServeArgs),
+    /// The bridge alone, joined to a gateway by its trunk
+    Bridge(ServeArgs),
+    /// Mints a token and prints it alone on standard output
+    Token(TokenArgs),
+    /// The development certificate
+    #[command(subcommand)]
+    Certs(CertsCommand),
+}
+
+/// Each setting comes from its flag, else from its environment variable, else from the configuration file.
+#[derive(Args, Default)]
+pub(crate) struct ServeArgs {
+    /// HTTP: console, /api and /socket.io/ [default: 127.0.0.1:8080; bridge: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR", env = "SUARA_HTTP")]
+    pub(crate) http: Option<SocketAddr>,
+    /// UDP of the WebTransport server [default: 127.0.0.1:4433 [::1]:4433]
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',', env = "SUARA_WEBTRANSPORT")]
+    pub(crate) webtransport: Option<Vec<SocketAddr>>,
+    /// What clients are told to connect to, such as https://radio.example:4433/v1/wt [default: the host that they
+    /// asked]
+    #[arg(long, value_name = "URL", env = "SUARA_WEBTRANSPORT_ANNOUNCE")]
+    pub(crate) webtransport_announce: Option<String>,
+    /// Internal HTTP: /metrics, /healthz, /readyz [default: 127.0.0.1:9464; bridge: 127.0.0.1:9465]
+    #[arg(long, value_name = "ADDR", env = "SUARA_METRICS")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Origins whose pages may connect, with * for any text [default: this host's own]
+    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',', env = "SUARA_ORIGIN")]
+    pub(crate) origin: Option<Vec<String>>,
+    /// Development secrets and certificates, the trunk's token, addresses.json [default: ./suara-data]
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// File with the HS256 secret that tokens are signed with [default: a development secret, on loopback only]
+    #[arg(long, value_name = "FILE", env = "SUARA_JWT_SECRET_FILE")]
+    pub(crate) jwt_secret_file: Option<PathBuf>,
+    /// File with public keys that tokens are signed with: PEM or a JWK set
+    #[arg(long, value_name = "FILE", env = "SUARA_JWT_KEYS")]
+    pub(crate) jwt_keys: Option<PathBuf>,
+    /// Tokens must come from this issuer (iss)
+    #[arg(long, value_name = "NAME", env = "SUARA_JWT_ISSUER")]
+    pub(crate) jwt_issuer: Option<String>,
+    /// Tokens must be meant for this audience (aud)
+    #[arg(long, value_name = "NAME", env = "SUARA_JWT_AUDIENCE")]
+    pub(crate) jwt_audience: Option<String>,
+    /// The deployment's own check of tokens: POST token=…, answered by {"active": true, "sub": …, "exp": …}
+    #[arg(long, value_name = "URL", env = "SUARA_AUTH_URL")]
+    pub(crate) auth_url: Option<String>,
+    /// Seconds that SIGTERM leaves to those who are here; with nobody here it ends at once [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "SUARA_DRAIN")]
+    pub(crate) drain: Option<u64>,
+    /// Certificate chain (PEM) of HTTP and WebTransport, reloaded when it changes [default: a development certificate
+    /// for WebTransport, and plain HTTP]
+    #[arg(long, value_name = "FILE", env = "SUARA_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", env = "SUARA_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Sessions at a time [default: 20000]
+    #[arg(long, value_name = "N", env = "SUARA_MAX_SESSIONS")]
+    pub(crate) max_sessions: Option<usize>,
+    /// Bridge: the gateway's HTTP address [default: http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", env = "SUARA_GATEWAY")]
+    pub(crate) gateway: Option<String>,
+    /// Bridge: file with its trunk's token [default: DIR/trunk.token, which a gateway on the same DIR writes]
+    #[arg(long, value_name = "FILE", env = "SUARA_TRUNK_TOKEN_FILE")]
+    pub(crate) trunk_token_file: Option<PathBuf>,
+    /// Bridge: sample rate of PCM clients that name none [default: 16000]
+    #[arg(long, value_name = "HZ", env = "SUARA_SAMPLE_RATE")]
+    pub(crate) sample_rate: Option<u32>,
+    /// Configuration file: these settings, and those of channels [default: suara.toml, if there]
+    #[arg(long, value_name = "FILE", env = "SUARA_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// What is logged, such as info or suara_gateway=debug [default: info]
+    #[arg(long, value_name = "FILTER", env = "SUARA_LOG")]
+    pub(crate) log: Option<String>,
+    /// How it is logged [default: text]
+    #[arg(long, value_enum, env = "SUARA_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// An object a line, for machines
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenArgs {
+    /// The user's id
+    #[arg(long)]
+    pub(crate) user: String,
+    /// The name to show [default: the id]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The user's role, such as admin
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// PATTERN:right,right, several times; the rights are listen, talk, emergency and dispatch [default: what the
+    /// gateway gives to tokens without channels]
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) channel: Vec<String>,
+    /// What the token is for
+    #[arg(long, value_enum, default_value = "user")]
+    pub(crate) scope: TokenScope,
+    /// Among requests for the floor, 0 to 255
+    #[arg(long, default_value_t = 0)]
+    pub(crate) priority: u8,
+    /// How long it holds: 90s, 15m, 1h, 7d
+    #[arg(long, default_value = "1h", value_parser = parse_ttl)]
+    pub(crate) ttl: std::time::Duration,
+    /// Who makes it (iss), where the gateway asks for that
+    #[arg(long)]
+    pub(crate) issuer: Option<String>,
+    /// Whom it is meant for (aud), where the gateway asks for that
+    #[arg(long)]
+    pub(crate) audience: Option<String>,
+    /// Where the development secret is
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", default_value = "suara-data")]
+    pub(crate) data: PathBuf,
+    /// The HS256 secret to sign with, in place of the development secret
+    #[arg(long, value_name = "FILE", env = "SUARA_JWT_SECRET_FILE")]
+    pub(crate) jwt_secret_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum TokenScope {
+    /// A person at a client
+    User,
+    /// A listener's livechat session
+    Livechat,
+    /// A back end
+    Service,
+    /// A bridge
+    Trunk,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CertsCommand {
+    /// Issues the development certificate, where there is none that holds
+    Issue(CertsArgs),
+    /// Prints the SHA-256 of each development certificate, the one in use first
+    Hash(CertsArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct CertsArgs {
+    /// Where it is kept
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", default_value = "suara-data")]
+    pub(crate) data: PathBuf,
+}
+
+fn parse_ttl(text: &str) -> Result<std::time::Duration, String> {
+    let bad = || format!("{text:?} is no length of time such as 90s, 15m, 1h or 7d");
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86400,
+        _ => return Err(bad()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
+    count.checked_mul(seconds).map(std::time::Duration::from_secs).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        assert_eq!(parse_ttl("90s").unwrap().as_secs(), 90);
+        assert_eq!(parse_ttl("7d").unwrap().as_secs(), 7 * 86400);
+        for bad in ["", "h", "10", "-1h", "1y", "99999999999999999999d", "1é"] {
+            assert!(parse_ttl(bad).is_err(), "{bad}");
+        }
+    }
+}

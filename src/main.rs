@@ -1,0 +1,37 @@
+//! `suara`: the gateway, the bridge and their tools in one binary.
+
+mod addresses;
+mod cli;
+mod commands;
+mod file;
+mod listen;
+mod logging;
+mod origins;
+mod processes;
+mod secrets;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => processes::run(processes::Role::Serve, cli.serve),
+        Some(Command::Serve(args)) => processes::run(processes::Role::Serve, args),
+        Some(Command::Gateway(args)) => processes::run(processes::Role::Gateway, args),
+        Some(Command::Bridge(args)) => processes::run(processes::Role::Bridge, args),
+        Some(Command::Token(args)) => commands::token(args),
+        Some(Command::Certs(args)) => commands::certs(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The bridge as part of a process.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use prometheus_client::registry::Registry;
+use suara_bridge::{Bridge, Settings};
+use suara_gateway::http::OriginPolicy;
+use tokio_util::sync::CancellationToken;
+
+use crate::origins;
+use crate::settings::Plan;
+
+/// Starts a bridge whose trunk leads to `gateway`.
+pub(super) async fn start(
+    plan: &Plan,
+    gateway: String,
+    policy: OriginPolicy,
+    registry: &mut Registry,
+    stop: CancellationToken,
+) -> Result<Arc<Bridge>> {
+    let mut settings = Settings::new(gateway, &plan.trunk_token_file);
+    settings.default_sample_rate = plan.sample_rate;
+    settings.allow_origin = origins::for_bridge(policy);
+    let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
+    Ok(Arc::new(bridge))
+}
+
+/// Where the bridge finds the gateway of its own process: the internal listener, which is never TLS.
+pub(super) fn own_gateway(mut internal: SocketAddr) -> String {
+    if internal.ip().is_unspecified() {
+        internal.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    format!("http://{internal}")
+}

@@ -1,0 +1,104 @@
+//! The gateway as part of a process.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use prometheus_client::registry::Registry;
+use suara_certs::CertStore;
+use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
+use suara_gateway::http::OriginPolicy;
+use suara_gateway::{Gateway, Settings};
+use suara_proto::message::Rights;
+
+use crate::logging::print;
+use crate::secrets::{self, DEVELOPMENT_SECRET, claims};
+use crate::settings::Plan;
+
+/// The token in the link that a developer starts with.
+const WELCOME_TTL: Duration = Duration::from_secs(12 * 3600);
+
+/// A gateway and the secrets of this machine that it goes with.
+pub(super) struct RunningGateway {
+    gateway: Gateway,
+    pub(super) trunk_secret: Vec<u8>,
+    development_secret: Option<Vec<u8>>,
+}
+
+impl RunningGateway {
+    pub(super) fn start(
+        plan: &Plan,
+        certificates: CertStore,
+        origins: OriginPolicy,
+        registry: &mut Registry,
+    ) -> Result<Self> {
+        let mut keys = KeySet::new(plan.keys.issuer.clone(), plan.keys.audience.clone());
+        let mut development_secret = None;
+        if plan.keys.development() {
+            let secret = secrets::secret(&plan.data, DEVELOPMENT_SECRET)?;
+            keys.add_secret(&secret);
+            development_secret = Some(secret);
+        }
+        if let Some(file) = &plan.keys.secret_file {
+            keys.add_secret(&read_secret(file)?);
+        }
+        if let Some(file) = &plan.keys.public_keys {
+            keys.add_public_keys(file)?;
+        }
+        let trunk_secret = secrets::trunk_secret(&plan.data)?;
+        keys.add_trunk_secret(&trunk_secret);
+        secrets::write_trunk_token(&plan.data, &trunk_secret)?;
+        let settings = Settings {
+            webtransport: plan.webtransport.clone(),
+            announce: plan.announce.clone(),
+            certificates,
+            keys,
+            remote_check: plan.keys.auth_url.as_deref().map(remote_check).transpose()?,
+            default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
+            origins,
+            channels: plan.channels.clone(),
+            max_sessions: plan.max_sessions,
+        };
+        let gateway = Gateway::start(settings, registry).context("the gateway can't start")?;
+        Ok(Self { gateway, trunk_secret, development_secret })
+    }
+
+    /// What bridges of this machine ask, on the internal listener: the certificate is pinned whoever signed it.
+    pub(super) fn internal_router(&self) -> Router {
+        let mut address = self.gateway.addresses()[0];
+        if address.ip().is_unspecified() {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        self.gateway.trunk_router(address)
+    }
+
+    /// In development: a link to start with.
+    pub(super) fn greet(&self, plan: &Plan, http: SocketAddr) -> Result<()> {
+        let Some(secret) = &self.development_secret else { return Ok(()) };
+        let mut claims = claims("developer", Scope::User, WELCOME_TTL);
+        claims.name = Some("Developer".to_owned());
+        claims.iss = plan.keys.issuer.clone();
+        claims.aud = plan.keys.audience.clone().map(Into::into);
+        let token = Minter::new(secret).mint(&claims)?;
+        print(format_args!("console=http://localhost:{}/#token={token}", http.port()))
+    }
+
+    pub(super) async fn stop(self) {
+        self.gateway.stop().await;
+    }
+}
+
+impl Deref for RunningGateway {
+    type Target = Gateway;
+
+    fn deref(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+fn remote_check(url: &str) -> Result<RemoteCheck> {
+    let url = url.parse().with_context(|| format!("--auth-url {url} is no URL"))?;
+    Ok(RemoteCheck::new(url)?)
+}

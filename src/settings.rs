@@ -1,0 +1,167 @@
+//! From what was said (flags, environment, file) to settings that make sense together.
+
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use suara_gateway::hub::ChannelSettings;
+
+use crate::cli::{LogFormat, ServeArgs};
+use crate::file::ConfigFile;
+use crate::processes::Role;
+
+/// Settings that can be used as they are.
+pub(crate) struct Plan {
+    pub(crate) http: SocketAddr,
+    pub(crate) webtransport: Vec<SocketAddr>,
+    pub(crate) announce: Option<String>,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) origins: Vec<String>,
+    pub(crate) data: PathBuf,
+    pub(crate) keys: Keys,
+    pub(crate) drain: Duration,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) max_sessions: usize,
+    pub(crate) gateway: String,
+    pub(crate) trunk_token_file: PathBuf,
+    pub(crate) sample_rate: u32,
+    pub(crate) channels: ChannelSettings,
+    pub(crate) log: LogPlan,
+}
+
+/// What tokens are checked against.
+#[derive(Default)]
+pub(crate) struct Keys {
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) public_keys: Option<PathBuf>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) audience: Option<String>,
+    pub(crate) auth_url: Option<String>,
+}
+
+impl Keys {
+    /// Nothing was said about keys: the development secret serves, on loopback.
+    pub(crate) fn development(&self) -> bool {
+        self.secret_file.is_none() && self.public_keys.is_none() && self.auth_url.is_none()
+    }
+}
+
+/// What is logged, and how.
+#[derive(Clone)]
+pub(crate) struct LogPlan {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Plan {
+    /// Puts the sources together, flags and environment before the file before defaults.
+    pub(crate) fn make(role: Role, args: ServeArgs) -> Result<Self> {
+        let file = ConfigFile::read(args.config.as_deref())?;
+        let bridge = role == Role::Bridge;
+        let channels = file.channels();
+        let data = args.data.or(file.data).unwrap_or_else(|| "suara-data".into());
+        let tls = match (args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key)) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => bail!("--tls-cert and --tls-key go together"),
+        };
+        let plan = Self {
+            http: args.http.or(file.http).unwrap_or_else(|| loopback(if bridge { 8081 } else { 8080 })),
+            webtransport: args.webtransport.or(file.webtransport).unwrap_or_else(default_webtransport),
+            announce: args.webtransport_announce.or(file.webtransport_announce),
+            metrics: args
+                .metrics
+                .or(file.metrics)
+                .unwrap_or_else(|| loopback(if bridge { 9465 } else { 9464 })),
+            origins: args.origin.or(file.origin).unwrap_or_default(),
+            keys: Keys {
+                secret_file: args.jwt_secret_file.or(file.jwt_secret_file),
+                public_keys: args.jwt_keys.or(file.jwt_keys),
+                issuer: args.jwt_issuer.or(file.jwt_issuer),
+                audience: args.jwt_audience.or(file.jwt_audience),
+                auth_url: args.auth_url.or(file.auth_url),
+            },
+            drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(30)),
+            tls,
+            max_sessions: args.max_sessions.or(file.max_sessions).unwrap_or(20_000),
+            gateway: args.gateway.or(file.gateway).unwrap_or_else(|| "http://127.0.0.1:8080".into()),
+            trunk_token_file: args
+                .trunk_token_file
+                .or(file.trunk_token_file)
+                .unwrap_or_else(|| data.join(crate::secrets::TRUNK_TOKEN)),
+            sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
+            channels,
+            log: LogPlan {
+                filter: args.log.or(file.log).unwrap_or_else(|| "info".into()),
+                format: args.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            },
+            data,
+        };
+        plan.check(role)?;
+        Ok(plan)
+    }
+
+    /// Development secrets are everybody's: they serve while nobody from outside can connect.
+    fn check(&self, role: Role) -> Result<()> {
+        let mut listeners = vec![self.http];
+        if role != Role::Bridge {
+            listeners.extend(&self.webtransport);
+        }
+        let Some(open) = listeners.into_iter().find(|address| !address.ip().is_loopback()) else {
+            return Ok(());
+        };
+        let mut missing = Vec::new();
+        if self.tls.is_none() {
+            missing.push("a certificate (--tls-cert and --tls-key)");
+        }
+        if role != Role::Bridge && self.keys.development() {
+            missing.push("keys for tokens (--jwt-secret-file, --jwt-keys or --auth-url)");
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "{open} can be reached from other machines, which development secrets don't protect; give {}",
+            missing.join(" and ")
+        )
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// Both loopback addresses, or the one that this machine has.
+fn default_webtransport() -> Vec<SocketAddr> {
+    let mut addresses = vec![loopback(4433)];
+    if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, 4433)));
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(args: ServeArgs) -> Result<Plan> {
+        Plan::make(Role::Serve, args)
+    }
+
+    #[test]
+    fn development_secrets_are_refused_beyond_loopback() {
+        assert!(plan(ServeArgs::default()).is_ok());
+        let open = || ServeArgs { http: Some("0.0.0.0:8080".parse().unwrap()), ..ServeArgs::default() };
+        let refusal = plan(open()).err().unwrap().to_string();
+        assert!(refusal.contains("--tls-cert") && refusal.contains("--jwt-secret-file"), "{refusal}");
+        let with_keys = ServeArgs { auth_url: Some("https://id.example/check".into()), ..open() };
+        let refusal = plan(with_keys).err().unwrap().to_string();
+        assert!(refusal.contains("--tls-cert") && !refusal.contains("--jwt-secret-file"), "{refusal}");
+    }
+
+    #[test]
+    fn half_a_certificate_is_refused() {
+        assert!(plan(ServeArgs { tls_cert: Some("cert.pem".into()), ..ServeArgs::default() }).is_err());
+    }
+}
