@@ -6,11 +6,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// Where settings come from.
+const SOURCES: &str = "Each setting comes from its flag, else from a variable (--jwt-keys: SUARA_JWT_KEYS), else from the \
+                       configuration file (jwt-keys = \"…\"), which also has the settings of channels.";
+
 /// Push-to-talk voice gateway over WebTransport, with a bridge that keeps Socket.IO clients in the same channels.
 ///
 /// Without a command: gateway and bridge in one process, with a console on http://localhost:8080.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(version, args_conflicts_with_subcommands = true, max_term_width = 100, after_help = SOURCES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -21,10 +25,13 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Gateway and bridge in one process (what happens without a command)
+    #[command(after_help = SOURCES)]
     Serve(ServeArgs),
     /// The gateway alone
+    #[command(after_help = SOURCES)]
     Gateway(ServeArgs),
     /// The bridge alone, joined to a gateway by its trunk
+    #[command(after_help = SOURCES)]
     Bridge(ServeArgs),
     /// Mints a token and prints it alone on standard output
     Token(TokenArgs),
@@ -33,73 +40,92 @@ pub(crate) enum Command {
     Certs(CertsCommand),
 }
 
-/// Each setting comes from its flag, else from its environment variable, else from the configuration file.
+/// What the processes can be told. Each setting comes from its flag, else from its environment variable, else from the
+/// configuration file.
 #[derive(Args, Default)]
 pub(crate) struct ServeArgs {
     /// HTTP: console, /api and /socket.io/ [default: 127.0.0.1:8080; bridge: 127.0.0.1:8081]
-    #[arg(long, value_name = "ADDR", env = "SUARA_HTTP")]
+    #[arg(long, value_name = "ADDR", env = "SUARA_HTTP", hide_env = true, help_heading = "Addresses")]
     pub(crate) http: Option<SocketAddr>,
     /// UDP of the WebTransport server [default: 127.0.0.1:4433 [::1]:4433]
-    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',', env = "SUARA_WEBTRANSPORT")]
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_delimiter = ',', env = "SUARA_WEBTRANSPORT", hide_env = true, help_heading = "Addresses")]
     pub(crate) webtransport: Option<Vec<SocketAddr>>,
     /// What clients are told to connect to, such as https://radio.example:4433/v1/wt [default: the host that they
     /// asked]
-    #[arg(long, value_name = "URL", env = "SUARA_WEBTRANSPORT_ANNOUNCE")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SUARA_WEBTRANSPORT_ANNOUNCE",
+        hide_env = true,
+        help_heading = "Addresses"
+    )]
     pub(crate) webtransport_announce: Option<String>,
     /// Internal HTTP: /metrics, /healthz, /readyz [default: 127.0.0.1:9464; bridge: 127.0.0.1:9465]
-    #[arg(long, value_name = "ADDR", env = "SUARA_METRICS")]
+    #[arg(long, value_name = "ADDR", env = "SUARA_METRICS", hide_env = true, help_heading = "Addresses")]
     pub(crate) metrics: Option<SocketAddr>,
     /// Origins whose pages may connect, with * for any text [default: this host's own]
-    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',', env = "SUARA_ORIGIN")]
+    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',', env = "SUARA_ORIGIN", hide_env = true, help_heading = "Addresses")]
     pub(crate) origin: Option<Vec<String>>,
     /// Development secrets and certificates, the trunk's token, addresses.json [default: ./suara-data]
-    #[arg(long, value_name = "DIR", env = "SUARA_DATA")]
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, help_heading = "Running")]
     pub(crate) data: Option<PathBuf>,
     /// File with the HS256 secret that tokens are signed with [default: a development secret, on loopback only]
-    #[arg(long, value_name = "FILE", env = "SUARA_JWT_SECRET_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SUARA_JWT_SECRET_FILE",
+        hide_env = true,
+        help_heading = "Tokens"
+    )]
     pub(crate) jwt_secret_file: Option<PathBuf>,
     /// File with public keys that tokens are signed with: PEM or a JWK set
-    #[arg(long, value_name = "FILE", env = "SUARA_JWT_KEYS")]
+    #[arg(long, value_name = "FILE", env = "SUARA_JWT_KEYS", hide_env = true, help_heading = "Tokens")]
     pub(crate) jwt_keys: Option<PathBuf>,
     /// Tokens must come from this issuer (iss)
-    #[arg(long, value_name = "NAME", env = "SUARA_JWT_ISSUER")]
+    #[arg(long, value_name = "NAME", env = "SUARA_JWT_ISSUER", hide_env = true, help_heading = "Tokens")]
     pub(crate) jwt_issuer: Option<String>,
     /// Tokens must be meant for this audience (aud)
-    #[arg(long, value_name = "NAME", env = "SUARA_JWT_AUDIENCE")]
+    #[arg(long, value_name = "NAME", env = "SUARA_JWT_AUDIENCE", hide_env = true, help_heading = "Tokens")]
     pub(crate) jwt_audience: Option<String>,
     /// The deployment's own check of tokens: POST token=…, answered by {"active": true, "sub": …, "exp": …}
-    #[arg(long, value_name = "URL", env = "SUARA_AUTH_URL")]
+    #[arg(long, value_name = "URL", env = "SUARA_AUTH_URL", hide_env = true, help_heading = "Tokens")]
     pub(crate) auth_url: Option<String>,
     /// Seconds that SIGTERM leaves to those who are here; with nobody here it ends at once [default: 30]
-    #[arg(long, value_name = "SECONDS", env = "SUARA_DRAIN")]
+    #[arg(long, value_name = "SECONDS", env = "SUARA_DRAIN", hide_env = true, help_heading = "Running")]
     pub(crate) drain: Option<u64>,
     /// Certificate chain (PEM) of HTTP and WebTransport, reloaded when it changes [default: a development certificate
     /// for WebTransport, and plain HTTP]
-    #[arg(long, value_name = "FILE", env = "SUARA_TLS_CERT")]
+    #[arg(long, value_name = "FILE", env = "SUARA_TLS_CERT", hide_env = true, help_heading = "Certificates")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key (PEM)
-    #[arg(long, value_name = "FILE", env = "SUARA_TLS_KEY")]
+    #[arg(long, value_name = "FILE", env = "SUARA_TLS_KEY", hide_env = true, help_heading = "Certificates")]
     pub(crate) tls_key: Option<PathBuf>,
     /// Sessions at a time [default: 20000]
-    #[arg(long, value_name = "N", env = "SUARA_MAX_SESSIONS")]
+    #[arg(long, value_name = "N", env = "SUARA_MAX_SESSIONS", hide_env = true, help_heading = "Running")]
     pub(crate) max_sessions: Option<usize>,
     /// Bridge: the gateway's HTTP address [default: http://127.0.0.1:8080]
-    #[arg(long, value_name = "URL", env = "SUARA_GATEWAY")]
+    #[arg(long, value_name = "URL", env = "SUARA_GATEWAY", hide_env = true, help_heading = "Bridge")]
     pub(crate) gateway: Option<String>,
     /// Bridge: file with its trunk's token [default: DIR/trunk.token, which a gateway on the same DIR writes]
-    #[arg(long, value_name = "FILE", env = "SUARA_TRUNK_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SUARA_TRUNK_TOKEN_FILE",
+        hide_env = true,
+        help_heading = "Bridge"
+    )]
     pub(crate) trunk_token_file: Option<PathBuf>,
     /// Bridge: sample rate of PCM clients that name none [default: 16000]
-    #[arg(long, value_name = "HZ", env = "SUARA_SAMPLE_RATE")]
+    #[arg(long, value_name = "HZ", env = "SUARA_SAMPLE_RATE", hide_env = true, help_heading = "Bridge")]
     pub(crate) sample_rate: Option<u32>,
     /// Configuration file: these settings, and those of channels [default: suara.toml, if there]
-    #[arg(long, value_name = "FILE", env = "SUARA_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "SUARA_CONFIG", hide_env = true, help_heading = "Running")]
     pub(crate) config: Option<PathBuf>,
     /// What is logged, such as info or suara_gateway=debug [default: info]
-    #[arg(long, value_name = "FILTER", env = "SUARA_LOG")]
+    #[arg(long, value_name = "FILTER", env = "SUARA_LOG", hide_env = true, help_heading = "Running")]
     pub(crate) log: Option<String>,
     /// How it is logged [default: text]
-    #[arg(long, value_enum, env = "SUARA_LOG_FORMAT")]
+    #[arg(long, value_enum, env = "SUARA_LOG_FORMAT", hide_env = true, help_heading = "Running")]
     pub(crate) log_format: Option<LogFormat>,
 }
 
@@ -146,7 +172,7 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "DIR", env = "SUARA_DATA", default_value = "suara-data")]
     pub(crate) data: PathBuf,
     /// The HS256 secret to sign with, in place of the development secret
-    #[arg(long, value_name = "FILE", env = "SUARA_JWT_SECRET_FILE")]
+    #[arg(long, value_name = "FILE", env = "SUARA_JWT_SECRET_FILE", hide_env = true)]
     pub(crate) jwt_secret_file: Option<PathBuf>,
 }
 

@@ -1,6 +1,6 @@
 //! Logs go to standard error; standard output is for what a command was asked for.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
@@ -12,7 +12,7 @@ pub(crate) fn start(plan: &LogPlan) -> Result<()> {
     let filter = EnvFilter::try_new(&plan.filter).context("--log can't be understood")?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match plan.format {
-        LogFormat::Text => logs.with_target(false).init(),
+        LogFormat::Text => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
     }
     Ok(())

@@ -103,6 +103,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
     let servers = [serve(internal, inner, None, stop.clone()), serve(http, public, tls, stop.clone())];
     upkeep::start(&plan, certificates, gateway.as_ref(), stop.clone());
     addresses.publish()?;
+    tracing::info!(?role, version = env!("CARGO_PKG_VERSION"), "serving");
     if let Some(gateway) = &gateway {
         gateway.greet(&plan, http_address)?;
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use suara_proto::CloseCode;
+use suara_proto::limits::MAX_SERVER_MESSAGE;
 use suara_proto::message::{ServerMessage, encode};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 
 /// Bytes that may wait. Holds the largest roster twice; a client that is this far behind has stopped reading.
-const MAX_QUEUED: usize = 8 * 1024 * 1024;
+const MAX_QUEUED: usize = 2 * MAX_SERVER_MESSAGE;
 
 /// How a session ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
