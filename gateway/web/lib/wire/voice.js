@@ -48,12 +48,12 @@ export class VoiceError extends Error {
  */
 export function decode(bytes) {
   if (bytes.length > MAX_DATAGRAM) throw new VoiceError('too_long');
+  if (bytes.length > 0 && bytes[0] !== KIND_VOICE) throw new VoiceError('kind');
+  if (bytes.length > 1 && bytes[1] !== VERSION) throw new VoiceError('version');
   if (bytes.length < HEADER_LEN) throw new VoiceError('truncated');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const flags = bytes[2];
   const count = bytes[3];
-  if (bytes[0] !== KIND_VOICE) throw new VoiceError('kind');
-  if (bytes[1] !== VERSION) throw new VoiceError('version');
   if (flags & ~KNOWN_FLAGS) throw new VoiceError('reserved_flags');
   if (count > MAX_REDUNDANT) throw new VoiceError('too_many_redundant');
   const end = (flags & END) !== 0;
