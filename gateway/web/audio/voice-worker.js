@@ -15,7 +15,7 @@ import { WorkletSpeaker } from './speaker.js';
 const emit = (event, detail) => postMessage({ event, detail });
 
 const microphone = new WorkletMicrophone((error) => emit('fault', { code: 'encoder', message: String(error) }));
-const speaker = new WorkletSpeaker((channel, talker, speaking) => core.speaking(channel, talker, speaking));
+const speaker = new WorkletSpeaker((channel, talker, speaking) => core.hearing.speaking(channel, talker, speaking));
 const core = new Core({
   clock: realClock, random: Math.random, openRoad: openWebTransport, microphone, speaker, emit,
 });

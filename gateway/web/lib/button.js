@@ -16,8 +16,10 @@ import { encode } from './wire/voice.js';
  */
 
 export class Button {
-  /** @type {Press | null} */
+  /** The press that is held, or was the last. @type {Press | null} */
   #press = null;
+  /** Those that are not over: a tap may still wait for its grant while the next press is on. @type {Set<Press>} */
+  #live = new Set();
   counts = { presses: 0, framesSent: 0, framesHeldTooLong: 0 };
 
   /** @param {ButtonOptions} options */
@@ -43,6 +45,8 @@ export class Button {
       onChange: () => onFloor(channel),
     });
     this.#press = press;
+    for (const live of this.#live) if (live.over) this.#live.delete(live);
+    this.#live.add(press);
   }
 
   release() {
@@ -51,13 +55,19 @@ export class Button {
 
   /** The channel, or the session, is gone. */
   abort() {
-    this.#press?.abort();
+    for (const press of this.#live) press.abort();
+    this.#live.clear();
     this.#press = null;
   }
 
   /** @param {Channel} channel */
   isOn(channel) {
-    return this.#press?.channel === channel;
+    return [...this.#live].some((press) => press.channel === channel && !press.over);
+  }
+
+  /** @param {Channel} channel whose floor's messages are about this press */
+  #owner(channel) {
+    return [...this.#live].find((press) => press.owns && press.channel === channel);
   }
 
   /**
@@ -68,7 +78,7 @@ export class Button {
   take(session, channel, message) {
     const change = channel.floor.apply(message, this.options.clock.now());
     if (message.type === 'floor_granted') {
-      if (change === 'granted' && this.isOn(channel)) this.#press?.granted(message.grant);
+      if (change === 'granted') this.#owner(channel)?.granted(message.grant);
       // Nobody waits for it any more; kept, it would block the channel until the gateway's T1.
       if (change === 'stray') session.send({ type: 'floor_release', channel: channel.number, grant: message.grant });
     }
@@ -81,10 +91,12 @@ export class Button {
    * @param {string} code
    */
   refuse(request, code) {
-    const channel = this.#press?.channel;
-    if (!channel || channel.floor.refuse(request, code) !== 'denied') return false;
-    this.#follow(channel, 'denied');
-    return true;
+    for (const { channel } of this.#live) {
+      if (channel.floor.refuse(request, code) !== 'denied') continue;
+      this.#follow(channel, 'denied');
+      return true;
+    }
+    return false;
   }
 
   /** @param {Channel} channel */
@@ -98,10 +110,9 @@ export class Button {
    */
   #follow(channel, change) {
     if (change === 'ignored') return;
-    if (this.isOn(channel)) {
-      if (change === 'revoked') this.#press?.finish();
-      if (change === 'denied' || change === 'ended') this.#press?.abort();
-    }
+    const owner = this.#owner(channel);
+    if (change === 'revoked') owner?.finish();
+    if (change === 'denied' || change === 'ended') owner?.abort();
     this.options.onFloor(channel);
   }
 }

@@ -2,27 +2,22 @@
 // network are arguments, so that tests run it in Node.
 
 import { Button } from './button.js';
-import { Channel } from './channel.js';
+import { Channels } from './channels.js';
+import { Hearing } from './hearing.js';
 import { Connection } from './reconnect.js';
 import { RequestError } from './session.js';
-import { decode, VoiceError } from './wire/voice.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
  * @typedef {import('./wire/messages.js').ServerMessage} ServerMessage
- *
- * @typedef {object} Speaker plays what comes
- * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} frame
- * @property {(channel: number) => void} floorIdle
- * @property {(channel: number | null) => void} silence drops what is buffered, of one channel or of all
- * @property {() => object} stats
+ * @typedef {import('./channel.js').Channel} Channel
  *
  * @typedef {object} CoreOptions
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
  * @property {import('./road.js').OpenRoad} openRoad
  * @property {import('./press.js').Microphone} microphone
- * @property {Speaker} speaker
+ * @property {import('./hearing.js').Speaker} speaker
  * @property {(type: string, detail: any) => void} emit
  */
 
@@ -34,24 +29,22 @@ const STATS_EVERY = 4;
 export class Core {
   /** @type {Connection | null} */
   #connection = null;
-  /** What is to be joined again after a reconnect. @type {Set<string>} */
-  #wanted = new Set();
-  /** @type {Map<string, Channel>} */
-  #byName = new Map();
-  /** @type {Map<number, Channel>} */
-  #byNumber = new Map();
+  #channels = new Channels();
   #button;
   /** @type {unknown} */
   #timer = null;
   #ticks = 0;
   #drainBy = 0;
-  #counts = { framesHeard: 0, framesRefused: 0 };
+  /** Where the worker's speaker tells who is audible. */
+  hearing;
 
   /** @param {CoreOptions} options */
   constructor(options) {
     this.options = options;
-    const { clock, random, microphone } = options;
-    this.#button = new Button({ clock, random, microphone, onFloor: (channel) => this.#floorChanged(channel) });
+    const { clock, random, microphone, speaker, emit } = options;
+    const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
+    this.#button = new Button({ clock, random, microphone, onFloor });
+    this.hearing = new Hearing({ channels: this.#channels, speaker, now: clock.now, onFloor, emit });
   }
 
   /** @param {{url: string, token: string, client: string}} where */
@@ -67,7 +60,7 @@ export class Core {
         this.#forget();
       },
       onMessage: (message) => this.#take(message),
-      onDatagram: (bytes) => this.#datagram(bytes),
+      onDatagram: (bytes) => this.hearing.datagram(bytes),
     });
     this.#connection.start();
     this.#tick();
@@ -75,7 +68,7 @@ export class Core {
 
   close() {
     this.options.clock.cancel(this.#timer);
-    this.#wanted.clear();
+    this.#channels.wanted.clear();
     this.#connection?.stop();
     this.#connection = null;
   }
@@ -87,21 +80,21 @@ export class Core {
 
   /** @param {string} name */
   async join(name) {
-    const joined = this.#byName.get(name);
+    const joined = this.#channels.named(name);
     if (joined) return joined.info();
-    this.#wanted.add(name);
+    this.#channels.wanted.add(name);
     try {
       return (await this.#join(this.#session(), name)).info();
     } catch (error) {
-      if (error instanceof RequestError && error.code !== 'lost') this.#wanted.delete(name);
+      if (error instanceof RequestError && error.code !== 'lost') this.#channels.wanted.delete(name);
       throw error;
     }
   }
 
   /** @param {string} name */
   leave(name) {
-    this.#wanted.delete(name);
-    const channel = this.#byName.get(name);
+    this.#channels.wanted.delete(name);
+    const channel = this.#channels.named(name);
     if (!channel) return;
     this.#connection?.session?.send({ type: 'leave', channel: channel.number });
     this.#gone(channel, 'left');
@@ -117,7 +110,7 @@ export class Core {
   /** @param {string} name */
   press(name) {
     const session = this.#connection?.session;
-    const channel = this.#byName.get(name);
+    const channel = this.#channels.named(name);
     if (!session || !channel) {
       return this.options.emit('floor', { channel: name, phase: 'denied', by: null, cause: 'offline', remainingMs: 0 });
     }
@@ -128,23 +121,10 @@ export class Core {
     this.#button.release();
   }
 
-  /**
-   * Somebody is heard, or no longer.
-   * @param {number} number
-   * @param {number} talker
-   * @param {boolean} speaking
-   */
-  speaking(number, talker, speaking) {
-    const channel = this.#byNumber.get(number);
-    if (!channel) return;
-    const { user = '', name = '' } = channel.roster.get(talker) ?? channel.floor.view().holder ?? {};
-    this.options.emit('speaking', { channel: channel.name, talker, user, name, speaking });
-  }
-
   stats() {
     const session = this.#connection?.session;
     const road = session?.road.kind ?? null;
-    return { ...this.#counts, ...this.#button.counts, rttMs: session?.rttMs ?? -1, road, hear: this.options.speaker.stats() };
+    return { ...this.hearing.counts, ...this.#button.counts, rttMs: session?.rttMs ?? -1, road, hear: this.options.speaker.stats() };
   }
 
   #session() {
@@ -155,11 +135,10 @@ export class Core {
 
   /** @param {Session} session */
   #rejoin(session) {
-    this.#drainBy = 0;
-    for (const name of this.#wanted) {
+    for (const name of this.#channels.wanted) {
       this.#join(session, name).catch((error) => {
         if (error.code === 'lost') return;
-        this.#wanted.delete(name);
+        this.#channels.wanted.delete(name);
         this.options.emit('left', { channel: name, reason: error.code ?? 'internal' });
       });
     }
@@ -171,7 +150,7 @@ export class Core {
    */
   async #join(session, name) {
     await session.ask((request) => ({ type: 'join', request, channel: name }));
-    const channel = this.#byName.get(name);
+    const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
     return channel;
   }
@@ -186,7 +165,7 @@ export class Core {
     } else if (message.type === 'joined') {
       this.#joined(message);
     } else if ('channel' in message) {
-      const channel = this.#byNumber.get(message.channel);
+      const channel = this.#channels.numbered(message.channel);
       if (channel) this.#takeFor(channel, message);
     }
   }
@@ -195,10 +174,8 @@ export class Core {
   #joined(joined) {
     const session = this.#session();
     // Left again before the answer came.
-    if (!this.#wanted.has(joined.name)) return session.send({ type: 'leave', channel: joined.channel });
-    const channel = new Channel(joined, session.welcome?.floor_renewal_ms ?? 2000, this.options.clock.now());
-    this.#byName.set(channel.name, channel);
-    this.#byNumber.set(channel.number, channel);
+    if (!this.#channels.wanted.has(joined.name)) return session.send({ type: 'leave', channel: joined.channel });
+    const channel = this.#channels.add(joined, session.welcome?.floor_renewal_ms ?? 2000, this.options.clock.now());
     this.options.emit('joined', channel.info());
     this.options.emit('roster', channel.rosterEvent());
     this.#floorChanged(channel);
@@ -226,29 +203,14 @@ export class Core {
     if (result === 'changed') this.options.emit('roster', channel.rosterEvent());
   }
 
-  /** @param {Uint8Array} bytes */
-  #datagram(bytes) {
-    let frame;
-    try {
-      frame = decode(bytes);
-    } catch (error) {
-      // Another kind is for a newer client; anything else is counted, and no reason to fall silent.
-      if (error instanceof VoiceError && error.fault !== 'kind') this.#counts.framesRefused++;
-      return;
-    }
-    const channel = this.#byNumber.get(frame.channel);
-    if (!channel || frame.talker === channel.talker || frame.talkAhead) return;
-    this.#counts.framesHeard++;
-    const known = channel.floor.voice(frame, channel.roster.get(frame.talker), this.options.clock.now());
-    if (known === 'changed') this.#floorChanged(channel);
-    if (known !== 'old') this.options.speaker.frame(frame);
-  }
-
   #tick() {
     const { clock, emit } = this.options;
-    for (const channel of this.#byName.values()) this.#button.tick(channel);
-    const quiet = [...this.#byName.values()].every(({ floor }) => floor.view().holder === null && floor.grant < 0);
-    if (this.#drainBy > 0 && (quiet || clock.now() >= this.#drainBy)) this.#connection?.restart();
+    for (const channel of this.#channels.all()) this.#button.tick(channel);
+    const quiet = this.#channels.all().every(({ floor }) => floor.view().holder === null && floor.grant < 0);
+    if (this.#drainBy > 0 && (quiet || clock.now() >= this.#drainBy)) {
+      this.#drainBy = 0;
+      this.#connection?.restart();
+    }
     if (++this.#ticks % STATS_EVERY === 0) emit('stats', this.stats());
     this.#timer = clock.after(() => this.#tick(), TICK_MS);
   }
@@ -263,9 +225,8 @@ export class Core {
    * @param {string} reason
    */
   #gone(channel, reason) {
-    this.#byName.delete(channel.name);
-    this.#byNumber.delete(channel.number);
-    if (reason !== 'left') this.#wanted.delete(channel.name);
+    this.#channels.remove(channel);
+    if (reason !== 'left') this.#channels.wanted.delete(channel.name);
     if (this.#button.isOn(channel)) this.#button.abort();
     this.options.speaker.silence(channel.number);
     this.options.emit('left', { channel: channel.name, reason });
@@ -274,8 +235,7 @@ export class Core {
   /** The session is gone, and with it every number. */
   #forget() {
     this.#button.abort();
-    this.#byName.clear();
-    this.#byNumber.clear();
+    this.#channels.forget();
     this.options.speaker.silence(null);
   }
 }

@@ -31,11 +31,13 @@ export class Press {
   #markFinished = () => {};
   #over = false;
   #requested = false;
+  #previous;
   #talkspurt;
 
   /** @param {PressOptions} options */
   constructor(options) {
     this.options = options;
+    this.#previous = options.previous;
     this.#captured = new Promise((resolve) => { this.#markCaptured = () => resolve(undefined); });
     this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
     const { channel, clock, random, send, session, onHeldTooLong } = options;
@@ -52,8 +54,18 @@ export class Press {
     return this.options.channel;
   }
 
+  /** Whether the floor's messages are about this press: asked for, and not over. */
+  get owns() {
+    return this.#requested && !this.#over;
+  }
+
+  get over() {
+    return this.#over;
+  }
+
   async #begin() {
-    const { previous, microphone, session, channel, clock } = this.options;
+    const { microphone, session, channel, clock } = this.options;
+    const previous = this.#previous;
     // Two presses in a row: the microphone is free once the first is drained, the floor once it is released.
     if (previous) await previous.#captured;
     if (!this.#held) return this.#talkspurt.abort();
@@ -108,6 +120,14 @@ export class Press {
     if (this.#capturing) this.#stopCapture(() => {});
     else if (!this.#requested) this.#markCaptured();
     if (!this.#held) this.#settle();
+    this.#finish();
+  }
+
+  /** Nobody's floor is asked for while an earlier press is still ending, even when this one had nothing to say. */
+  async #finish() {
+    if (this.#previous) await this.#previous.#finished;
+    // Else every press would keep all that went before it.
+    this.#previous = null;
     this.#markFinished();
   }
 
