@@ -103,7 +103,10 @@ async fn run(
 ) {
     let greeted = match refusal {
         Some(refusal) => Err(refusal),
-        None => hello::greet(&core, &port, &mut inbound).await,
+        None => tokio::select! {
+            greeted = hello::greet(&core, &mut inbound) => greeted,
+            closing = core.dismissed() => Err(closing),
+        },
     };
     let closing = match greeted {
         Ok(principal) => serve::serve(&core, &port, ingress, principal, inbound).await,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::hello::welcome;
 use super::members::Members;
 use super::outbox::Closing;
 use super::{Inbound, Port};
@@ -54,7 +55,12 @@ pub(super) async fn serve(
     principal: Principal,
     mut inbound: mpsc::Receiver<Inbound>,
 ) -> Closing {
-    let present = Present::enter(core, port, principal.scope);
+    let _present = match Present::enter(core, port, principal.scope, &welcome(port, &principal)) {
+        Ok(present) => present,
+        Err(closing) => return closing,
+    };
+    tracing::info!(scope = ?principal.scope, "welcome");
+    tracing::debug!(user = %principal.user, "is");
     let mut session = Session::new(core, port, ingress, principal);
     let mut heard = Instant::now();
     let closing = loop {
@@ -79,7 +85,7 @@ pub(super) async fn serve(
             () = port.outbox.overflowed() => {
                 break Closing::new(CloseCode::SlowConsumer, "the control stream isn't read");
             }
-            closing = present.dismissed() => break closing,
+            closing = core.dismissed() => break closing,
         }
     };
     session
