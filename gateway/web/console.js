@@ -8,6 +8,7 @@ import * as fragment from './ui/fragment.js';
 import { Hold } from './ui/hold.js';
 import * as hooks from './ui/hooks.js';
 import { choose, t, tCode, use } from './ui/i18n.js';
+import { Log } from './ui/log.js';
 import { MicrophoneView } from './ui/microphone.js';
 import { notice, withdraw } from './ui/notices.js';
 import { People } from './ui/people.js';
@@ -27,6 +28,7 @@ use(prefs.language || choose(navigator.languages));
 const client = new SuaraClient({ client: 'suara-console/0.1' });
 const stage = new Stage();
 const people = new People();
+const log = new Log();
 const quality = new Quality();
 const microphone = new MicrophoneView(client, prefs);
 const channels = new Channels(prefs, (name) => void join(name));
@@ -81,12 +83,13 @@ async function join(name) {
 function open({ channel, canTalk }) {
   stage.channel = channel;
   stage.canTalk = canTalk;
+  log.clear();
   channels.current = channel;
   stage.floor = floors.get(channel) ?? null;
   people.set(rosters.get(channel) ?? null);
 }
 
-/** What came for a channel before its `join` was answered to the page. @type {Map<string, any>} */
+/** The newest of each channel: it may come before the answer to `join`. @type {Map<string, any>} */
 const floors = new Map();
 /** @type {Map<string, any>} */
 const rosters = new Map();
@@ -122,6 +125,7 @@ on('floor', (floor) => {
   stage.floor = floor;
   people.speak(before?.by?.talker ?? -1, false);
   if (floor.by) people.speak(floor.by.talker, true);
+  log.floor(floor, rosters.get(floor.channel)?.me ?? -1);
   sound(before?.phase, floor.phase);
 });
 
@@ -129,7 +133,8 @@ on('left', ({ channel, reason }) => {
   floors.delete(channel);
   rosters.delete(channel);
   if (channel !== stage.channel) return;
-  if (reason !== 'left') notice('channel', tCode(reason in LEFT ? 'channel.left' : 'channel.error', reason, { channel }));
+  const family = reason in LEFT ? 'channel.left' : 'channel.error';
+  if (reason !== 'left') notice('channel', tCode(family, reason, { channel }));
   stage.channel = '';
   channels.current = '';
   stage.floor = null;
@@ -186,6 +191,7 @@ function redraw() {
   stage.draw();
   people.draw();
   channels.draw();
+  log.draw();
   microphone.draw();
   entry.draw();
 }

@@ -5,7 +5,8 @@ export const FRAME = 960;
 /** libopus looks 6.5 ms ahead: so much silence must follow the last sample for it to come out. */
 const LOOKAHEAD = 312;
 
-// Newer than the type checker's library. No `usedtx`: Firefox throws, and Chromium drops the packets that T1 listens for.
+// Newer than the type checker's library. No `usedtx`: Firefox throws, and Chromium drops packets, silence with them,
+// by which the gateway hears that the talker is there.
 /** @type {any} */
 const OPUS = { frameDuration: 20_000, application: 'voip', signal: 'voice', complexity: 9 };
 

@@ -38,7 +38,9 @@ export class WorkletSpeaker {
 
   /** @param {number | null} channel */
   silence(channel) {
-    for (const [id, stream] of this.#streams) if (channel === null || stream.channel === channel) this.#drop(id, stream);
+    for (const [id, stream] of this.#streams) {
+      if (channel === null || stream.channel === channel) this.#drop(id, stream);
+    }
   }
 
   stats() {

@@ -8,7 +8,9 @@ export const LONGEST_MS = 30_000;
 export const STABLE_MS = 10_000;
 
 // The same attempt would end the same way. `normal` is the answer to one's own leave.
-const FATAL = new Set(['normal', 'unauthenticated', 'token_expired', 'kicked', 'origin_refused', 'unsupported_version']);
+const FATAL = new Set([
+  'normal', 'unauthenticated', 'token_expired', 'kicked', 'origin_refused', 'unsupported_version',
+]);
 
 /**
  * Whether to stay away after a session ended with `code`; a code that isn't known is worth another try.

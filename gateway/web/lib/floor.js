@@ -146,7 +146,9 @@ export class Floor {
    */
   tick(now) {
     const mine = this.#mine;
-    if (mine?.phase === 'requesting' && now - mine.since >= REQUEST_TIMEOUT_MS) return this.refuse(mine.request, 'timeout');
+    if (mine?.phase === 'requesting' && now - mine.since >= REQUEST_TIMEOUT_MS) {
+      return this.refuse(mine.request, 'timeout');
+    }
     const holder = this.#holder;
     if (!holder) return 'ignored';
     if (holder.talker !== this.me && (now >= holder.until || now - this.#heardAt >= this.silenceMs)) {

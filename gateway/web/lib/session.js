@@ -137,7 +137,8 @@ export class Session {
     if (message.type === 'welcome') return this.#welcomed(message);
     if (message.type === 'pong') return this.#pong(message.nonce);
     if (message.type === 'closing') {
-      return this.#end({ code: message.code, reason: message.reason, retryAfterMs: message.retry_after_ms ?? undefined });
+      const { code, reason, retry_after_ms: retryAfterMs } = message;
+      return this.#end({ code, reason, retryAfterMs: retryAfterMs ?? undefined });
     }
     const pending = 'request' in message && typeof message.request === 'number' && this.#settle(message.request);
     if (message.type === 'error' && pending) return pending.reject(new RequestError(message.code, message.message));
@@ -193,7 +194,9 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.options.clock.cancel(this.#timer);
-    for (const request of [...this.#pending.keys()]) this.#settle(request)?.reject(new RequestError('lost', end.reason));
+    for (const request of [...this.#pending.keys()]) {
+      this.#settle(request)?.reject(new RequestError('lost', end.reason));
+    }
     this.road.close(end.reason);
     this.options.onEnd(end);
   }

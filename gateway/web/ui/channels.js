@@ -32,6 +32,8 @@ export class Channels {
     this.#current = name;
     if (name) remember(this.prefs, name);
     this.draw();
+    // On a narrow screen they are a row that scrolls.
+    this.#list.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }
 
   draw() {
@@ -48,7 +50,8 @@ export class Channels {
     choose.addEventListener('click', () => this.onChoose(name));
     const row = make('li', {}, [choose]);
     if (isCurrent) return row;
-    const drop = make('button', { type: 'button', class: 'forget', 'aria-label': t('channel.forget', { channel: name }) }, ['×']);
+    const label = t('channel.forget', { channel: name });
+    const drop = make('button', { type: 'button', class: 'forget', 'aria-label': label }, ['×']);
     drop.addEventListener('click', () => {
       forget(this.prefs, name);
       this.draw();

@@ -34,7 +34,8 @@ export class MicrophoneView {
     try {
       await this.client.sound.openMicrophone(this.prefs.processing);
     } catch (error) {
-      this.#complain(tCode('mic', WORDS[/** @type {Error} */ (error).name] ?? null, { code: /** @type {Error} */ (error).name }));
+      const { name } = /** @type {Error} */ (error);
+      this.#complain(tCode('mic', WORDS[name] ?? null, { code: name }));
     }
   }
 

@@ -54,8 +54,9 @@ export class People {
     const { members = [], me = -1 } = this.#roster ?? {};
     this.#find.hidden = members.length < SEARCH_FROM;
     const sought = this.#find.hidden ? '' : this.#find.value.trim().toLowerCase();
-    const found = sought ? members.filter(({ name, user }) => `${name}\n${user}`.toLowerCase().includes(sought)) : members;
-    const sorted = [...found].sort((a, b) => this.#rank(a.talker) - this.#rank(b.talker) || a.name.localeCompare(b.name));
+    const found = members.filter(({ name, user }) => `${name}\n${user}`.toLowerCase().includes(sought));
+    const sorted = found.sort((a, b) =>
+      this.#rank(a.talker) - this.#rank(b.talker) || a.name.localeCompare(b.name));
     const rows = sorted.slice(0, MOST_ROWS).map((member) => this.#row(member, member.talker === me));
     if (sorted.length > MOST_ROWS) {
       rows.push(make('li', { class: 'muted small' }, [t('people.more', { count: sorted.length - MOST_ROWS })]));

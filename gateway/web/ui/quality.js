@@ -1,6 +1,6 @@
 // How good the connection is, in words: from statistics once a second.
 
-import { byId } from './dom.js';
+import { byId, make } from './dom.js';
 import { t } from './i18n.js';
 
 /** Seconds over which loss is counted: shorter flickers, longer hides a recovery. */
@@ -25,7 +25,7 @@ export class Quality {
     if (targetMs > 0) parts.push(t('quality.buffer', { ms: Math.round(Math.max(depthMs, targetMs)) }));
     this.#element.hidden = false;
     this.#element.dataset.level = level;
-    this.#text.replaceChildren(...parts.map((part) => Object.assign(document.createElement('span'), { textContent: part })));
+    this.#text.replaceChildren(...parts.map((part) => make('span', {}, [part])));
   }
 
   hide() {

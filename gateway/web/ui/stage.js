@@ -61,8 +61,7 @@ export class Stage {
   /** @param {Look} look */
   #say(look) {
     const name = this.#floor?.by?.name ?? '';
-    const known = look === 'taken' || ((look === 'denied' || look === 'revoked') && name !== '');
-    this.#avatar.textContent = known ? initials(name) : '';
+    this.#avatar.textContent = look === 'taken' ? initials(name) : '';
     if (look === 'taken') this.#text.replaceChildren(bdi(name));
     else this.#text.textContent = t(`state.${look}`);
     this.#hint.textContent = this.#hintFor(look);
@@ -72,12 +71,13 @@ export class Stage {
   /** @param {Look} look */
   #hintFor(look) {
     const cause = this.#floor?.cause ?? null;
+    const name = this.#floor?.by?.name ?? '';
     switch (look) {
-      case 'denied': return tCode('deny', cause);
+      case 'denied': return name && cause === 'another_has_permission' ? t('deny.name', { name }) : tCode('deny', cause);
       case 'revoked': return tCode('revoke', cause);
       case 'nochannel': return t('channel.none.hint');
       // What is left is shown in the button, second by second: read out here it would never end.
-      case 'granted': return this.channel;
+      case 'granted': return t('state.granted.who');
       default: return t(`state.${look}.hint`);
     }
   }
@@ -90,7 +90,9 @@ export class Stage {
     button.setAttribute('aria-pressed', String(look === 'granted' || look === 'requesting'));
     byId('talk-hint').textContent = this.canTalk ? t(this.tapMode ? 'talk.space.tap' : 'talk.space') : '';
     if (!this.canTalk) this.#talkText.textContent = t('talk.listenonly');
-    else if (look === 'granted' || look === 'requesting') this.#talkText.textContent = t(this.tapMode ? 'talk.tap.end' : 'talk.release');
+    else if (look === 'granted' || look === 'requesting') {
+      this.#talkText.textContent = t(this.tapMode ? 'talk.tap.end' : 'talk.release');
+    } else if (look === 'denied' || look === 'revoked') this.#talkText.textContent = t('talk.letgo');
     else if (look === 'taken') this.#talkText.textContent = t('talk.busy');
     else this.#talkText.textContent = t(this.tapMode ? 'talk.tap' : 'talk.hold');
   }
