@@ -109,6 +109,10 @@ on('state', (state) => {
     hold.up();
     quality.hide();
   }
+  withdraw('waiting');
+  if (state.phase === 'waiting') {
+    notice('waiting', t('connection.lost'), { label: t('connection.retry'), run: () => client.retry() });
+  }
   if (state.phase === 'ended') ended(state.code);
   stage.draw();
 });

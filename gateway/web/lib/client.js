@@ -129,8 +129,13 @@ export class SuaraClient extends EventTarget {
     await this.#sound.close();
   }
 
+  /** Tries again at once, when it waits for its next attempt. */
+  retry() {
+    this.#link.call('hurry');
+  }
+
   // A worker isn't told in every browser.
-  #online = () => { this.#link.call('hurry'); };
+  #online = () => this.retry();
 
   /** @returns {Promise<ConnectionState>} */
   #settled() {
