@@ -8,6 +8,7 @@ mod hello;
 mod members;
 mod outbox;
 mod serve;
+mod verifying;
 
 use std::fmt;
 use std::net::SocketAddr;
