@@ -83,7 +83,8 @@ pub(super) async fn serve(
     };
     session
         .leave_all(match closing.code {
-            CloseCode::TokenExpired => LeaveReason::Expired,
+            // A trunk's members have tokens of their own, which go on.
+            CloseCode::TokenExpired if session.scope == Scope::User => LeaveReason::Expired,
             CloseCode::Kicked => LeaveReason::Kicked,
             _ => LeaveReason::Disconnected,
         })
