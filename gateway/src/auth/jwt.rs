@@ -10,7 +10,8 @@ use thiserror::Error;
 use super::AuthError;
 use super::claims::{Claims, Scope};
 
-/// Clocks of issuer and gateway may be this far apart, in seconds.
+/// A token may begin this much later, in seconds: the issuer's clock may be ahead. Its end is looked at to the second,
+/// by who asked.
 const LEEWAY: u64 = 5;
 
 /// Shorter secrets can be guessed from a single token (RFC 7518, section 3.2).
