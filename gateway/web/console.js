@@ -39,6 +39,14 @@ const hold = new Hold(byId('talk'), {
   enabled: () => stage.online && stage.channel !== '' && stage.canTalk,
 });
 
+// A second link, pasted into the same tab, loads nothing anew.
+addEventListener('hashchange', () => {
+  const { token, channel } = fragment.take();
+  if (token) prefsStore.token.set(token);
+  if (channel) entry.preselect(channel);
+  entry.draw();
+});
+
 wireSettings({ client, prefs, hold, stage, microphone, redraw });
 hooks.install({ client, stage, enter, down: () => hold.down(), up: () => hold.up() });
 entry.preselect(link.channel);

@@ -47,10 +47,10 @@ export class WorkletSpeaker {
     const sum = { ...this.#past };
     let depthMs = 0;
     let targetMs = 0;
-    for (const { jitter } of this.#streams.values()) {
-      add(sum, jitter.stats);
-      depthMs = Math.max(depthMs, jitter.depthMs);
-      targetMs = Math.max(targetMs, jitter.targetMs);
+    for (const stream of this.#streams.values()) {
+      add(sum, counters(stream));
+      depthMs = Math.max(depthMs, stream.depthMs);
+      targetMs = Math.max(targetMs, stream.jitter.targetMs);
     }
     return { ...sum, depthMs, targetMs };
   }
@@ -84,10 +84,15 @@ export class WorkletSpeaker {
    * @param {Stream} stream
    */
   #drop(id, stream) {
-    add(this.#past, stream.jitter.stats);
+    add(this.#past, counters(stream));
     stream.drop();
     this.#streams.delete(id);
   }
+}
+
+/** @param {Stream} stream */
+function counters({ jitter, catchUp }) {
+  return { ...jitter.stats, caughtUp: catchUp.skipped };
 }
 
 /**

@@ -2,23 +2,27 @@
 
 import { JitterBuffer } from '../lib/jitter.js';
 import { ticks } from '../lib/wire/opus.js';
+import { CatchUp } from './catch-up.js';
 import { Concealer } from './conceal.js';
 import { VoiceDecoder } from './decoder.js';
 
 /** Samples of 20 ms. */
 const FRAME = 960;
-/** What the playback has ahead of it when all goes well: decoding and two message hops take a few ms. */
-const AHEAD = 2 * FRAME;
+/** What is given to the playback as soon as it is there: the more, the longer a stall of this thread goes unheard. It
+ * delays nothing, for how much waits in all is the jitter buffer's decision at the talkspurt's start. */
+const AHEAD = 6 * FRAME;
 /** Below that a missing frame is concealed rather than waited for. */
 const CRITICAL = FRAME;
 
 export class Stream {
   jitter = new JitterBuffer();
+  catchUp = new CatchUp();
   #concealer = new Concealer();
   #decoder;
   /** What was asked of the decoder or is to be concealed, in order: 0 conceals, more are ticks in the decoder. */
   #order = /** @type {number[]} */ ([]);
   #posted = 0;
+  #ahead = 0;
   #ending = false;
   #playing = false;
   #speaking = false;
@@ -40,6 +44,11 @@ export class Stream {
     return this.#playing;
   }
 
+  /** What waits to be heard, decoded or not, in ms. */
+  get depthMs() {
+    return this.#playing ? this.jitter.depthMs + this.#ahead / 48 : 0;
+  }
+
   /**
    * @param {import('../lib/wire/voice.js').VoiceFrame} frame
    * @param {number} now
@@ -59,10 +68,11 @@ export class Stream {
     let ahead = depth + (this.#posted - received) + this.#order.reduce((sum, ticks) => sum + (ticks || FRAME), 0);
     while (ahead < AHEAD) {
       const popped = this.jitter.pop(now, ahead < CRITICAL);
-      if (popped.kind === 'nothing') return;
+      if (popped.kind === 'nothing') break;
       if (popped.kind === 'end') return this.#end();
       ahead += popped.kind === 'packet' ? this.#decode(popped.packet) : this.#conceal();
     }
+    this.#ahead = ahead;
   }
 
   /** Drops everything at once. */
@@ -76,8 +86,10 @@ export class Stream {
   #start() {
     this.#decoder.reset();
     this.#concealer.reset();
+    this.catchUp.reset();
     this.#order = [];
     this.#posted = 0;
+    this.#ahead = 0;
     this.#ending = false;
     this.#playing = true;
     this.post({ stream: this.id, kind: 'start' });
@@ -105,7 +117,9 @@ export class Stream {
   /** @param {Float32Array<ArrayBuffer>} samples */
   #decoded(samples) {
     this.#order.shift();
-    this.#send(this.#concealer.good(samples));
+    const heard = this.#concealer.good(samples);
+    // What is left out stays out of the sum as well, so that the next report asks for more.
+    if (!this.catchUp.skips(heard, this.depthMs, this.jitter.targetMs)) this.#send(heard);
     this.#speak(true);
     this.#flush();
   }

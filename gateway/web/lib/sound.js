@@ -11,6 +11,9 @@ import { Recorder } from './recorder.js';
  * @property {(state: string) => void} onState the context's: `running`, `suspended`, `interrupted`, `closed`
  */
 
+/** A context that isn't running by then won't be without the user's help. */
+const RESUME_MS = 1000;
+
 export class Sound {
   /** @type {AudioContext | null} */
   #context = null;
@@ -61,9 +64,11 @@ export class Sound {
 
   /** Begins to play. Browsers want a gesture of the user's for it: call it from one, as often as there are some. */
   async start() {
-    this.#starting ??= this.#make();
-    const context = await this.#starting;
-    if (context.state !== 'running') await context.resume();
+    const context = await this.#ready();
+    if (context.state === 'running') return;
+    // Without a gesture, or without a device in Firefox, this waits for ever: nobody else should.
+    await Promise.race([context.resume(), new Promise((resolve) => { setTimeout(resolve, RESUME_MS); })]);
+    this.options.onState(context.state);
   }
 
   /**
@@ -78,8 +83,7 @@ export class Sound {
       },
     });
     this.#stream = stream;
-    await this.start();
-    const context = /** @type {AudioContext} */ (this.#context);
+    const context = await this.#ready();
     const source = context.createMediaStreamSource(stream);
     const node = new AudioWorkletNode(context, 'suara-capture', {
       numberOfInputs: 1, numberOfOutputs: 1, channelCount: 1, channelCountMode: 'explicit',
@@ -130,6 +134,11 @@ export class Sound {
     this.#context = null;
     this.#starting = null;
     this.#playback = null;
+  }
+
+  #ready() {
+    this.#starting ??= this.#make();
+    return this.#starting;
   }
 
   async #make() {

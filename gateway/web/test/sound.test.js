@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { CatchUp } from '../audio/catch-up.js';
 import { Concealer } from '../audio/conceal.js';
 import { Ring } from '../audio/ring.js';
 
@@ -29,6 +30,22 @@ test('a long loss fades to silence', () => {
 
 test('a loss before anything was heard is silence', () => {
   assert.equal(rms(new Concealer().lost()), 0);
+});
+
+test('delay that a stall left behind is given back in silence, frame by frame, and only then', () => {
+  const speech = vowel(0);
+  const silence = new Float32Array(FRAME);
+  const catchUp = new CatchUp();
+  const run = (/** @type {Float32Array} */ samples, /** @type {number} */ depth, count = 100) =>
+    Array.from({ length: count }, () => catchUp.skips(samples, depth, 60)).filter(Boolean).length;
+  assert.equal(run(silence, 80), 0, 'not too deep');
+  assert.equal(run(speech, 160), 0, 'not in speech');
+  catchUp.reset();
+  assert.equal(run(silence, 160), 4, 'one in half a second');
+  catchUp.reset();
+  run(silence, 160, 10);
+  run(silence, 70, 1);
+  assert.equal(run(silence, 160, 20), 0, 'not when it was shallow a moment ago');
 });
 
 /** @param {Ring} ring @param {number} blocks */

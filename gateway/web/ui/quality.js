@@ -22,7 +22,7 @@ export class Quality {
     const parts = [t(`quality.${level}`)];
     if (stats.rttMs >= 0) parts.push(t('quality.rtt', { ms: Math.max(1, Math.round(stats.rttMs)) }));
     parts.push(t('quality.loss', { percent: (loss * 100).toFixed(loss > 0 && loss < 0.1 ? 1 : 0) }));
-    if (targetMs > 0) parts.push(t('quality.buffer', { ms: Math.round(Math.max(depthMs, targetMs)) }));
+    if (targetMs > 0) parts.push(t('quality.buffer', { ms: Math.round(depthMs || targetMs) }));
     this.#element.hidden = false;
     this.#element.dataset.level = level;
     this.#text.replaceChildren(...parts.map((part) => make('span', {}, [part])));
