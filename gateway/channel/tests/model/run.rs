@@ -147,8 +147,12 @@ impl World {
         let latest = Time::from_millis(self.latest);
         let due = self.channel.poll_timeout();
         prop_assert!(due.is_none_or(|due| due > latest), "{due:?} at {latest:?} would be a busy loop");
-        let talking = self.channel.talking(latest);
-        prop_assert!(talking.is_none_or(|talking| !talking.remaining.is_zero()), "taken past its deadline");
+        if let Some(talking) = self.channel.talking(latest) {
+            prop_assert!(!talking.remaining.is_zero(), "taken past its deadline");
+            let renewal = self.channel.settings().renewal;
+            let in_time = due.is_some_and(|due| renewal.is_zero() || due <= latest + renewal);
+            prop_assert!(in_time, "{due:?} at {latest:?} is too late to say Taken again");
+        }
         self.done(Event::Fire);
         self.just_fired = true;
         Ok(())
