@@ -124,7 +124,8 @@ export class Core {
   stats() {
     const session = this.#connection?.session;
     const road = session?.road.kind ?? null;
-    return { ...this.hearing.counts, ...this.#button.counts, rttMs: session?.rttMs ?? -1, road, hear: this.options.speaker.stats() };
+    const hear = this.options.speaker.stats();
+    return { ...this.hearing.counts, ...this.#button.counts, rttMs: session?.rttMs ?? -1, road, hear };
   }
 
   #session() {

@@ -39,17 +39,25 @@ export class Log {
   }
 
   draw() {
-    const rows = this.#entries.map((entry) => make('li', { class: entry.over ? '' : 'now' }, [
-      make('time', { datetime: entry.at.toISOString() }, [clock(entry.at)]),
-      entry.mine ? make('span', { class: 'log-who mine' }, [t('log.you')]) : make('span', { class: 'log-who' }, [bdi(entry.name)]),
-      make('span', { class: 'log-length' }, [entry.over ? `${Math.max(1, Math.round(entry.ms / 1000))} s` : t('log.now')]),
-    ]));
+    const rows = this.#entries.map(row);
     this.#list.replaceChildren(...rows);
     byId('log-none').hidden = rows.length > 0;
   }
 }
 
+/** @param {Entry} entry */
+function row({ name, mine, at, ms, over }) {
+  const length = over ? `${Math.max(1, Math.round(ms / 1000))} s` : t('log.now');
+  return make('li', { class: over ? '' : 'now' }, [
+    make('time', { datetime: at.toISOString() }, [clock(at)]),
+    make('span', { class: mine ? 'log-who mine' : 'log-who' }, [mine ? t('log.you') : bdi(name)]),
+    make('span', { class: 'log-length' }, [length]),
+  ]);
+}
+
 /** @param {Date} at */
 function clock(at) {
-  return at.toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+  return at.toLocaleTimeString(document.documentElement.lang, {
+    hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false,
+  });
 }

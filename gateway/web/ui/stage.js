@@ -73,7 +73,8 @@ export class Stage {
     const cause = this.#floor?.cause ?? null;
     const name = this.#floor?.by?.name ?? '';
     switch (look) {
-      case 'denied': return name && cause === 'another_has_permission' ? t('deny.name', { name }) : tCode('deny', cause);
+      case 'denied':
+        return name && cause === 'another_has_permission' ? t('deny.name', { name }) : tCode('deny', cause);
       case 'revoked': return tCode('revoke', cause);
       case 'nochannel': return t('channel.none.hint');
       // What is left is shown in the button, second by second: read out here it would never end.

@@ -29,7 +29,8 @@ const KNOWN_FLAGS = START | END | TALK_AHEAD;
 
 /**
  * The same names as `VoiceError::name()` in Rust, `vectors/voice.json` and the gateway's metrics.
- * @typedef {'truncated' | 'too_long' | 'kind' | 'version' | 'reserved_flags' | 'too_many_redundant' | 'packet'} VoiceFault
+ * @typedef {'truncated' | 'too_long' | 'kind' | 'version' | 'reserved_flags' | 'too_many_redundant' | 'packet'
+ *   } VoiceFault
  */
 
 /** Why bytes are no voice datagram. */
