@@ -95,6 +95,7 @@ function open({ channel, canTalk }) {
   channels.current = channel;
   stage.floor = floors.get(channel) ?? null;
   people.set(rosters.get(channel) ?? null);
+  people.floor(floors.get(channel) ?? null);
 }
 
 /** The newest of each channel: it may come before the answer to `join`. @type {Map<string, any>} */
@@ -135,8 +136,7 @@ on('floor', (floor) => {
   floors.set(floor.channel, floor);
   if (floor.channel !== stage.channel) return;
   stage.floor = floor;
-  people.speak(before?.by?.talker ?? -1, false);
-  if (floor.by) people.speak(floor.by.talker, true);
+  people.floor(floor);
   log.floor(floor, rosters.get(floor.channel)?.me ?? -1);
   sound(before?.phase, floor.phase);
 });

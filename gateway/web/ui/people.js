@@ -13,8 +13,8 @@ const SEARCH_FROM = 12;
 export class People {
   /** @type {RosterDetail | null} */
   #roster = null;
-  /** @type {Set<number>} */
-  #speaking = new Set();
+  /** Who has the floor, or -1. */
+  #talker = -1;
   #list = byId('people-list');
   #count = byId('people-count');
   /** @type {HTMLInputElement} */
@@ -28,17 +28,12 @@ export class People {
   /** @param {RosterDetail | null} roster */
   set(roster) {
     this.#roster = roster;
-    if (!roster) this.#speaking.clear();
     this.draw();
   }
 
-  /**
-   * @param {number} talker
-   * @param {boolean} speaking
-   */
-  speak(talker, speaking) {
-    if (speaking) this.#speaking.add(talker);
-    else this.#speaking.delete(talker);
+  /** @param {import('../lib/client.js').FloorDetail | null} floor */
+  floor(floor) {
+    this.#talker = floor?.by?.talker ?? -1;
     this.draw();
   }
 
@@ -68,7 +63,7 @@ export class People {
 
   /** @param {number} talker */
   #rank(talker) {
-    return this.#speaking.has(talker) ? 0 : 1;
+    return talker === this.#talker ? 0 : 1;
   }
 
   /**
@@ -79,7 +74,7 @@ export class People {
     const about = [];
     if (member.role) about.push(bdi(member.role));
     if (member.listen_only) about.push(make('span', {}, [t('people.listenonly')]));
-    const row = make('li', { class: this.#speaking.has(member.talker) ? 'speaking' : '' }, [
+    const row = make('li', { class: member.talker === this.#talker ? 'speaking' : '' }, [
       make('span', { class: 'avatar', 'aria-hidden': 'true' }, [initials(member.name)]),
       make('span', { class: 'who' }, [bdi(member.name), make('small', {}, about)]),
     ]);
