@@ -14,7 +14,7 @@ use suara_proto::limits::{HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_CLIENT_MESSAGE, MAX_D
 use suara_proto::message::{ServerMessage, encode};
 use thiserror::Error;
 use tokio::sync::mpsc::Sender;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::{IncomingSession, SessionRequest, endpoint_side};
@@ -141,7 +141,7 @@ async fn admit(core: Arc<Core>, origins: Arc<OriginPolicy>, incoming: IncomingSe
     match admitted {
         Ok(Ok(Some((connection, refusal)))) => {
             let end = open(&core, connection.remote_address(), refusal);
-            pump(connection, end).await;
+            pump(&core, connection, end).await;
         }
         Ok(Ok(None)) => tracing::debug!("no session has this path"),
         Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
@@ -173,10 +173,10 @@ fn refusal(core: &Core, origins: &OriginPolicy, request: &SessionRequest) -> Opt
 }
 
 /// Moves bytes between a connection and its session until either ends.
-async fn pump(connection: Connection, end: EdgeEnd) {
+async fn pump(core: &Core, connection: Connection, end: EdgeEnd) {
     let EdgeEnd { inbound, outgoing, voice, ingress } = end;
     let code = tokio::select! {
-        code = control(&connection, inbound, outgoing) => code,
+        code = control(core, &connection, inbound, outgoing) => code,
         () = uplink(&connection, &ingress) => CloseCode::Normal,
         () = downlink(&connection, &voice) => CloseCode::Normal,
     };
@@ -207,10 +207,17 @@ async fn downlink(connection: &Connection, voice: &VoiceQueue) {
 }
 
 /// Serves the control stream; returns the code to close with.
-async fn control(connection: &Connection, inbound: Sender<Inbound>, mut outgoing: OutboxReader) -> CloseCode {
-    // The session itself counts the time to its hello, and says so where it can: it has to be first.
-    let patience = HELLO_TIMEOUT + LAST_WORDS;
-    let Ok(Some((mut send, receive))) = timeout(patience, control_stream(connection)).await else {
+async fn control(
+    core: &Core,
+    connection: &Connection,
+    inbound: Sender<Inbound>,
+    mut outgoing: OutboxReader,
+) -> CloseCode {
+    let opened = tokio::select! {
+        opened = control_stream(connection) => opened,
+        () = patience(core) => None,
+    };
+    let Some((mut send, receive)) = opened else {
         drop(inbound);
         return last_code(outgoing).await;
     };
@@ -226,6 +233,15 @@ async fn control(connection: &Connection, inbound: Sender<Inbound>, mut outgoing
     tokio::select! {
         code = write(&mut send, &mut outgoing) => code,
         never = reading => never,
+    }
+}
+
+/// How long the control stream is waited for. The session itself counts the time to its hello, and who is refused is told
+/// so as late as then: the session's word has to come first.
+async fn patience(core: &Core) {
+    tokio::select! {
+        () = sleep(HELLO_TIMEOUT + LAST_WORDS) => {}
+        _ = core.dismissed() => sleep(LAST_WORDS).await,
     }
 }
 
@@ -292,7 +308,7 @@ async fn write(send: &mut SendStream, outgoing: &mut OutboxReader) -> CloseCode 
     let closing = outgoing.closing();
     let mut stuck = std::pin::pin!(async {
         closing.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        sleep(LAST_WORDS).await;
     });
     // A client that wants to hear no more has ended its session, though it may go on talking.
     let mut unheard = std::pin::pin!(send.quic_stream().stopped());
