@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use suara_gateway::auth::Claims;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::ConnectOptions;
 use wtransport::error::ConnectionError;
 
-use crate::kit::{
-    Client, TestGateway, claims, close_code, frame, framed, kinds, mint, number, open_stream, soon,
-};
+use crate::kit::{Client, TestGateway, claims, close_code, frame, framed, kinds, mint, open_stream, soon};
 
 fn ping(nonce: u32) -> Vec<u8> {
     framed(json!({"type": "ping", "nonce": nonce}).to_string().as_bytes())
@@ -133,71 +130,6 @@ async fn a_client_that_does_not_read_can_not_hold_up_its_own_end() {
 
     gateway.deserted().await;
     gateway.finish().await;
-}
-
-#[tokio::test]
-async fn two_hundred_come_at_once_and_all_see_all() {
-    let gateway = TestGateway::start();
-    let mut arrivals: Vec<_> = Vec::new();
-    for index in 0..200 {
-        arrivals.push(arrive(&gateway, index));
-    }
-    let mut clients = futures_join(arrivals).await;
-
-    assert_eq!((gateway.metric("suara_members"), gateway.metric("suara_channels")), (200.0, 1.0));
-    for (client, joined) in clients.iter_mut().step_by(40) {
-        // What each was told piece by piece adds up to the same as the whole.
-        let channel = number(&joined["channel"]);
-        let whole = client.roster(channel).await;
-        let told = applied(joined, &client.so_far().await);
-        assert_eq!(whole.len(), 200);
-        assert_eq!(told, whole.into_iter().map(|(talker, _)| u32::from(talker)).collect::<Vec<_>>());
-    }
-    drop(clients);
-    gateway.deserted().await;
-    gateway.finish().await;
-}
-
-async fn arrive(gateway: &TestGateway, index: usize) -> (Client, Value) {
-    let mut client = gateway.user(&format!("user {index}")).await;
-    let (_, joined) = client.joined("lobby").await;
-    (client, joined)
-}
-
-/// The talkers that a client knows of by section 4.2 of the protocol's page.
-fn applied(joined: &Value, deltas: &[Value]) -> Vec<u32> {
-    let talkers = |list: &Value| -> Vec<u32> {
-        list.as_array().into_iter().flatten().map(|member| number(&member["talker"])).collect()
-    };
-    let mut known: std::collections::BTreeSet<_> = talkers(&joined["members"]).into_iter().collect();
-    let mut version = number(&joined["version"]);
-    for delta in deltas.iter().filter(|said| said["type"] == "roster") {
-        let (since, newer) = (number(&delta["since"]), number(&delta["version"]));
-        if newer > version {
-            assert!(since <= version, "nothing is missed: {delta}");
-            known.extend(talkers(&delta["joined"]));
-            known.retain(|talker| !talkers(&delta["left"]).contains(talker));
-            version = newer;
-        }
-    }
-    known.into_iter().collect()
-}
-
-/// All of them, side by side.
-async fn futures_join<T>(all: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut all: Vec<_> = all.into_iter().map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut waiting = false;
-        for (future, done) in all.iter_mut().filter(|(_, done)| done.is_none()) {
-            match future.as_mut().poll(context) {
-                std::task::Poll::Ready(value) => *done = Some(value),
-                std::task::Poll::Pending => waiting = true,
-            }
-        }
-        if waiting { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    all.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 /// One test for all who fall silent, so that it waits once.
@@ -368,44 +300,6 @@ async fn fields_of_all_kinds_are_answered() {
         }
     }
     assert_eq!(client.roster(seat.channel).await.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_that_come_and_vanish_at_every_moment_leave_nothing_behind() {
-    let gateway = TestGateway::start();
-    let url = gateway.url();
-    let endpoint = std::sync::Arc::new(gateway.endpoint(QuicTransportConfig::default()));
-    let mut crowd = JoinSet::new();
-    for index in 0..60_u64 {
-        let (endpoint, url) = (endpoint.clone(), url.clone());
-        crowd.spawn(async move {
-            let life = async {
-                let connection =
-                    endpoint.connect(ConnectOptions::builder(url).build()).await.expect("it is served");
-                let mut client = Client::open(connection).await;
-                client.hello(&mint(&claims("mayfly"))).await;
-                loop {
-                    let seat = client.join("lobby").await;
-                    client.say(json!({"type": "floor_request", "request": 1, "channel": seat.channel})).await;
-                    let answer = client.hear_that("an answer", |said| said["request"] == 1).await;
-                    if answer["type"] == "floor_granted" {
-                        client.send_voice(&frame(seat, number(&answer["grant"]), 1));
-                    }
-                    client.leave(seat.channel).await;
-                    sleep(Duration::from_millis(50)).await;
-                }
-            };
-            tokio::time::timeout(Duration::from_millis(10 + index * 7), life)
-                .await
-                .map(|()| ())
-                .unwrap_or_default();
-        });
-    }
-    crowd.join_all().await;
-
-    gateway.deserted().await;
-    assert_eq!(gateway.gateway.population(), 0);
-    gateway.finish().await;
 }
 
 #[tokio::test]

@@ -68,11 +68,6 @@ impl TestGateway {
         format!("https://{}/v1/wt", self.address())
     }
 
-    /// A client's TLS that trusts this gateway.
-    pub(crate) fn client_tls(&self) -> rustls::ClientConfig {
-        pinned_client_config(self.certificates.fingerprints(), &[b"h3"])
-    }
-
     /// A client's endpoint of its own, for one with other buffers than the usual.
     pub(crate) fn endpoint(&self, transport: QuicTransportConfig) -> Endpoint<endpoint_side::Client> {
         endpoint(&self.certificates, transport)
