@@ -258,6 +258,39 @@ async fn noise_on_the_control_stream_harms_nobody() {
     gateway.finish().await;
 }
 
+/// Below WebTransport: whoever speaks QUIC can write what it likes in HTTP/3's place.
+#[tokio::test]
+async fn noise_in_place_of_http_harms_nobody() {
+    let gateway = TestGateway::start();
+    let noises: [&[u8]; 6] = [
+        b"",
+        b"GET / HTTP/1.1\r\n\r\n",
+        // A settings stream that ends at once; settings that are too long; a reserved frame; a session nobody asked for.
+        &[0x00],
+        &[0x00, 0x04, 0xbf, 0xff, 0xff, 0xff],
+        &[0x01, 0x3f, 0xff, 0xff],
+        &[0x40, 0x41, 0x00, 0x01, 0x00, 0x00],
+    ];
+    let endpoint = gateway.quic_endpoint();
+    let mut connections = Vec::new();
+    for noise in noises {
+        let connection = endpoint.connect(gateway.address(), "localhost").unwrap().await.unwrap();
+        let mut one_way = connection.open_uni().await.unwrap();
+        one_way.write_all(noise).await.unwrap();
+        one_way.finish().unwrap();
+        // The gateway may have closed the connection by now.
+        if let Ok((mut send, _)) = connection.open_bi().await {
+            send.write_all(noise).await.unwrap_or_default();
+        }
+        connection.send_datagram(noise.to_vec().into()).unwrap_or_default();
+        connections.push(connection);
+    }
+
+    gateway.user("alice").await.join("lobby").await;
+    gateway.deserted().await;
+    gateway.finish().await;
+}
+
 /// Every message of a client with every field of every kind: an answer, and never an end.
 #[tokio::test]
 async fn fields_of_all_kinds_are_answered() {
