@@ -18,8 +18,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::{IncomingSession, SessionRequest, endpoint_side};
-use wtransport::error::ConnectionError;
-use wtransport::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, VarInt};
+use wtransport::error::{ConnectionError, SendDatagramError};
+use wtransport::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, VarInt, quinn};
 
 use crate::core::Core;
 use crate::http::OriginPolicy;
@@ -194,15 +194,21 @@ async fn downlink(connection: &Connection, voice: &VoiceQueue) {
     let first_session = connection.session_id().into_u64() == 0;
     loop {
         let frame = voice.next().await;
-        let sent = if first_session {
-            connection.quic_connection().send_datagram_wait(frame.http3_datagram()).await.is_ok()
+        let too_large = if first_session {
+            match connection.quic_connection().send_datagram_wait(frame.http3_datagram()).await {
+                Ok(()) => false,
+                Err(quinn::SendDatagramError::TooLarge) => true,
+                Err(_) => return,
+            }
         } else {
-            connection.send_datagram(frame.datagram()).is_ok()
+            match connection.send_datagram(frame.datagram()) {
+                Ok(()) => false,
+                Err(SendDatagramError::TooLarge) => true,
+                Err(_) => return,
+            }
         };
-        if !sent {
-            return;
-        }
-        voice.sent(&frame);
+        // A listener that takes small datagrams only hears the small ones.
+        if too_large { voice.unsendable() } else { voice.sent(&frame) }
     }
 }
 

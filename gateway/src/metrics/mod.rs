@@ -34,10 +34,12 @@ pub enum DropReason {
     Stale,
     /// Pushed out of a full queue.
     Overflow,
+    /// Larger than its listener's transport takes.
+    TooLarge,
 }
 
 impl DropReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Malformed,
         Self::NotJoined,
         Self::WrongTalker,
@@ -46,6 +48,7 @@ impl DropReason {
         Self::Rate,
         Self::Stale,
         Self::Overflow,
+        Self::TooLarge,
     ];
 
     const fn name(self) -> &'static str {
@@ -58,6 +61,7 @@ impl DropReason {
             Self::Rate => "rate",
             Self::Stale => "stale",
             Self::Overflow => "overflow",
+            Self::TooLarge => "too_large",
         }
     }
 }
