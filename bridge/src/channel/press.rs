@@ -222,6 +222,14 @@ impl Press {
         acts
     }
 
+    /// Somebody was granted the floor: a grant before that one is over.
+    pub(super) fn floor_taken(&mut self, newer: Grant) -> Vec<Act> {
+        if matches!(self.state, State::Talking { grant } if grant < newer) {
+            self.over();
+        }
+        Vec::new()
+    }
+
     /// The gateway is out of reach: whatever was under way is lost, and the next chunk begins anew.
     pub(super) fn cut_off(&mut self) -> Vec<Act> {
         let acts = match &self.state {

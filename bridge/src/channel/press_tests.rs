@@ -279,3 +279,14 @@ fn a_request_without_an_answer_is_asked_again() {
     assert_eq!(scene.press.granted(first, G1, 30_000), [Act::Release(G1)], "the answer to the old one");
     assert_eq!(scene.press.granted(second, G2, 30_000), [GRANTED, Act::Begin(G2)]);
 }
+
+#[test]
+fn a_newer_grant_of_anothers_ends_this_one() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    scene.press.floor_taken(G1);
+    assert_eq!(scene.at(20).chunk(2), [voice(2)], "its own");
+    scene.press.floor_taken(G2);
+    assert!(matches!(scene.at(40).chunk(3)[..], [Act::Request(_)]));
+}
