@@ -92,6 +92,7 @@ impl Session {
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
+                () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }
         }
