@@ -17,6 +17,8 @@ const LOST_SHARE = 0.1;
 const STRETCH = 40;
 /** A jitter buffer moves what it plays by this much at most. */
 const WANDER_MS = 120;
+/** How much better a stretch must fit for each millisecond that it is sought away from the one before. */
+const DOUBT_PER_MS = 0.002;
 
 /**
  * RMS per 10 ms.
@@ -110,19 +112,21 @@ function losses(reference, recorded, delay) {
   const source = loudness(reference.samples, reference.rate);
   const heardAt = millisecondLoudness(recorded);
   const threshold = SPEECH_SHARE * source.reduce((most, value) => Math.max(most, value), 0);
-  const delays = [];
+  const delays = [delay];
   /** @type {{at: number, ratio: number}[]} */
   const speech = [];
   for (let start = 0; start < source.length; start += STRETCH) {
-    const stretch = source.subarray(start, start + STRETCH);
+    // The last one is as long as the others and overlaps its neighbour: a short one is found anywhere.
+    const from = Math.max(0, Math.min(start, source.length - STRETCH));
+    const stretch = source.subarray(from, from + STRETCH);
     if (!stretch.some((value) => value > threshold)) continue;
-    const local = nearestDelay(stretch, (i, shift) => heardAt((start + i) * WINDOW_MS + shift), delay);
+    const local = nearestDelay(stretch, (i, shift) => heardAt((from + i) * WINDOW_MS + shift), delays[delays.length - 1]);
     delays.push(local);
-    stretch.forEach((value, i) => {
-      if (value > threshold) speech.push({ at: start + i, ratio: heardAt((start + i) * WINDOW_MS + local) / value });
-    });
+    for (let at = start; at < from + stretch.length; at++) {
+      if (source[at] > threshold) speech.push({ at, ratio: heardAt(at * WINDOW_MS + local) / source[at] });
+    }
   }
-  const [first, last] = [delays[0] ?? delay, delays.at(-1) ?? delay];
+  const [first, last] = [delays[1] ?? delay, delays[delays.length - 1]];
   return { delayMs: first, driftMs: last - first, ...countLosses(speech) };
 }
 
@@ -132,13 +136,16 @@ function millisecondLoudness({ samples, rate }) {
   return (/** @type {number} */ ms) => shifted[((ms % WINDOW_MS) + WINDOW_MS) % WINDOW_MS][Math.floor(ms / WINDOW_MS)] ?? 0;
 }
 
-/** @param {Float64Array} stretch @param {(i: number, shift: number) => number} heardAt @param {number} around in ms */
+/**
+ * Where the stretch is, most likely where the one before it was.
+ * @param {Float64Array} stretch @param {(i: number, shift: number) => number} heardAt @param {number} around in ms
+ */
 function nearestDelay(stretch, heardAt, around) {
-  let best = { correlation: 0, shift: around };
+  let best = { score: 0, shift: around };
   for (let off = 0; off <= WANDER_MS; off++) {
     for (const shift of [around - off, around + off]) {
-      const correlation = pearson(stretch, (i) => heardAt(i, shift));
-      if (correlation > best.correlation) best = { correlation, shift };
+      const score = pearson(stretch, (i) => heardAt(i, shift)) - off * DOUBT_PER_MS;
+      if (score > best.score) best = { score, shift };
     }
   }
   return best.shift;
