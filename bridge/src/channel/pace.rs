@@ -50,13 +50,15 @@ impl<T> Pace<T> {
         self.waiting.push_back((not_before, item));
     }
 
-    /// What may go now, one at a time.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<T> {
+    /// What may go now, one at a time. What is no frame keeps its place in the order, and holds nothing up.
+    pub(super) fn pop(&mut self, now: Instant, is_frame: impl FnOnce(&T) -> bool) -> Option<T> {
         let due = self.deadline(now).filter(|due| *due <= now)?;
         let (_, item) = self.waiting.pop_front()?;
-        // From when it was due: a timer that fires late doesn't make speech slower.
-        let spacing = if self.waiting.len() > USUAL { CATCHING_UP } else { SPACING };
-        self.next_at = Some(due + spacing);
+        if is_frame(&item) {
+            // From when it was due: a timer that fires late doesn't make speech slower.
+            let spacing = if self.waiting.len() > USUAL { CATCHING_UP } else { SPACING };
+            self.next_at = Some(due + spacing);
+        }
         Some(item)
     }
 
@@ -86,7 +88,7 @@ mod tests {
         let mut now = start;
         while let Some(at) = pace.deadline(now) {
             now = now.max(at);
-            while pace.pop(now).is_some() {
+            while pace.pop(now, |_| true).is_some() {
                 sent.push(now.duration_since(start).as_millis());
             }
         }
@@ -104,15 +106,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_frame_holds_nothing_up() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        for item in 0..3 {
+            pace.push(start, item);
+        }
+        let sent = (0..3).map(|_| pace.pop(start, |item| *item == 1)).collect::<Vec<_>>();
+        assert_eq!(sent, [Some(0), Some(1), None]);
+    }
+
+    #[test]
     fn a_late_timer_does_not_slow_speech_down() {
         let start = Instant::now();
         let mut pace = Pace::default();
         for item in 0..3 {
             pace.push(start, item);
         }
-        assert_eq!(pace.pop(start), Some(0));
+        assert_eq!(pace.pop(start, |_| true), Some(0));
         let late = start + Duration::from_millis(40);
-        assert_eq!((pace.pop(late), pace.pop(late), pace.pop(late)), (Some(1), Some(2), None));
+        assert_eq!((0..3).map(|_| pace.pop(late, |_| true)).collect::<Vec<_>>(), [Some(1), Some(2), None]);
     }
 
     #[test]
@@ -122,7 +135,7 @@ mod tests {
         for frame in 0..50_u32 {
             let now = start + Duration::from_millis(20) * frame;
             pace.push(now, frame);
-            assert_eq!(pace.pop(now), Some(frame));
+            assert_eq!(pace.pop(now, |_| true), Some(frame));
         }
     }
 
@@ -132,9 +145,9 @@ mod tests {
         let mut pace = Pace::default();
         let later = start + Duration::from_millis(20);
         pace.push(later, 1);
-        assert_eq!(pace.pop(start), None);
+        assert_eq!(pace.pop(start, |_| true), None);
         assert_eq!(pace.deadline(start), Some(later));
-        assert_eq!(pace.pop(later), Some(1));
+        assert_eq!(pace.pop(later, |_| true), Some(1));
     }
 
     #[test]
