@@ -16,6 +16,8 @@ pub enum Command {
     Flood(FloodArgs),
     /// The same while guests join, leave, close and vanish
     Churn(ChurnArgs),
+    /// Malformed, oversized, unauthorised, forged, replayed, slow and half-open, while voice flows
+    Attack(FloodArgs),
     /// What sealing and sending alone would cost on this machine: the yardstick
     Limit(LimitArgs),
 }

@@ -13,6 +13,8 @@ mod shared;
 mod timers;
 
 pub use driver::{Fleet, run};
+pub(crate) use lane::{Lane, Receiver};
+pub(crate) use link::{Event, Link};
 pub use quic::{Acks, Quic};
 pub use session::{Plan, Role, Voice};
 pub use shared::Shared;

@@ -1,5 +1,6 @@
 //! What can be done to a gateway: each scenario plans sessions, runs them and says what came of it.
 
+mod attack;
 mod flood;
 mod limit;
 mod progress;
@@ -24,6 +25,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
     let (outcome, output) = match command {
         Command::Flood(args) => (flood::flood(args)?, &args.output),
         Command::Churn(args) => (flood::churn(args)?, &args.flood.output),
+        Command::Attack(args) => (attack::attack(args)?, &args.output),
         Command::Limit(args) => return limit::limit(args, out).map(|()| true),
     };
     write(&outcome, output, out)?;
