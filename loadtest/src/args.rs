@@ -18,6 +18,10 @@ pub enum Command {
     Churn(ChurnArgs),
     /// Malformed, oversized, unauthorised, forged, replayed, slow and half-open, while voice flows
     Attack(FloodArgs),
+    /// Socket.IO clients with PCM16, against a bridge
+    Socketio(SocketioArgs),
+    /// Socket.IO and WebTransport in the same channels
+    Mixed(MixedArgs),
     /// What sealing and sending alone would cost on this machine: the yardstick
     Limit(LimitArgs),
 }
@@ -128,6 +132,53 @@ pub struct ChurnArgs {
     /// Milliseconds that a guest stays; it is away for half of that
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=60_000))]
     pub stay: u32,
+}
+
+/// Socket.IO clients.
+#[derive(Args, Clone)]
+pub struct SocketioArgs {
+    /// The bridge's HTTP address; loopback only
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Url,
+    /// The gateway's data directory: tokens are signed with its development secret
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
+    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub load: Load,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub output: Output,
+    /// Another server of the same contract: any token, any channel
+    #[arg(long)]
+    pub foreign: bool,
+}
+
+/// Socket.IO and WebTransport together.
+#[derive(Args, Clone)]
+pub struct MixedArgs {
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub flood: FloodArgs,
+    /// The bridge's HTTP address [default: the gateway's]
+    #[arg(long)]
+    pub bridge: Option<Url>,
+    /// Listeners over Socket.IO, besides --listeners over WebTransport
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub legacy_listeners: u32,
+    /// Who talks
+    #[arg(long, value_enum, default_value_t)]
+    pub talker: Side,
+}
+
+/// A kind of client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Side {
+    /// A WebTransport client
+    #[default]
+    Webtransport,
+    /// A Socket.IO client
+    Socketio,
 }
 
 /// The yardstick.

@@ -11,6 +11,7 @@ pub mod measure;
 pub mod path;
 pub mod report;
 pub mod scenario;
+pub mod socketio;
 pub mod stamp;
 pub mod target;
 pub mod token;

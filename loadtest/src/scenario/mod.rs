@@ -2,6 +2,7 @@
 
 mod attack;
 mod flood;
+mod legacy;
 mod limit;
 mod progress;
 mod run;
@@ -26,6 +27,8 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
         Command::Flood(args) => (flood::flood(args)?, &args.output),
         Command::Churn(args) => (flood::churn(args)?, &args.flood.output),
         Command::Attack(args) => (attack::attack(args)?, &args.output),
+        Command::Socketio(args) => (legacy::socketio(args)?, &args.output),
+        Command::Mixed(args) => (legacy::mixed(args)?, &args.flood.output),
         Command::Limit(args) => return limit::limit(args, out).map(|()| true),
     };
     write(&outcome, output, out)?;
