@@ -323,8 +323,11 @@ impl Driver {
         for index in 0..self.sessions.len() {
             if let Some(link) = &self.sessions[index].link {
                 let stats = link.quic.stats();
-                self.tally.acks.0 += stats.frame_tx.acks;
-                self.tally.acks.1 += stats.frame_rx.datagram;
+                // A session that heard nothing acknowledges keep-alives alone.
+                if stats.frame_rx.datagram > 0 {
+                    self.tally.acks.0 += stats.frame_tx.acks;
+                    self.tally.acks.1 += stats.frame_rx.datagram;
+                }
             }
             self.close(index, now);
             self.lanes.iter_mut().for_each(Lane::flush);
