@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is still on its way when voice ends has this long.
 const LAST: Duration = Duration::from_millis(800);
+/// A server that is behind is waited for, in steps, at most so many of them.
+const STEP: Duration = Duration::from_millis(500);
+const BEHIND: usize = 20;
 /// With fewer of the sessions than this, figures would say little.
 const ENOUGH: f64 = 0.95;
 
@@ -141,9 +144,28 @@ impl Run {
         let own_after = sample(&own);
         progress.done();
         std::thread::sleep(LAST + self.delay);
+        if self.drain() {
+            // The server worked on for what it was behind with: that belongs to these frames too.
+            samples.extend(process.as_ref().map(sample));
+        }
         let own_cpu =
             (own_after.cpu - own_before.cpu).as_nanos() as f64 / (own_after.at - own_before.at) as f64;
         Ok(Measured { idle, samples, from, own_cpu })
+    }
+
+    /// Waits for a server that is behind, until nothing more comes; whether it was.
+    fn drain(&self) -> bool {
+        let heard = || self.shared.heard.load(Ordering::Relaxed);
+        let (at_first, mut before) = (heard(), heard());
+        for _ in 0..BEHIND {
+            std::thread::sleep(STEP);
+            let now = heard();
+            if now == before && now > 0 {
+                break;
+            }
+            before = now;
+        }
+        before > at_first
     }
 
     fn sleep_until(&self, moment: u64) {

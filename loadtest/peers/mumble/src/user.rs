@@ -145,6 +145,7 @@ impl User {
         let mut tally = self.room.tally.borrow_mut();
         if self.seen.first(stamp.source, stamp.frame) {
             tally.delivered(into, Duration::from_nanos(shared.clock.now().saturating_sub(stamp.intended)));
+            shared.heard.fetch_add(1, Ordering::Relaxed);
         } else {
             tally.duplicates += 1;
         }
