@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// The development certificate
     #[command(subcommand)]
     Certs(CertsCommand),
+    /// Load for a gateway on this machine, and what it makes of it
+    #[command(subcommand)]
+    Loadtest(suara_loadtest::Command),
 }
 
 /// What the processes can be told. Each setting comes from its flag, else from its environment variable, else from the

@@ -1,8 +1,8 @@
-//! The small commands: `suara token` and `suara certs`.
+//! The small commands: `suara token`, `suara certs` and `suara loadtest`.
 
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use suara_certs::CertStore;
 use suara_gateway::auth::{ChannelGrant, Minter, Scope, read_secret};
 
@@ -41,4 +41,10 @@ pub(crate) fn certs(command: CertsCommand) -> Result<()> {
         CertsCommand::Issue(_) => print(args.data.join("certs").join("current.pem").display()),
         CertsCommand::Hash(_) => store.fingerprints().into_iter().try_for_each(print),
     }
+}
+
+pub(crate) fn loadtest(command: &suara_loadtest::Command) -> Result<()> {
+    let good = suara_loadtest::run(command, &mut std::io::stdout().lock())?;
+    ensure!(good, "not everything is as it should be");
+    Ok(())
 }

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Some(Command::Bridge(args)) => processes::run(processes::Role::Bridge, args),
         Some(Command::Token(args)) => commands::token(args),
         Some(Command::Certs(args)) => commands::certs(args),
+        Some(Command::Loadtest(command)) => commands::loadtest(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

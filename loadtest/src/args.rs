@@ -1,0 +1,199 @@
+//! What each scenario can be told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use url::Url;
+
+use crate::client::{Acks, Voice};
+use crate::stamp;
+
+/// The scenarios.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Talkers and listeners over WebTransport: latency, loss, and what the server pays
+    Flood(FloodArgs),
+    /// The same while guests join, leave, close and vanish
+    Churn(ChurnArgs),
+    /// Malformed, oversized, unauthorised, forged, replayed, slow and half-open, while voice flows
+    Attack(FloodArgs),
+    /// Socket.IO clients with PCM16, against a bridge
+    Socketio(SocketioArgs),
+    /// Socket.IO and WebTransport in the same channels
+    Mixed(MixedArgs),
+    /// What sealing and sending alone would cost on this machine: the yardstick
+    Limit(LimitArgs),
+}
+
+/// Where the load goes, how much, and where the report goes.
+#[derive(Args, Clone)]
+pub struct FloodArgs {
+    /// The gateway's HTTP address; loopback only
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Url,
+    /// The gateway's data directory: tokens are signed with its development secret
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
+    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub load: Load,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub path: PathArgs,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub output: Output,
+    /// How listeners acknowledge
+    #[arg(long, value_enum, default_value_t)]
+    pub acks: Acks,
+    /// UDP sockets that the sessions share [default: one for 64 sessions; as many as sessions: one each]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub sockets: Option<u32>,
+    /// Threads that the sessions are spread over
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub threads: u32,
+}
+
+/// How much of what.
+#[derive(Args, Clone)]
+pub struct Load {
+    /// Sessions that only listen
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub listeners: u32,
+    /// Sessions that talk (and listen): at most one of a channel has its floor
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub talkers: u32,
+    /// Channels that they are spread over
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub channels: u32,
+    /// Frames a second that each talker sends
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rate: u32,
+    /// Bytes of each packet
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(stamp::LEN as i64..=980))]
+    pub size: u32,
+    /// Seconds that are measured, after a second of voice that isn't
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// Sessions that are opened a second
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub ramp: u32,
+}
+
+impl Load {
+    /// What talkers send.
+    #[must_use]
+    pub fn voice(&self) -> Voice {
+        Voice { period: Duration::from_secs(1) / self.rate, size: self.size as usize }
+    }
+}
+
+/// An impaired path between clients and server.
+#[derive(Args, Clone, Copy, Default)]
+pub struct PathArgs {
+    /// Percent of packets lost, each way
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT", help_heading = "Path")]
+    pub loss: f64,
+    /// Milliseconds of delay, each way
+    #[arg(long, default_value_t = 0, value_name = "MS", help_heading = "Path", value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub delay: u32,
+    /// Milliseconds of further delay at random, each way (packets may overtake each other)
+    #[arg(long, default_value_t = 0, value_name = "MS", help_heading = "Path", value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub jitter: u32,
+    /// Every so many seconds all clients get new ports, as behind a NAT that forgets [default: never]
+    #[arg(long, default_value_t = 0, value_name = "SECONDS", help_heading = "Path")]
+    pub rebind: u32,
+}
+
+/// Where the report goes.
+#[derive(Args, Clone, Default)]
+pub struct Output {
+    /// Writes the figures as one JSON object
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub json: Option<PathBuf>,
+    /// Writes a page with plots
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub html: Option<PathBuf>,
+    /// The server's process: its CPU and memory are measured too
+    #[arg(long, value_name = "PID", help_heading = "Report")]
+    pub server_pid: Option<u32>,
+}
+
+/// A flood with guests.
+#[derive(Args, Clone)]
+pub struct ChurnArgs {
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub flood: FloodArgs,
+    /// Guests' arrivals a second; as many go, a third each by leaving, closing and vanishing
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    pub churn: u32,
+    /// Milliseconds that a guest stays; it is away for half of that
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=60_000))]
+    pub stay: u32,
+}
+
+/// Socket.IO clients.
+#[derive(Args, Clone)]
+pub struct SocketioArgs {
+    /// The bridge's HTTP address; loopback only
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Url,
+    /// The gateway's data directory: tokens are signed with its development secret
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
+    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub load: Load,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub output: Output,
+    /// Another server of the same contract: any token, any channel
+    #[arg(long)]
+    pub foreign: bool,
+}
+
+/// Socket.IO and WebTransport together.
+#[derive(Args, Clone)]
+pub struct MixedArgs {
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub flood: FloodArgs,
+    /// The bridge's HTTP address [default: the gateway's]
+    #[arg(long)]
+    pub bridge: Option<Url>,
+    /// Listeners over Socket.IO, besides --listeners over WebTransport
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub legacy_listeners: u32,
+    /// Who talks
+    #[arg(long, value_enum, default_value_t)]
+    pub talker: Side,
+}
+
+/// A kind of client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Side {
+    /// A WebTransport client
+    #[default]
+    Webtransport,
+    /// A Socket.IO client
+    Socketio,
+}
+
+/// The yardstick.
+#[derive(Args, Clone)]
+pub struct LimitArgs {
+    /// Destinations
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub listeners: u32,
+    /// Rounds a second
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// Bytes of each packet before it is sealed
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(16..=1100))]
+    pub size: u32,
+    /// How long
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+}

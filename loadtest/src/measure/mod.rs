@@ -1,0 +1,11 @@
+//! What is measured, and how: latencies, losses, and what the watched process costs.
+
+mod clock;
+mod process;
+mod seen;
+mod tally;
+
+pub use clock::{Clock, Phase};
+pub use process::{Process, Sample, dropped_packets};
+pub use seen::Seen;
+pub use tally::{LATE, Second, Tally};

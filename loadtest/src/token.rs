@@ -1,0 +1,62 @@
+//! Tokens for the run's own users, signed with the gateway's development secret.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde::Serialize;
+
+use crate::LoadError;
+
+/// What the gateway calls its secret in `--data`.
+const SECRET: &str = "jwt.secret";
+/// Longer than any run.
+const TTL: Duration = Duration::from_secs(4 * 3600);
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    exp: u64,
+    channels: &'a [String],
+    scope: &'a str,
+}
+
+/// Makes tokens that the gateway on the same data directory accepts.
+#[derive(Clone)]
+pub struct Minter {
+    key: EncodingKey,
+}
+
+impl Minter {
+    /// With the secret in a gateway's data directory.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn from_data(data: &Path) -> Result<Self, LoadError> {
+        let path = data.join(SECRET);
+        let secret = std::fs::read(&path).map_err(|source| LoadError::Secret { path, source })?;
+        Ok(Self { key: EncodingKey::from_secret(secret.trim_ascii_end()) })
+    }
+
+    /// A user's token with these rights (`PATTERN:right,right`).
+    ///
+    /// # Errors
+    /// When signing fails, which it doesn't.
+    pub fn mint(&self, user: &str, channels: &[String]) -> Result<String, LoadError> {
+        self.sign(user, channels, SystemTime::now() + TTL)
+    }
+
+    /// A token that ended an hour ago.
+    ///
+    /// # Errors
+    /// As [`mint`](Self::mint).
+    pub fn expired(&self, user: &str, channels: &[String]) -> Result<String, LoadError> {
+        self.sign(user, channels, SystemTime::now() - Duration::from_secs(3600))
+    }
+
+    fn sign(&self, user: &str, channels: &[String], ends: SystemTime) -> Result<String, LoadError> {
+        let exp = ends.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claims = Claims { sub: user, exp, channels, scope: "user" };
+        Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.key)?)
+    }
+}

@@ -1,0 +1,110 @@
+//! The load tester against the real binary: what it says of a gateway that does well, and of what it may not load.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const SUARA: &str = env!("CARGO_BIN_EXE_suara");
+/// A machine that is busy with other tests may starve the gateway until voice is too old to be delivered.
+const ATTEMPTS: usize = 3;
+/// A start takes less than this on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Gateway {
+    process: Child,
+    http: String,
+}
+
+impl Gateway {
+    /// Starts one on free ports, and waits until it serves.
+    fn start(data: &Path) -> Self {
+        let any = "127.0.0.1:0";
+        let process = Command::new(SUARA)
+            .args([
+                "gateway",
+                "--http",
+                any,
+                "--webtransport",
+                any,
+                "--metrics",
+                any,
+                "--log",
+                "warn",
+                "--data",
+            ])
+            .arg(data)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let begin = Instant::now();
+        let addresses = loop {
+            assert!(begin.elapsed() < PATIENCE, "the gateway doesn't start");
+            match std::fs::read(data.join("addresses.json")) {
+                Ok(addresses) => break addresses,
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let addresses: Value = serde_json::from_slice(&addresses).unwrap();
+        Self { process, http: format!("http://{}", addresses["http"].as_str().unwrap()) }
+    }
+
+    fn load(&self, data: &Path, args: &[&str]) -> Output {
+        Command::new(SUARA)
+            .arg("loadtest")
+            .args(args)
+            .args(["--url", &self.http, "--data"])
+            .arg(data)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_small_flood_is_delivered_whole() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path());
+    let pid = gateway.process.id().to_string();
+    let (json, page) = (data.path().join("flood.json"), data.path().join("flood.html"));
+    let (json_path, page_path) = (json.to_str().unwrap(), page.to_str().unwrap());
+    let args = ["flood", "--listeners", "20", "--seconds", "2", "--server-pid", &pid];
+    let report = (0..ATTEMPTS)
+        .map(|_| {
+            let run =
+                gateway.load(data.path(), &[&args[..], &["--json", json_path, "--html", page_path]].concat());
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            serde_json::from_slice::<Value>(&std::fs::read(&json).unwrap()).unwrap()
+        })
+        .find(|report| report["delivered"] == report["expected"])
+        .expect("whatever was expected is delivered");
+    assert_eq!(report["sessions"], 21);
+    assert_eq!(report["sent"], 100, "50 frames a second for 2 s");
+    assert_eq!(report["expected"], 2000, "each to 20 listeners");
+    assert_eq!(report["lost"], 0);
+    assert!(report["latency_us"]["p50"].as_u64().unwrap() > 0);
+    assert!(report["server"]["cpu_us_per_delivered"].as_f64().unwrap() > 0.0);
+    assert!(std::fs::read_to_string(&page).unwrap().contains("</html>"));
+}
+
+#[test]
+fn another_machine_is_not_loaded() {
+    let data = tempfile::tempdir().unwrap();
+    for scenario in ["flood", "churn", "attack", "socketio", "mixed"] {
+        let run = Command::new(SUARA)
+            .args(["loadtest", scenario, "--url", "http://192.0.2.1:8080", "--data"])
+            .arg(data.path())
+            .output()
+            .unwrap();
+        assert!(!run.status.success());
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(said.contains("loopback only"), "{scenario}: {said}");
+    }
+}
