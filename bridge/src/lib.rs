@@ -5,15 +5,23 @@
 //! brings everybody back after the trunk was lost. The bridge holds no key and decides no right: it is a client of
 //! `suara/1` like any other, and knows nothing of the gateway's inside.
 
+mod audio;
+mod channel;
+mod desk;
 pub mod edge;
 mod metrics;
 mod settings;
+mod sio;
+mod trunk;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use settings::{DEFAULT_MAX_VOICE_PACKET, DEFAULT_SAMPLE_RATE, OriginPolicy, Settings};
@@ -46,8 +54,11 @@ pub enum BridgeError {
 }
 
 /// A running bridge.
-#[derive(Debug)]
-pub struct Bridge {}
+pub struct Bridge {
+    router: axum::Router,
+    trouble: watch::Receiver<Option<String>>,
+    drain: sio::Drain,
+}
 
 /// Starts a bridge: its trunk connects, and reconnects, in the background until `shutdown`.
 ///
@@ -58,18 +69,30 @@ pub async fn start(
     registry: &mut Registry,
     shutdown: CancellationToken,
 ) -> Result<Bridge, BridgeError> {
-    let path = &settings.trunk_token_file;
-    if let Err(source) = tokio::fs::metadata(path).await {
-        return Err(BridgeError::Token { path: path.clone(), source });
+    let token_file = settings.trunk_token_file.clone();
+    if let Err(source) = tokio::fs::metadata(&token_file).await {
+        return Err(BridgeError::Token { path: token_file, source });
     }
-    let _ = (metrics::Metrics::register(registry), shutdown);
-    Ok(Bridge {})
+    if audio::Rate::new(settings.default_sample_rate).is_none() {
+        return Err(BridgeError::SampleRate(settings.default_sample_rate));
+    }
+    let gateway = trunk::Gateway::new(&settings.gateway_url)?;
+    let metrics = metrics::Metrics::register(registry);
+    let (events, happened) = mpsc::unbounded_channel();
+    let routes = desk::Routes::default();
+    let server = sio::Server::new(&settings);
+    let outlet = Arc::new(server.outlet());
+    let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
+    let (router, drain) = server.serve(&sio::Shared::new(desk, &settings, metrics.clone()), &settings);
+    let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
+    tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
+    Ok(Bridge { router, trouble, drain })
 }
 
 impl Bridge {
     /// The routes of the legacy contracts: `/socket.io/`.
     pub fn router(&self) -> axum::Router {
-        axum::Router::new()
+        self.router.clone()
     }
 
     /// Whether clients can be served at this moment, that is, whether the trunk stands.
@@ -77,12 +100,21 @@ impl Bridge {
     /// # Errors
     /// Says in words what is missing.
     pub fn ready(&self) -> Result<(), String> {
-        Err("no trunk".to_owned())
+        match &*self.trouble.borrow() {
+            None => Ok(()),
+            Some(trouble) => Err(trouble.clone()),
+        }
     }
 
     /// Stops taking clients and tells those present to go: their transports close, and they reconnect elsewhere by
     /// themselves. Returns when all are gone, or at the deadline.
     pub async fn drain(&self, deadline: Duration) {
-        tokio::time::sleep(deadline.min(Duration::ZERO)).await;
+        self.drain.run(deadline).await;
+    }
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").field("ready", &self.ready()).finish_non_exhaustive()
     }
 }

@@ -74,6 +74,12 @@ impl Core {
         self.dismissed.cancel();
     }
 
+    /// Waits until every session is to end.
+    pub async fn dismissed(&self) -> Closing {
+        self.dismissed.cancelled().await;
+        Closing { retry_after_ms: Some(1000), ..Closing::new(CloseCode::GoingAway, "the gateway stops") }
+    }
+
     fn present(&self) -> MutexGuard<'_, HashMap<SessionId, (Outbox, Scope)>> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,18 +92,24 @@ pub struct Present<'a> {
 }
 
 impl<'a> Present<'a> {
-    /// Enters the session.
-    #[must_use]
-    pub fn enter(core: &'a Core, port: &Port, scope: Scope) -> Self {
-        core.present().insert(port.id, (port.outbox.clone(), scope));
+    /// Enters the session, and says its `welcome`: nothing that is said to all who are present can come before it.
+    ///
+    /// # Errors
+    /// When as many are present as may be. It counts here: those who came before may have been let in meanwhile.
+    pub fn enter(
+        core: &'a Core,
+        port: &Port,
+        scope: Scope,
+        welcome: &ServerMessage<'_>,
+    ) -> Result<Self, Closing> {
+        let mut present = core.present();
+        if present.len() >= core.max_sessions {
+            return Err(Closing::overloaded());
+        }
+        port.outbox.say(welcome);
+        present.insert(port.id, (port.outbox.clone(), scope));
         core.metrics.sessions.inc();
-        Self { core, id: port.id }
-    }
-
-    /// Waits until somebody ends the session from outside.
-    pub async fn dismissed(&self) -> Closing {
-        self.core.dismissed.cancelled().await;
-        Closing { retry_after_ms: Some(1000), ..Closing::new(CloseCode::GoingAway, "the gateway stops") }
+        Ok(Self { core, id: port.id })
     }
 }
 

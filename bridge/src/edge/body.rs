@@ -33,8 +33,7 @@ pub(crate) async fn mend_line_breaks(State(limit): State<usize>, request: Reques
 
 /// The body without the line breaks of its base64 packets, or `None` when it has none.
 fn without_line_breaks(body: &[u8]) -> Option<Vec<u8>> {
-    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    if !body.iter().any(|byte| is_break(byte)) {
+    if !body.iter().any(is_break) {
         return None;
     }
     let mut mended = Vec::with_capacity(body.len());
@@ -49,6 +48,10 @@ fn without_line_breaks(body: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(mended)
+}
+
+fn is_break(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }
 
 #[cfg(test)]

@@ -52,12 +52,14 @@ impl Line {
         }
     }
 
-    /// Breaks the road off, as if the network had: the client reconnects by itself.
-    pub(crate) fn sever(&self) {
-        let road = std::mem::replace(&mut *self.road(), Road::Severed);
-        if let Road::WebSocket(Some(stall)) = road {
-            stall.sever();
+    /// Breaks the road off, as if the network had: the client reconnects by itself. `false` where this can't be done.
+    pub(crate) fn sever(&self) -> bool {
+        match std::mem::replace(&mut *self.road(), Road::Severed) {
+            Road::WebSocket(Some(stall)) => stall.sever(),
+            Road::WebSocket(None) => return false,
+            Road::Polling { .. } | Road::Severed => {}
         }
+        true
     }
 }
 

@@ -8,7 +8,7 @@ mod origin;
 mod stall;
 
 pub(crate) use body::mend_line_breaks;
-pub(crate) use line::{Line, Lines, watch_requests};
+pub(crate) use line::{Hold, Line, Lines, watch_requests};
 pub use listener::{Peer, StallAwareListener};
 pub(crate) use origin::{Origins, check_origin};
 pub use stall::{StallAware, StallHandle};

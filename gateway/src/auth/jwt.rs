@@ -10,7 +10,8 @@ use thiserror::Error;
 use super::AuthError;
 use super::claims::{Claims, Scope};
 
-/// Clocks of issuer and gateway may be this far apart, in seconds.
+/// A token may begin this much later, in seconds: the issuer's clock may be ahead. Its end is looked at to the second,
+/// by who asked.
 const LEEWAY: u64 = 5;
 
 /// Shorter secrets can be guessed from a single token (RFC 7518, section 3.2).
@@ -90,9 +91,11 @@ impl KeySet {
     /// When the file can't be read or holds no key of a known kind.
     pub fn add_public_keys(&mut self, path: &Path) -> Result<(), KeyError> {
         let text = read(path)?;
-        let found = match serde_json::from_slice::<JwkSet>(&text) {
+        let found: Vec<_> = match serde_json::from_slice::<JwkSet>(&text) {
             Ok(set) => set.keys.iter().filter_map(|jwk| self.jwk(jwk)).collect(),
-            Err(_) => self.pem(&text).into_iter().collect::<Vec<_>>(),
+            Err(_) => {
+                public_blocks(&String::from_utf8_lossy(&text)).filter_map(|pem| self.pem(pem)).collect()
+            }
         };
         if found.is_empty() {
             return Err(KeyError::NoKey { path: path.to_owned() });
@@ -167,14 +170,32 @@ impl KeySet {
         Some(Key { id: jwk.common.key_id.clone(), key, validation, trunk_only: false })
     }
 
-    fn pem(&self, pem: &[u8]) -> Option<Key> {
+    fn pem(&self, pem: &str) -> Option<Key> {
+        let pem = pem.as_bytes();
         let (key, algorithm) = DecodingKey::from_rsa_pem(pem)
             .map(|key| (key, Algorithm::RS256))
             .or_else(|_| DecodingKey::from_ec_pem(pem).map(|key| (key, Algorithm::ES256)))
             .or_else(|_| DecodingKey::from_ed_pem(pem).map(|key| (key, Algorithm::EdDSA)))
             .ok()?;
+        // The curve is told by the length of the key's point (SEC 1, section 2.3.3).
+        let algorithm = match (algorithm, key.try_get_as_bytes().map_or(0, <[u8]>::len)) {
+            (Algorithm::ES256, 97) => Algorithm::ES384,
+            (Algorithm::ES256, length) if length != 65 => return None,
+            (algorithm, _) => algorithm,
+        };
         Some(Key { id: None, key, validation: self.validation(algorithm), trunk_only: false })
     }
+}
+
+/// The blocks of a PEM file (RFC 7468), but for private keys: who put one here has mistaken the file.
+fn public_blocks(pem: &str) -> impl Iterator<Item = &str> {
+    const BEGIN: &str = "-----BEGIN ";
+    let starts = pem.match_indices(BEGIN).map(|(start, _)| start);
+    let blocks = starts.map(|start| {
+        let block = &pem[start..];
+        block[BEGIN.len()..].find(BEGIN).map_or(block, |next| &block[..BEGIN.len() + next])
+    });
+    blocks.filter(|block| !block.lines().next().is_some_and(|label| label.contains("PRIVATE")))
 }
 
 /// Makes tokens with an HS256 secret.

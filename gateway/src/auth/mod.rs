@@ -8,6 +8,7 @@ mod remote;
 mod rights;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use suara_proto::ErrorCode;
 use thiserror::Error;
@@ -66,6 +67,12 @@ impl Authenticator {
             (Err(AuthError::Invalid(_)), Some(remote)) => remote.verify(token).await?,
             (verdict, _) => verdict?,
         };
-        Principal::from_claims(claims, self.defaults)
+        let principal = Principal::from_claims(claims, self.defaults)?;
+        // To the second, as sessions end: what a key tolerates would be welcomed and closed, or take a good token's
+        // place in a renewal.
+        if principal.seconds_left(SystemTime::now()) == 0 {
+            return Err(AuthError::Expired);
+        }
+        Ok(principal)
     }
 }

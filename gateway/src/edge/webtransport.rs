@@ -14,10 +14,11 @@ use suara_proto::limits::{HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_CLIENT_MESSAGE, MAX_D
 use suara_proto::message::{ServerMessage, encode};
 use thiserror::Error;
 use tokio::sync::mpsc::Sender;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::{IncomingSession, SessionRequest, endpoint_side};
+use wtransport::error::ConnectionError;
 use wtransport::{Connection, Endpoint, RecvStream, SendStream, ServerConfig, VarInt};
 
 use crate::core::Core;
@@ -103,7 +104,10 @@ impl WebTransportEdge {
             core.tasks.spawn(admit(core.clone(), origins.clone(), incoming));
         }
         core.tasks.close();
-        core.tasks.wait().await;
+        tokio::select! {
+            () = core.tasks.wait() => {}
+            () = refuse(&self.endpoint) => {}
+        }
         self.endpoint.close(VarInt::from_u32(CloseCode::GoingAway.number()), b"the gateway stops");
         timeout(LAST_WORDS, self.endpoint.wait_idle()).await.unwrap_or_default();
     }
@@ -122,21 +126,42 @@ fn transport() -> QuicTransportConfig {
     transport
 }
 
+/// Tells those who come too late at once, so that they go elsewhere instead of waiting.
+async fn refuse(endpoint: &Endpoint<endpoint_side::Server>) {
+    loop {
+        endpoint.accept().await.refuse();
+    }
+}
+
 async fn admit(core: Arc<Core>, origins: Arc<OriginPolicy>, incoming: IncomingSession) {
-    let request = match timeout(HANDSHAKE, incoming).await {
-        Ok(Ok(request)) => request,
-        Ok(Err(error)) => return tracing::debug!(%error, "handshake failed"),
-        Err(_) => return tracing::debug!("handshake took too long"),
+    let admitted = tokio::select! {
+        admitted = timeout(HANDSHAKE, shake_hands(&core, &origins, incoming)) => admitted,
+        _ = core.dismissed() => return,
     };
+    match admitted {
+        Ok(Ok(Some((connection, refusal)))) => {
+            let end = open(&core, connection.remote_address(), refusal);
+            pump(&core, connection, end).await;
+        }
+        Ok(Ok(None)) => tracing::debug!("no session has this path"),
+        Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
+        Err(_) => tracing::debug!("handshake took too long"),
+    }
+}
+
+/// From QUIC's first packet to the answer to the session's request; with the reason why it can't be served.
+async fn shake_hands(
+    core: &Core,
+    origins: &OriginPolicy,
+    incoming: IncomingSession,
+) -> Result<Option<(Connection, Option<Closing>)>, ConnectionError> {
+    let request = incoming.await?;
     if request.path().split('?').next() != Some(PATH) {
-        return request.not_found().await;
+        request.not_found().await;
+        return Ok(None);
     }
-    let refusal = refusal(&core, &origins, &request);
-    let remote = request.remote_address();
-    match request.accept().await {
-        Ok(connection) => pump(connection, open(&core, remote, refusal)).await,
-        Err(error) => tracing::debug!(%error, "session lost at its start"),
-    }
+    let refusal = refusal(core, origins, &request);
+    Ok(Some((request.accept().await?, refusal)))
 }
 
 /// Why this client can't be served. A page can't read a refusal's status, so it is accepted, told and closed.
@@ -144,18 +169,14 @@ fn refusal(core: &Core, origins: &OriginPolicy, request: &SessionRequest) -> Opt
     if request.origin().is_some_and(|origin| !origins.admits(origin, request.authority())) {
         return Some(Closing::new(CloseCode::OriginRefused, "this page's origin may not open sessions here"));
     }
-    if !core.has_room() {
-        let overloaded = Closing::new(CloseCode::Overloaded, "the gateway has as many sessions as it may");
-        return Some(Closing { retry_after_ms: Some(5000), ..overloaded });
-    }
-    None
+    (!core.has_room()).then(Closing::overloaded)
 }
 
 /// Moves bytes between a connection and its session until either ends.
-async fn pump(connection: Connection, end: EdgeEnd) {
+async fn pump(core: &Core, connection: Connection, end: EdgeEnd) {
     let EdgeEnd { inbound, outgoing, voice, ingress } = end;
     let code = tokio::select! {
-        code = control(&connection, inbound, outgoing) => code,
+        code = control(core, &connection, inbound, outgoing) => code,
         () = uplink(&connection, &ingress) => CloseCode::Normal,
         () = downlink(&connection, &voice) => CloseCode::Normal,
     };
@@ -186,9 +207,17 @@ async fn downlink(connection: &Connection, voice: &VoiceQueue) {
 }
 
 /// Serves the control stream; returns the code to close with.
-async fn control(connection: &Connection, inbound: Sender<Inbound>, mut outgoing: OutboxReader) -> CloseCode {
-    // The session itself counts the time to its hello; the stream may come a little later than a refusal.
-    let Ok(Some((mut send, receive))) = timeout(HELLO_TIMEOUT, control_stream(connection)).await else {
+async fn control(
+    core: &Core,
+    connection: &Connection,
+    inbound: Sender<Inbound>,
+    mut outgoing: OutboxReader,
+) -> CloseCode {
+    let opened = tokio::select! {
+        opened = control_stream(connection) => opened,
+        () = patience(core) => None,
+    };
+    let Some((mut send, receive)) = opened else {
         drop(inbound);
         return last_code(outgoing).await;
     };
@@ -204,6 +233,15 @@ async fn control(connection: &Connection, inbound: Sender<Inbound>, mut outgoing
     tokio::select! {
         code = write(&mut send, &mut outgoing) => code,
         never = reading => never,
+    }
+}
+
+/// How long the control stream is waited for. The session itself counts the time to its hello, and who is refused is told
+/// so as late as then: the session's word has to come first.
+async fn patience(core: &Core) {
+    tokio::select! {
+        () = sleep(HELLO_TIMEOUT + LAST_WORDS) => {}
+        _ = core.dismissed() => sleep(LAST_WORDS).await,
     }
 }
 
@@ -270,10 +308,16 @@ async fn write(send: &mut SendStream, outgoing: &mut OutboxReader) -> CloseCode 
     let closing = outgoing.closing();
     let mut stuck = std::pin::pin!(async {
         closing.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
+        sleep(LAST_WORDS).await;
     });
+    // A client that wants to hear no more has ended its session, though it may go on talking.
+    let mut unheard = std::pin::pin!(send.quic_stream().stopped());
     loop {
-        match outgoing.next().await {
+        let next = tokio::select! {
+            next = outgoing.next() => next,
+            _ = &mut unheard => return CloseCode::Normal,
+        };
+        match next {
             None => return CloseCode::Normal,
             Some(Outgoing::Message(framed)) => tokio::select! {
                 written = send.write_all(&framed) => if written.is_err() {

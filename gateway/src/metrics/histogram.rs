@@ -32,7 +32,7 @@ impl DurationHistogram {
 
 impl EncodeMetric for DurationHistogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let bounds = BOUNDS.into_iter().chain([f64::MAX]);
+        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> =
             bounds.zip(&self.0.buckets).map(|(bound, cell)| (bound, cell.load(Relaxed))).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();

@@ -6,7 +6,8 @@ use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, LeaveReason, MemberRef, RequestId};
 
 use super::members::Seat;
-use super::serve::{Session, Verified};
+use super::serve::Session;
+use super::verifying::Verified;
 use crate::auth::Scope;
 use crate::hub::{JoinRefused, Joining, RoomHandle};
 
@@ -48,13 +49,15 @@ impl Session<'_> {
         }
     }
 
-    /// Verification may ask another server: it goes on beside the session.
     fn verify(&mut self, request: RequestId, member: Option<MemberRef>, token: String) {
-        let auth = self.core.auth.clone();
-        self.verifying.spawn(async move { Verified { request, member, verdict: auth.verify(&token).await } });
+        self.verifying.start(self.core.auth.clone(), request, member, token);
     }
 
-    pub(super) fn verified(&mut self, Verified { request, member, verdict }: Verified) {
+    pub(super) fn verified(&mut self, Verified { request, member, verdict, given_up, .. }: Verified) {
+        if given_up {
+            let code = ErrorCode::UnknownMember;
+            return self.refuse(Some(request), member, code, "the member went before its token was verified");
+        }
         let principal = match verdict {
             Ok(principal) if member.is_none() || principal.scope == Scope::User => principal,
             Ok(_) => {
@@ -98,9 +101,10 @@ impl Session<'_> {
         self.members.put(member, principal);
     }
 
-    /// Takes a member out of everything; `false` when there is none.
+    /// Takes a member out of everything; `false` when there is none, and none on its way.
     pub(super) async fn detach(&mut self, member: Option<MemberRef>, reason: LeaveReason) -> bool {
-        let Some(attached) = self.members.remove(member) else { return false };
+        let was_coming = member.is_some_and(|member| self.verifying.give_up(member));
+        let Some(attached) = self.members.remove(member) else { return was_coming };
         if self.scope == Scope::Trunk {
             self.core.metrics.attached.dec();
         }

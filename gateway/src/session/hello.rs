@@ -14,12 +14,8 @@ use crate::core::Core;
 /// The version of the protocol that this gateway speaks.
 const VERSION: u32 = 1;
 
-/// Waits for `hello`, verifies it and answers `welcome`.
-pub(super) async fn greet(
-    core: &Core,
-    port: &Port,
-    inbound: &mut mpsc::Receiver<Inbound>,
-) -> Result<Principal, Closing> {
+/// Waits for `hello` and verifies it.
+pub(super) async fn greet(core: &Core, inbound: &mut mpsc::Receiver<Inbound>) -> Result<Principal, Closing> {
     let deadline = Instant::now() + HELLO_TIMEOUT;
     let first = timeout_at(deadline, inbound.recv())
         .await
@@ -30,9 +26,6 @@ pub(super) async fn greet(
     if !matches!(principal.scope, Scope::User | Scope::Trunk) {
         return Err(Closing::new(CloseCode::Unauthenticated, "the token's scope opens no session"));
     }
-    tracing::info!(scope = ?principal.scope, "welcome");
-    tracing::debug!(user = %principal.user, "is");
-    welcome(port, &principal);
     Ok(principal)
 }
 
@@ -65,8 +58,9 @@ fn refused(error: AuthError) -> Closing {
     }
 }
 
-fn welcome(port: &Port, principal: &Principal) {
-    port.outbox.say(&ServerMessage::Welcome {
+/// The answer to a `hello` that holds.
+pub(super) fn welcome<'a>(port: &Port, principal: &'a Principal) -> ServerMessage<'a> {
+    ServerMessage::Welcome {
         version: VERSION,
         session: port.id.to_string().into(),
         user: (&*principal.user).into(),
@@ -76,5 +70,5 @@ fn welcome(port: &Port, principal: &Principal) {
         heartbeat_ms: HEARTBEAT.as_millis() as u32,
         idle_timeout_ms: IDLE_TIMEOUT.as_millis() as u32,
         floor_renewal_ms: FLOOR_RENEWAL.as_millis() as u32,
-    });
+    }
 }

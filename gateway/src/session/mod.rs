@@ -8,6 +8,7 @@ mod hello;
 mod members;
 mod outbox;
 mod serve;
+mod verifying;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -103,7 +104,10 @@ async fn run(
 ) {
     let greeted = match refusal {
         Some(refusal) => Err(refusal),
-        None => hello::greet(&core, &port, &mut inbound).await,
+        None => tokio::select! {
+            greeted = hello::greet(&core, &mut inbound) => greeted,
+            closing = core.dismissed() => Err(closing),
+        },
     };
     let closing = match greeted {
         Ok(principal) => serve::serve(&core, &port, ingress, principal, inbound).await,

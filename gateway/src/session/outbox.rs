@@ -36,6 +36,13 @@ impl Closing {
     pub fn new(code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { code, reason: reason.into(), retry_after_ms: None }
     }
+
+    /// There is no room for another session.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        let reason = "the gateway has as many sessions as it may";
+        Self { retry_after_ms: Some(5000), ..Self::new(CloseCode::Overloaded, reason) }
+    }
 }
 
 /// One thing for the transport to do.

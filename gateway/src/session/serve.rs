@@ -8,13 +8,14 @@ use suara_proto::limits::IDLE_TIMEOUT;
 use suara_proto::message::{ServerMessage, decode_client, request_of};
 use suara_proto::{CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::hello::welcome;
 use super::members::Members;
 use super::outbox::Closing;
+use super::verifying::Verifying;
 use super::{Inbound, Port};
-use crate::auth::{AuthError, Principal, Scope};
+use crate::auth::{Principal, Scope};
 use crate::core::{Core, Present};
 use crate::voice::Ingress;
 
@@ -25,19 +26,12 @@ const TRUNK_FACTOR: u32 = 20;
 /// Messages above the rate, less those within it, until the session is closed.
 const MAX_EXCESS: u32 = 200;
 
-/// What a verification that went on beside the session came to.
-pub(super) struct Verified {
-    pub(super) request: RequestId,
-    pub(super) member: Option<MemberRef>,
-    pub(super) verdict: Result<Principal, AuthError>,
-}
-
 pub(super) struct Session<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) port: &'a Port,
     pub(super) scope: Scope,
     pub(super) members: Members,
-    pub(super) verifying: JoinSet<Verified>,
+    pub(super) verifying: Verifying,
     ingress: Arc<Ingress>,
     /// When the session's own token ends, in seconds since 1970.
     pub(super) expires: u64,
@@ -54,7 +48,12 @@ pub(super) async fn serve(
     principal: Principal,
     mut inbound: mpsc::Receiver<Inbound>,
 ) -> Closing {
-    let present = Present::enter(core, port, principal.scope);
+    let _present = match Present::enter(core, port, principal.scope, &welcome(port, &principal)) {
+        Ok(present) => present,
+        Err(closing) => return closing,
+    };
+    tracing::info!(scope = ?principal.scope, "welcome");
+    tracing::debug!(user = %principal.user, "is");
     let mut session = Session::new(core, port, ingress, principal);
     let mut heard = Instant::now();
     let closing = loop {
@@ -71,7 +70,7 @@ pub(super) async fn serve(
                     }
                 }
             },
-            Some(Ok(verified)) = session.verifying.join_next() => session.verified(verified),
+            verified = session.verifying.next() => session.verified(verified),
             () = sleep_until(expiry) => if let Err(closing) = session.expire().await {
                 break closing;
             },
@@ -79,12 +78,13 @@ pub(super) async fn serve(
             () = port.outbox.overflowed() => {
                 break Closing::new(CloseCode::SlowConsumer, "the control stream isn't read");
             }
-            closing = present.dismissed() => break closing,
+            closing = core.dismissed() => break closing,
         }
     };
     session
         .leave_all(match closing.code {
-            CloseCode::TokenExpired => LeaveReason::Expired,
+            // A trunk's members have tokens of their own, which go on.
+            CloseCode::TokenExpired if session.scope == Scope::User => LeaveReason::Expired,
             CloseCode::Kicked => LeaveReason::Kicked,
             _ => LeaveReason::Disconnected,
         })
@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
             members.put(None, principal);
         }
         let rate = RateLimiter::direct(Quota::per_second(a_second).allow_burst(at_once));
-        let verifying = JoinSet::new();
+        let verifying = Verifying::default();
         Self { core, port, scope, members, verifying, ingress, expires, user, rate, excess: 0 }
     }
 

@@ -16,8 +16,8 @@ use crate::view::View;
 type Outcome = Result<(), TestCaseError>;
 
 const EPOCH: u16 = 7;
-/// Enough to come to rest: the longest T1 over the shortest renewal is 30.
-const SETTLING: usize = 100;
+/// Enough to come to rest: the longest T2 and T3 over the shortest renewal are 170.
+const SETTLING: usize = 200;
 
 /// Runs one schedule, and says to `tally` what happened in it.
 pub(crate) fn run(schedule: &Schedule, tally: &mut dyn FnMut(&'static str)) -> Outcome {
@@ -88,45 +88,28 @@ impl World {
                 self.done(Event::Media(grant, at));
             }
             Op::Fire => self.fire()?,
-            mutation => self.mutate(mutation)?,
+            Op::Join(may) => self.join(may)?,
+            Op::Leave(who, reason) => self.leave(who, reason)?,
+            Op::Request(who) => {
+                let (now, talker, request) = (self.touch(), self.pick(who), RequestId(self.log.len() as u32));
+                self.channel.floor_request(now, talker, request);
+                self.done(Event::Request(talker, request));
+            }
+            Op::Release(who, which) => {
+                let (now, talker, grant) = (self.touch(), self.pick(who), self.which(which));
+                self.channel.floor_release(now, talker, grant);
+                self.done(Event::Release(Speaker { talker, grant }));
+            }
         }
         Ok(())
     }
 
-    fn mutate(&mut self, op: Op) -> Outcome {
-        let now = self.touch();
-        self.just_fired = false;
-        let event = match op {
-            Op::Join(may) => self.join(now, may)?,
-            Op::Leave(who, reason) => {
-                let talker = self.pick(who);
-                let was_here = self.channel.leave(now, talker, reason);
-                prop_assert_eq!(was_here, self.views.remove(&talker).is_some());
-                if was_here { Event::Left(talker) } else { Event::Nothing }
-            }
-            Op::Request(who) => {
-                let (talker, request) = (self.pick(who), RequestId(self.log.len() as u32));
-                self.channel.floor_request(now, talker, request);
-                Event::Request(talker, request)
-            }
-            Op::Release(who, which) => {
-                let (talker, grant) = (self.pick(who), self.which(which));
-                self.channel.floor_release(now, talker, grant);
-                Event::Release(Speaker { talker, grant })
-            }
-            _ => Event::Nothing,
-        };
-        self.done(event);
-        Ok(())
-    }
-
-    fn join(&mut self, now: Time, may: May) -> Result<Event, TestCaseError> {
-        let rights = match may {
+    fn join(&mut self, may: May) -> Outcome {
+        let rights = Rights::from(match may {
             May::Talk => vec![Right::Listen, Right::Talk],
             May::Listen => vec![Right::Listen],
             May::NotEvenListen => vec![Right::Talk],
-        };
-        let rights = Rights::from(rights);
+        });
         let name = format!("user {}", self.ever);
         let who = Identity::new(name.as_str(), name.as_str(), "guard");
         let expected = match may {
@@ -135,13 +118,27 @@ impl World {
             _ => Ok(TalkerNumber(self.ever + 1)),
         };
 
+        let now = self.touch();
         let joined = self.channel.join(now, who.clone(), rights);
 
         prop_assert_eq!(joined, expected);
-        let Ok(talker) = joined else { return Ok(Event::Nothing) };
-        self.ever += 1;
-        self.views.insert(talker, View::snapshot(&self.channel, talker, Time::from_millis(self.latest)));
-        Ok(Event::Joined(Member { talker, who, rights }))
+        if let Ok(talker) = joined {
+            self.ever += 1;
+            let view = View::snapshot(&self.channel, talker, Time::from_millis(self.latest));
+            self.views.insert(talker, view);
+            self.done(Event::Joined(Member { talker, who, rights }));
+        } else {
+            self.done(Event::Nothing);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, who: Pick, reason: LeaveReason) -> Outcome {
+        let (now, talker) = (self.touch(), self.pick(who));
+        let was_here = self.channel.leave(now, talker, reason);
+        prop_assert_eq!(was_here, self.views.remove(&talker).is_some());
+        self.done(if was_here { Event::Left(talker) } else { Event::Nothing });
+        Ok(())
     }
 
     fn fire(&mut self) -> Outcome {
@@ -150,8 +147,12 @@ impl World {
         let latest = Time::from_millis(self.latest);
         let due = self.channel.poll_timeout();
         prop_assert!(due.is_none_or(|due| due > latest), "{due:?} at {latest:?} would be a busy loop");
-        let talking = self.channel.talking(latest);
-        prop_assert!(talking.is_none_or(|talking| !talking.remaining.is_zero()), "taken past its deadline");
+        if let Some(talking) = self.channel.talking(latest) {
+            prop_assert!(!talking.remaining.is_zero(), "taken past its deadline");
+            let renewal = self.channel.settings().renewal;
+            let in_time = due.is_some_and(|due| renewal.is_zero() || due <= latest + renewal);
+            prop_assert!(in_time, "{due:?} at {latest:?} is too late to say Taken again");
+        }
         self.done(Event::Fire);
         self.just_fired = true;
         Ok(())
@@ -218,13 +219,8 @@ impl World {
         let story = Story::tell(EPOCH, self.channel.settings(), &self.log);
         for (step, answered) in self.answered.iter().enumerate() {
             let event = &self.log[step];
-            prop_assert_eq!(
-                &answered.talking,
-                &story.talking_after(step),
-                "after step {}, {:?}",
-                step,
-                event
-            );
+            let talking = story.talking_after(step);
+            prop_assert_eq!(&answered.talking, &talking, "after step {}, {:?}", step, event);
             prop_assert_eq!(answered.speaker, story.speaker_after(step), "after step {}, {:?}", step, event);
             prop_assert_eq!(answered.version, story.version_after(step));
             if let Some(members) = &answered.members {
@@ -239,7 +235,9 @@ impl World {
         Ok(())
     }
 
+    /// The caller's time for a call that counts as one.
     fn touch(&mut self) -> Time {
+        self.just_fired = false;
         self.latest = self.latest.max(self.now);
         Time::from_millis(self.now)
     }

@@ -72,6 +72,7 @@ impl Drive {
         while let Some(due) = self.channel.poll_timeout().filter(|due| due.as_millis() <= end) {
             self.now = due.as_millis();
             said.extend(self.fire());
+            assert!(self.channel.poll_timeout().is_none_or(|next| next > due), "a busy loop at {due:?}");
         }
         self.now = end;
         said

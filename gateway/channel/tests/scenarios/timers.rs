@@ -68,13 +68,14 @@ fn t2_revokes_and_t3_ends_what_goes_on_all_the_same() {
 
 #[test]
 fn a_revoke_tells_everybody_that_what_remains_is_the_grace_time() {
-    let (mut drive, [alice]) = Drive::of(["alice"]);
+    let settings = Settings { t2: Duration::from_secs(5), ..Settings::default() };
+    let (mut drive, [alice]) = Drive::with(settings, ["alice"]);
     drive.request(alice, 1);
-    drive.talk(1);
-    drive.channel.media(grant(1), Time::from_millis(30_000));
-    drive.now = 30_000;
+    drive.channel.media(grant(1), Time::from_millis(5_000));
+    drive.wait(4_999);
 
-    assert_eq!(drive.fire(), [revoke(alice, 1, 3_000), taken(alice, "alice", 1, 3_000)]);
+    let revoked = [revoke(alice, 1, 3_000), taken(alice, "alice", 1, 3_000)];
+    assert_eq!(drive.wait_with_renewals(1), revoked, "one second before the next renewal");
     assert_eq!(drive.wait_with_renewals(2_000), [taken(alice, "alice", 1, 1_000)]);
 }
 

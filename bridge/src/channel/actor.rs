@@ -1,0 +1,295 @@
+//! The actor: takes one input after the other, and does what the presses say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde_json::Value;
+use suara_proto::message::ClientMessage;
+use suara_proto::opus::ticks;
+use suara_proto::voice::VoiceFrame;
+use suara_proto::{MemberRef, RequestId};
+use tokio::sync::mpsc;
+
+use super::audience::{Audience, Listener, Utterance};
+use super::pace::Pace;
+use super::press::{Act, Press};
+use super::roster::{Change, Roster};
+use super::spread::Spread;
+use super::stage::{Place, Present, Stage, taken};
+use super::{Enter, Input, Outlet};
+use crate::audio::{Format, Order, Piece};
+use crate::metrics::{DropReason, Metrics};
+use crate::trunk::{FloorEvent, Talking};
+
+/// Datagrams of a talker whose name isn't known yet; the word of who talks is on its way on the stream.
+const MAX_EARLY: usize = 16;
+
+/// Floor requests of all channels; the desk's requests are below.
+const FIRST_REQUEST: u32 = 1 << 31;
+
+pub(super) async fn run(
+    mut state: State,
+    mut inputs: mpsc::UnboundedReceiver<Input>,
+    backlog: Arc<AtomicUsize>,
+) {
+    loop {
+        let deadline = state.deadline(Instant::now());
+        tokio::select! {
+            input = inputs.recv() => {
+                let Some(input) = input else { return };
+                if matches!(input, Input::Voice { .. } | Input::Datagram(_)) {
+                    backlog.fetch_sub(1, Ordering::Relaxed);
+                }
+                state.handle(Instant::now(), input);
+            }
+            () = sleep_until(deadline) => state.tick(Instant::now()),
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Everything that the actor knows.
+pub(super) struct State {
+    metrics: Metrics,
+    audience: Audience,
+    members: BTreeMap<MemberRef, Present>,
+    /// Those with a press, or with something to send at a later time.
+    busy: BTreeSet<MemberRef>,
+    /// `None` while there is no trunk.
+    place: Option<Place>,
+    roster: Roster,
+    talking: Option<Talking>,
+    order: Order,
+    spread: Option<Spread>,
+    early: Vec<Bytes>,
+    requests: u32,
+}
+
+impl State {
+    pub(super) fn new(outlet: Arc<dyn Outlet>, metrics: Metrics) -> Self {
+        Self {
+            audience: Audience::new(outlet, metrics.clone()),
+            metrics,
+            members: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            place: None,
+            roster: Roster::default(),
+            talking: None,
+            order: Order::default(),
+            spread: None,
+            early: Vec::new(),
+            requests: FIRST_REQUEST,
+        }
+    }
+
+    pub(super) fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Enter(enter) => self.enter(*enter),
+            Input::Change { member, listener } => self.change(now, member, listener),
+            Input::Exit { member } => self.exit(member),
+            Input::Voice { member, at, chunk } => self.voice(now, member, at, chunk),
+            Input::Press { member } => self.press(now, member, |press, request| press.request(now, request)),
+            Input::Release { member } => self.press(now, member, |press, _| press.release()),
+            Input::Floor(floor) => self.floor(now, floor),
+            Input::Roster(roster) => {
+                if self.roster.apply(roster) == Change::Gap
+                    && let Some(Place { link, channel }) = &self.place
+                {
+                    link.say(&ClientMessage::RosterRequest { channel: *channel });
+                }
+                self.replay_early(now);
+            }
+            Input::Datagram(datagram) => self.datagram(now, datagram),
+            Input::CutOff => self.cut_off(now),
+        }
+    }
+
+    /// When [`tick`](Self::tick) has something to do next.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let of = |present: &Present| [present.press.deadline(), present.pace.deadline(now)];
+        self.busy.iter().filter_map(|member| self.members.get(member)).flat_map(of).flatten().min()
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        for member in self.busy.clone() {
+            self.press(now, member, |press, request| press.tick(now, request));
+        }
+    }
+
+    fn enter(&mut self, enter: Enter) {
+        let Enter { member, who, listener, link, channel, talker, version, members, talking } = enter;
+        match members {
+            Some(members) => self.roster.replace(version, members),
+            // The member who had the roster left while this one came.
+            None if self.roster.is_unknown() => link.say(&ClientMessage::RosterRequest { channel }),
+            None => {}
+        }
+        self.place = Some(Place { link, channel });
+        self.exit(member);
+        self.audience.enter(member, &listener);
+        if talking.is_some() {
+            self.talking = talking;
+        }
+        if let Some(talking) = &self.talking {
+            self.audience.tell(&listener, "floor_taken", &taken(talking));
+        }
+        let (press, pace) = (Press::default(), Pace::default());
+        self.members.insert(member, Present { who, listener, talker, press, talk: None, pace });
+    }
+
+    fn change(&mut self, now: Instant, member: MemberRef, listener: Listener) {
+        self.press(now, member, |press, _| press.release());
+        if let Some(present) = self.members.get_mut(&member) {
+            self.audience.leave(member, &present.listener);
+            self.audience.enter(member, &listener);
+            present.listener = listener;
+        }
+    }
+
+    fn exit(&mut self, member: MemberRef) {
+        self.busy.remove(&member);
+        if let Some(present) = self.members.remove(&member) {
+            self.audience.leave(member, &present.listener);
+        }
+    }
+
+    fn cut_off(&mut self, now: Instant) {
+        for member in self.members.keys().copied().collect::<Vec<_>>() {
+            self.press(now, member, |press, _| press.cut_off());
+            if let Some(present) = self.members.get_mut(&member) {
+                present.talk = None;
+                self.metrics.dropped(DropReason::TrunkDown, present.pace.clear());
+            }
+        }
+        self.place = None;
+        self.busy.clear();
+        if self.talking.take().is_some() {
+            self.audience.announce("floor_idle", &Value::Null);
+        }
+        self.roster = Roster::default();
+        self.order = Order::default();
+        self.spread = None;
+        self.early.clear();
+    }
+
+    fn voice(&mut self, now: Instant, member: MemberRef, at: Instant, chunk: Bytes) {
+        let Some(present) = self.members.get(&member) else {
+            return self.metrics.dropped(DropReason::NotJoined, 1);
+        };
+        if self.place.is_none() {
+            return self.metrics.dropped(DropReason::TrunkDown, 1);
+        }
+        if present.listener.format == Format::Opus && ticks(&chunk).is_err() {
+            self.metrics.bad_input("opus");
+            return self.metrics.dropped(DropReason::Malformed, 1);
+        }
+        self.press(now, member, |press, request| press.chunk(at, chunk, request));
+    }
+
+    /// Moves one member's press on, and does what it says.
+    fn press(
+        &mut self,
+        now: Instant,
+        member: MemberRef,
+        step: impl FnOnce(&mut Press, RequestId) -> Vec<Act>,
+    ) {
+        let Some(present) = self.members.get_mut(&member) else { return };
+        let request = RequestId(self.requests);
+        let acts = step(&mut present.press, request);
+        if acts.contains(&Act::Request(request)) {
+            self.requests = self.requests.wrapping_add(1).max(FIRST_REQUEST);
+        }
+        let Some(place) = &self.place else { return };
+        let mut stage = Stage { now, member, place, audience: &self.audience, metrics: &self.metrics };
+        for act in acts {
+            stage.perform(present, act);
+        }
+        stage.send(present);
+        if !present.press.is_idle() || present.pace.deadline(now).is_some() {
+            self.busy.insert(member);
+        } else {
+            self.busy.remove(&member);
+        }
+    }
+
+    fn floor(&mut self, now: Instant, floor: FloorEvent) {
+        match floor {
+            FloorEvent::Granted { member, request, grant, duration_ms } => {
+                self.press(now, member, |press, _| press.granted(request, grant, duration_ms));
+            }
+            FloorEvent::Denied { member, request, cause } => {
+                self.press(now, member, |press, _| press.denied(now, request, cause));
+            }
+            FloorEvent::Revoked { member, grant, cause, grace_ms } => {
+                self.press(now, member, |press, _| press.revoked(grant, cause, grace_ms));
+            }
+            FloorEvent::Taken(talking) => {
+                let known = self.talking.as_ref().map(|known| known.grant);
+                if known.is_none_or(|known| talking.grant > known) {
+                    self.audience.announce("floor_taken", &taken(&talking));
+                }
+                if known.is_none_or(|known| talking.grant >= known) {
+                    self.talking = Some(talking);
+                }
+                self.replay_early(now);
+            }
+            FloorEvent::Idle { grant } => {
+                if self.talking.as_ref().is_some_and(|talking| talking.grant <= grant) {
+                    self.talking = None;
+                    self.audience.announce("floor_idle", &Value::Null);
+                }
+                for member in self.busy.clone() {
+                    self.press(now, member, |press, request| press.floor_idle(now, grant, request));
+                }
+            }
+        }
+    }
+
+    fn replay_early(&mut self, now: Instant) {
+        for datagram in std::mem::take(&mut self.early) {
+            self.datagram(now, datagram);
+        }
+    }
+
+    fn datagram(&mut self, now: Instant, datagram: Bytes) {
+        let Ok(frame) = VoiceFrame::decode(&datagram) else {
+            return self.metrics.dropped(DropReason::Malformed, 1);
+        };
+        let talker = frame.header.talker;
+        let talking = self.talking.as_ref().map(|talking| &talking.person);
+        let named = talking.filter(|person| person.talker == talker).map(|person| &person.who);
+        let Some(who) = named.or_else(|| self.roster.get(talker)).cloned() else {
+            if self.early.len() < MAX_EARLY {
+                self.early.push(datagram.clone());
+            } else {
+                self.metrics.dropped(DropReason::Backlog, 1);
+            }
+            return;
+        };
+        self.metrics.voice("from_trunk", 1, datagram.len());
+        let pieces = self.order.take(&frame);
+        let grant = frame.header.grant;
+        let spread = match &mut self.spread {
+            Some(spread) if spread.grant() == grant => spread,
+            spread => spread.insert(Spread::new(grant)),
+        };
+        for format in self.audience.formats(None) {
+            for piece in &pieces {
+                let (Piece::Packet(seq, _) | Piece::Lost(seq, _)) = *piece;
+                if let Some(chunk) = spread.chunk(format, piece, &self.metrics) {
+                    let (seq, chunk) = (seq.into(), &chunk);
+                    self.audience.hear(now, Utterance { format, who: &who, seq, talker: None, chunk });
+                }
+            }
+        }
+    }
+}

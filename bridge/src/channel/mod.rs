@@ -1,0 +1,104 @@
+//! A channel, as far as this bridge is concerned: an actor that owns the presses, codecs and listeners of the members
+//! that the bridge brought. Who may talk is the gateway's to say; the actor knows users and formats, and reaches
+//! sockets through an [`Outlet`] only.
+
+mod actor;
+mod audience;
+mod pace;
+mod press;
+mod roster;
+mod spread;
+mod stage;
+mod talk;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
+use tokio::sync::mpsc;
+
+pub(crate) use audience::{Listener, Outlet, Room, Seat, Sender};
+
+use crate::metrics::Metrics;
+use crate::trunk::{FloorEvent, Link, Person, RosterEvent, Talking, Who};
+
+/// Voice that waits for a channel's actor, in chunks: some seconds of one talker. An actor that is so far behind has no
+/// use for more.
+const MAX_BACKLOG: usize = 512;
+
+/// Everything that can wake a channel's actor.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A member is in the channel, newly or again after the trunk was lost.
+    Enter(Box<Enter>),
+    /// A member who is there wants another format or spells the channel otherwise.
+    Change { member: MemberRef, listener: Listener },
+    /// A member is gone.
+    Exit { member: MemberRef },
+    /// A member's chunk.
+    Voice { member: MemberRef, at: Instant, chunk: Bytes },
+    /// A member's `floor_request`.
+    Press { member: MemberRef },
+    /// A member's `floor_release`.
+    Release { member: MemberRef },
+    /// What the floor did.
+    Floor(FloorEvent),
+    /// Who came and went.
+    Roster(RosterEvent),
+    /// Voice from the gateway.
+    Datagram(Bytes),
+    /// The trunk is lost; members are brought back by further [`Input::Enter`]s.
+    CutOff,
+}
+
+/// How a member is in the channel.
+#[derive(Debug)]
+pub(crate) struct Enter {
+    pub(crate) member: MemberRef,
+    pub(crate) who: Who,
+    pub(crate) listener: Listener,
+    pub(crate) link: Link,
+    pub(crate) channel: ChannelNumber,
+    pub(crate) talker: TalkerNumber,
+    pub(crate) version: u64,
+    pub(crate) members: Option<Vec<Person>>,
+    pub(crate) talking: Option<Talking>,
+}
+
+/// The way to a channel's actor; it ends when the last one is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    inbox: mpsc::UnboundedSender<Input>,
+    backlog: Arc<AtomicUsize>,
+}
+
+impl Channel {
+    /// Starts a channel's actor.
+    pub(crate) fn start(outlet: Arc<dyn Outlet>, metrics: Metrics) -> Self {
+        let (inbox, inputs) = mpsc::unbounded_channel();
+        let backlog = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(actor::run(actor::State::new(outlet, metrics), inputs, Arc::clone(&backlog)));
+        Self { inbox, backlog }
+    }
+
+    /// What isn't voice: never refused.
+    pub(crate) fn tell(&self, input: Input) {
+        if self.inbox.send(input).is_err() {
+            tracing::debug!("a channel's actor was gone");
+        }
+    }
+
+    /// Voice: refused when too much waits already.
+    pub(crate) fn voice(&self, input: Input) -> bool {
+        if self.backlog.fetch_add(1, Ordering::Relaxed) >= MAX_BACKLOG {
+            self.backlog.fetch_sub(1, Ordering::Relaxed);
+            return false;
+        }
+        self.inbox.send(input).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod scenes;

@@ -1,0 +1,262 @@
+//! Scenarios of one press.
+
+use super::*;
+
+const G1: Grant = Grant(65_537);
+const G2: Grant = Grant(65_538);
+
+/// A press with a clock and a counter of requests.
+struct Scene {
+    press: Press,
+    start: Instant,
+    now: Instant,
+    requests: u32,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let start = Instant::now();
+        Self { press: Press::default(), start, now: start, requests: 0 }
+    }
+
+    fn at(&mut self, ms: u64) -> &mut Self {
+        self.now = self.start + Duration::from_millis(ms);
+        self
+    }
+
+    fn next(&mut self) -> RequestId {
+        self.requests += 1;
+        RequestId(self.requests)
+    }
+
+    fn chunk(&mut self, byte: u8) -> Vec<Act> {
+        let request = self.next();
+        self.press.chunk(self.now, Bytes::from(vec![byte]), request)
+    }
+
+    fn tick(&mut self) -> Vec<Act> {
+        let request = self.next();
+        self.press.tick(self.now, request)
+    }
+
+    fn idle(&mut self, grant: Grant) -> Vec<Act> {
+        let request = self.next();
+        self.press.floor_idle(self.now, grant, request)
+    }
+
+    fn press(&mut self) -> Vec<Act> {
+        let request = self.next();
+        self.press.request(self.now, request)
+    }
+
+    fn asked(acts: &[Act]) -> RequestId {
+        acts.iter()
+            .find_map(|act| if let Act::Request(request) = act { Some(*request) } else { None })
+            .expect("a request")
+    }
+}
+
+fn voice(byte: u8) -> Act {
+    Act::Voice(Bytes::from(vec![byte]))
+}
+
+const GRANTED: Act = Act::Granted { duration_ms: 30_000 };
+
+#[test]
+fn what_is_said_before_the_grant_is_heard_in_order_after_it() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    assert_eq!(scene.at(20).chunk(2), []);
+    assert_eq!(scene.at(40).chunk(3), []);
+    assert_eq!(
+        scene.press.granted(request, G1, 30_000),
+        [GRANTED, Act::Begin(G1), voice(1), voice(2), voice(3)]
+    );
+    assert_eq!(scene.at(60).chunk(4), [voice(4)]);
+}
+
+#[test]
+fn silence_of_600_ms_ends_a_press_and_the_next_chunk_asks_again() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    assert_eq!(scene.press.deadline(), Some(scene.start + SILENCE));
+    assert_eq!(scene.at(599).tick(), []);
+    assert_eq!(scene.at(600).tick(), [Act::End(G1)]);
+    assert_eq!(scene.press.deadline(), None);
+    assert_ne!(Scene::asked(&scene.at(700).chunk(2)), request);
+}
+
+#[test]
+fn a_chunk_after_silence_ends_the_old_press_before_it_begins_another() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    let acts = scene.at(1000).chunk(2);
+    assert_eq!(acts[0], Act::End(G1));
+    assert!(matches!(acts[1], Act::Request(_)));
+}
+
+#[test]
+fn before_the_grant_only_the_newest_300_ms_are_kept() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(0));
+    let mut gone = 0;
+    for step in 1..30_u8 {
+        for act in scene.at(u64::from(step) * 20).chunk(step) {
+            let Act::Drop(DropReason::NoFloor, count) = act else { panic!("{act:?}") };
+            gone += count;
+        }
+    }
+    let heard = scene.press.granted(request, G1, 30_000);
+    assert_eq!(heard.len() - 2 + gone, 30, "each chunk is heard or counted");
+    assert_eq!(heard.last(), Some(&voice(29)));
+    assert_eq!(heard[2], voice(14));
+}
+
+#[test]
+fn a_client_that_floods_before_its_grant_is_bounded_in_bytes() {
+    let mut scene = Scene::new();
+    let request = scene.next();
+    let mut gone = 0;
+    for _ in 0..20 {
+        for act in scene.press.chunk(scene.now, Bytes::from(vec![0; 16 * 1024]), request) {
+            if let Act::Drop(_, count) = act {
+                gone += count;
+            }
+        }
+    }
+    assert_eq!(gone, 12);
+}
+
+#[test]
+fn a_denial_is_told_once_and_the_floor_is_asked_for_again_when_it_is_idle() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    let busy = DenyCause::AnotherHasPermission;
+    assert_eq!(scene.press.denied(scene.now, request, busy), [Act::Denied(busy)]);
+    scene.at(200).chunk(2);
+    scene.at(400).chunk(3);
+    let again = Scene::asked(&scene.at(410).idle(G1));
+    assert_eq!(scene.press.denied(scene.now, again, busy), [], "told already");
+    scene.at(600).chunk(4);
+    let third = Scene::asked(&scene.at(610).idle(G2));
+    let acts = scene.press.granted(third, Grant(9), 30_000);
+    assert_eq!(acts, [GRANTED, Act::Begin(Grant(9)), voice(3), voice(4)]);
+}
+
+#[test]
+fn one_who_fell_silent_while_denied_does_not_ask_again() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.denied(scene.now, request, DenyCause::AnotherHasPermission);
+    assert_eq!(scene.at(700).idle(G1), [Act::Drop(DropReason::NoFloor, 1)]);
+    assert_eq!(scene.press.deadline(), None);
+}
+
+#[test]
+fn a_denial_for_want_of_resources_is_retried_after_a_second() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.denied(scene.now, request, DenyCause::NoResources);
+    scene.at(500).chunk(2);
+    assert_eq!(scene.at(990).tick(), []);
+    assert_eq!(scene.press.deadline(), Some(scene.start + RETRY));
+    assert!(matches!(scene.at(1000).tick()[..], [Act::Request(_)]));
+}
+
+#[test]
+fn one_who_may_only_listen_is_told_so_and_never_asks_again_in_this_press() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    let acts = scene.press.denied(scene.now, request, DenyCause::ReceiveOnly);
+    assert_eq!(acts, [Act::Drop(DropReason::NoFloor, 1), Act::Denied(DenyCause::ReceiveOnly)]);
+    assert_eq!(scene.at(100).chunk(2), [Act::Drop(DropReason::Blocked, 1)]);
+    assert_eq!(scene.at(200).idle(G1), []);
+    assert!(matches!(scene.at(900).chunk(3)[..], [Act::Request(_)]), "a new press");
+}
+
+#[test]
+fn after_a_revoke_it_is_blocked_until_it_has_been_silent() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    let cause = RevokeCause::MediaBurstTooLong;
+    assert_eq!(scene.press.revoked(G1, cause, 3000), [Act::Revoked { cause, grace_ms: 3000 }, Act::End(G1)]);
+    for ms in [100, 600, 1100, 1600] {
+        assert_eq!(scene.at(ms).chunk(2), [Act::Drop(DropReason::Blocked, 1)]);
+    }
+    assert!(matches!(scene.at(2200).chunk(3)[..], [Act::Request(_)]));
+}
+
+#[test]
+fn a_revoke_of_an_old_grant_is_out_of_date() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G2, 30_000);
+    assert_eq!(scene.press.revoked(G1, RevokeCause::PreEmpted, 0), []);
+    assert_eq!(scene.at(20).chunk(2), [voice(2)]);
+}
+
+#[test]
+fn a_grant_that_comes_too_late_is_given_back() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    assert_eq!(scene.at(600).tick(), [Act::Drop(DropReason::NoFloor, 1)]);
+    assert_eq!(scene.press.granted(request, G1, 30_000), [Act::Release(G1)]);
+}
+
+#[test]
+fn an_explicit_request_waits_for_voice_as_long_as_the_gateway_does() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.press());
+    assert_eq!(scene.press.granted(request, G1, 30_000), [GRANTED, Act::Begin(G1)]);
+    assert_eq!(scene.press.deadline(), None);
+    assert_eq!(scene.at(2000).chunk(1), [voice(1)]);
+    assert_eq!(scene.at(2100).press.release(), [Act::End(G1)]);
+}
+
+#[test]
+fn a_release_before_the_answer_gives_the_grant_back() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.press());
+    assert_eq!(scene.press.release(), []);
+    assert_eq!(scene.press.granted(request, G1, 30_000), [Act::Release(G1)]);
+}
+
+#[test]
+fn an_explicit_request_overrides_a_block() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    scene.press.revoked(G1, RevokeCause::PreEmpted, 0);
+    assert!(matches!(scene.at(100).press()[..], [Act::Request(_)]));
+}
+
+#[test]
+fn when_the_trunk_is_lost_the_next_chunk_begins_anew() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    assert_eq!(scene.press.cut_off(), [Act::Drop(DropReason::NoFloor, 1)]);
+    assert_eq!(scene.press.granted(request, G1, 30_000), [Act::Release(G1)]);
+    assert!(matches!(scene.at(20).chunk(2)[..], [Act::Request(_)]));
+}
+
+#[test]
+fn a_floor_that_went_idle_under_the_talker_is_asked_for_anew() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    assert_eq!(scene.at(20).idle(G1), []);
+    assert!(matches!(scene.at(40).chunk(2)[..], [Act::Request(_)]));
+}
+
+#[test]
+fn a_request_without_an_answer_is_asked_again() {
+    let mut scene = Scene::new();
+    let first = Scene::asked(&scene.press());
+    assert_eq!(scene.at(1990).tick(), []);
+    let second = Scene::asked(&scene.at(2000).tick());
+    assert_eq!(scene.press.granted(first, G1, 30_000), [Act::Release(G1)], "the answer to the old one");
+    assert_eq!(scene.press.granted(second, G2, 30_000), [GRANTED, Act::Begin(G2)]);
+}

@@ -1,0 +1,135 @@
+//! Does what a press says: tells the client, sends to the gateway, lets the others on this bridge hear.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use suara_proto::message::ClientMessage;
+use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
+
+use super::audience::{Audience, Listener, Utterance};
+use super::pace::Pace;
+use super::press::{Act, Press};
+use super::talk::{Out, Talk};
+use crate::audio::{Format, Piece};
+use crate::metrics::{DropReason, Metrics};
+use crate::trunk::{Link, Talking, Who};
+
+/// A member that this bridge brought.
+pub(super) struct Present {
+    pub(super) who: Who,
+    pub(super) listener: Listener,
+    pub(super) talker: TalkerNumber,
+    pub(super) press: Press,
+    pub(super) talk: Option<Talk>,
+    pub(super) pace: Pace<Out>,
+}
+
+/// The channel's place at the gateway.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) link: Link,
+    pub(super) channel: ChannelNumber,
+}
+
+/// What a press' acts are done with.
+pub(super) struct Stage<'a> {
+    pub(super) now: Instant,
+    pub(super) member: MemberRef,
+    pub(super) place: &'a Place,
+    pub(super) audience: &'a Audience,
+    pub(super) metrics: &'a Metrics,
+}
+
+impl Stage<'_> {
+    pub(super) fn perform(&mut self, present: &mut Present, act: Act) {
+        let tell = |event, payload: &Value| self.audience.tell(&present.listener, event, payload);
+        match act {
+            Act::Request(request) => present.pace.push_anyway(self.now, Out::Request(request)),
+            Act::Release(grant) => present.pace.push_anyway(self.now, Out::Release(grant)),
+            Act::Granted { duration_ms } => {
+                self.metrics.press("granted");
+                tell("floor_granted", &json!({ "duration_ms": duration_ms }));
+            }
+            Act::Denied(cause) => {
+                self.metrics.press("denied");
+                tell("floor_denied", &json!({ "cause": cause }));
+            }
+            Act::Revoked { cause, grace_ms } => {
+                self.metrics.press("revoked");
+                tell("floor_revoked", &json!({ "cause": cause, "grace_ms": grace_ms }));
+            }
+            Act::Begin(grant) => {
+                let Place { channel, .. } = *self.place;
+                let talk = Talk::new(present.listener.format, channel, present.talker, grant);
+                present.talk =
+                    talk.inspect_err(|error| tracing::error!(%error, "no encoder could be made")).ok();
+            }
+            Act::Voice(chunk) => self.speak(present, &chunk),
+            Act::End(grant) => match present.talk.take() {
+                Some(talk) => self.end(present, talk),
+                None => present.pace.push_anyway(self.now, Out::Release(grant)),
+            },
+            Act::Drop(reason, count) => self.metrics.dropped(reason, count),
+        }
+    }
+
+    /// A chunk: as it is to those of the same format, as Opus to the gateway, decoded again to the others.
+    fn speak(&self, present: &mut Present, chunk: &Bytes) {
+        let Present { who, listener, talk: Some(talk), pace, .. } = present else {
+            return self.metrics.dropped(DropReason::Blocked, 1);
+        };
+        let (seq, talker) = (talk.chunks, Some(self.member));
+        self.audience.hear(self.now, Utterance { format: listener.format, who, seq, talker, chunk });
+        talk.chunks += 1;
+        for packet in talk.packets(chunk, self.metrics) {
+            self.translate(talk, who, listener.format, &packet);
+            talk.send(self.now, &packet, pace, self.metrics);
+        }
+    }
+
+    fn end(&self, present: &mut Present, mut talk: Talk) {
+        let mut packets = talk.last_packets(self.metrics);
+        for packet in &packets {
+            self.translate(&mut talk, &present.who, present.listener.format, packet);
+        }
+        let last = packets.pop().unwrap_or_default();
+        for packet in packets {
+            talk.send(self.now, &packet, &mut present.pace, self.metrics);
+        }
+        talk.end(self.now, &last, &mut present.pace);
+    }
+
+    /// One packet to this bridge's listeners of other formats than the talker's.
+    fn translate(&self, talk: &mut Talk, who: &Who, own: Format, packet: &[u8]) {
+        let (seq, talker) = (talk.packets, Some(self.member));
+        talk.packets += 1;
+        for format in self.audience.formats(talker).into_iter().filter(|format| *format != own) {
+            let piece = Piece::Packet(seq as u16, packet);
+            if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
+                self.audience.hear(self.now, Utterance { format, who, seq, talker, chunk: &chunk });
+            }
+        }
+    }
+
+    /// Sends what may go by now.
+    pub(super) fn send(&self, present: &mut Present) {
+        let Place { link, channel } = self.place;
+        let (channel, member) = (*channel, Some(self.member));
+        while let Some(out) = present.pace.pop(self.now) {
+            match out {
+                Out::Request(request) => link.say(&ClientMessage::FloorRequest { request, channel, member }),
+                Out::Release(grant) => link.say(&ClientMessage::FloorRelease { channel, grant, member }),
+                Out::Voice(datagram) if link.voice(&datagram) => {
+                    self.metrics.voice("to_trunk", 1, datagram.len());
+                }
+                Out::Voice(_) => self.metrics.dropped(DropReason::Datagram, 1),
+            }
+        }
+    }
+}
+
+pub(super) fn taken(talking: &Talking) -> Value {
+    let Who { user, name } = &talking.person.who;
+    json!({ "user_id": &**user, "name": &**name, "remaining_ms": talking.remaining_ms })
+}

@@ -1,0 +1,127 @@
+//! What the desk makes of the gateway's answers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use suara_proto::message::ClientMessage;
+use suara_proto::{ErrorCode, LeaveReason, RequestId};
+use tokio::sync::oneshot;
+
+use super::pending::{Asked, Reply};
+use super::state::{Place, State};
+use super::{AttachError, Attached, JoinError, Notice};
+use crate::channel::{Channel, Enter, Input};
+use crate::trunk::{Joined, Who};
+
+/// When what checks tokens doesn't answer, a member's return is asked for again after this long.
+pub(super) const RETURN_RETRY: Duration = Duration::from_secs(2);
+
+impl State {
+    pub(super) fn attached(&mut self, now: Instant, request: RequestId, who: Who) {
+        let Some(Asked::Attach { member, reply }) = self.pending.take(request) else { return };
+        self.returns_under_way.remove(&member);
+        let Some(entry) = self.members.get_mut(&member) else { return };
+        entry.who = Some(who.clone());
+        match reply {
+            Reply::To(reply) if !reply.is_closed() => answer(reply, Ok(Attached { member, who })),
+            // Its client went away while the gateway was asked.
+            Reply::To(_) | Reply::TooLate => {
+                self.say(&ClientMessage::Detach { member });
+                self.forget(member);
+            }
+            Reply::Return => {
+                for (channel, listener) in entry.channels.clone() {
+                    self.ask_join(now, member, channel, listener, Reply::Return);
+                }
+            }
+        }
+    }
+
+    pub(super) fn joined(&mut self, joined: Joined) {
+        let number = joined.channel;
+        let asked = self.pending.take(joined.request);
+        let Some(Asked::Join { member, channel, listener, reply }) = asked else { return };
+        let entry = self.members.get_mut(&member);
+        let who = entry.as_ref().and_then(|entry| entry.who.clone());
+        let (Some(entry), Some(who), Some(link)) = (entry, who, self.link.clone()) else { return };
+        let unwanted = match &reply {
+            Reply::To(reply) => reply.is_closed(),
+            Reply::TooLate => true,
+            // It left while it was brought back.
+            Reply::Return => !entry.channels.contains_key(&channel),
+        };
+        if unwanted {
+            return self.say(&ClientMessage::Leave { channel: number, member: Some(member) });
+        }
+        entry.channels.insert(channel.clone(), listener.clone());
+        let place = self.places.entry(channel.clone()).or_insert_with(|| Place {
+            channel: Channel::start(Arc::clone(&self.outlet), self.metrics.clone()),
+            number: None,
+            members: BTreeSet::new(),
+        });
+        place.members.insert(member);
+        if place.number != Some(number) {
+            place.number = Some(number);
+            self.numbers.insert(number, channel);
+            self.routes.write().insert(number, place.channel.clone());
+        }
+        let Joined { talker, version, members, talking, .. } = joined;
+        let enter = Enter { member, who, listener, link, channel: number, talker, version, members, talking };
+        place.channel.tell(Input::Enter(Box::new(enter)));
+        if let Reply::To(reply) = reply {
+            answer(reply, Ok(place.channel.clone()));
+        }
+        self.metrics.channels(self.places.len());
+    }
+
+    pub(super) fn refused(&mut self, now: Instant, request: RequestId, code: ErrorCode) {
+        match self.pending.take(request) {
+            None => tracing::debug!(%code, "the gateway refused a floor message"),
+            Some(Asked::Attach { member, reply }) => {
+                self.returns_under_way.remove(&member);
+                match reply {
+                    Reply::Return if code == ErrorCode::Unauthenticated || code == ErrorCode::WrongUser => {
+                        self.dismiss(member, Notice::Expired);
+                    }
+                    Reply::Return => self.returning.push_back((now + RETURN_RETRY, member)),
+                    Reply::To(reply) => {
+                        self.forget(member);
+                        answer(reply, Err(attach_error(code)));
+                    }
+                    Reply::TooLate => self.forget(member),
+                }
+            }
+            Some(Asked::Join { reply: Reply::To(reply), .. }) => answer(reply, Err(join_error(code))),
+            Some(Asked::Join { member, channel, reply: Reply::Return, .. }) => {
+                self.notify(member, Notice::Left { channel: channel.clone(), reason: LeaveReason::Expired });
+                self.exit(member, &channel);
+            }
+            Some(Asked::Join { reply: Reply::TooLate, .. }) => {}
+        }
+    }
+}
+
+pub(super) fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    // Whoever asked may be gone.
+    reply.send(value).ok();
+}
+
+fn attach_error(code: ErrorCode) -> AttachError {
+    match code {
+        ErrorCode::Unauthenticated | ErrorCode::WrongUser | ErrorCode::Forbidden | ErrorCode::BadField => {
+            AttachError::Refused
+        }
+        _ => AttachError::Unavailable,
+    }
+}
+
+fn join_error(code: ErrorCode) -> JoinError {
+    match code {
+        ErrorCode::Forbidden => JoinError::Forbidden,
+        ErrorCode::ChannelFull => JoinError::Full,
+        ErrorCode::TooManyChannels => JoinError::TooMany,
+        ErrorCode::BadField => JoinError::Name,
+        _ => JoinError::Unavailable,
+    }
+}

@@ -1,0 +1,188 @@
+//! Who is logged in and in which channels: the one place that knows what to bring back after the trunk was lost.
+//!
+//! One task takes orders from the clients' sessions and events from the trunk, in turn; what it knows of a channel is
+//! its name, its number and who is in it. Voice doesn't pass here: datagrams find their channel by the [`Routes`].
+
+mod answers;
+mod pending;
+mod state;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use suara_proto::voice::VoiceFrame;
+use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::channel::{Channel, Input, Listener, Outlet};
+use crate::metrics::{DropReason, Metrics};
+use crate::trunk::{TrunkEvent, Who};
+
+/// A user's own token. It can't be logged by accident.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl Token {
+    pub(crate) fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Why a log-in failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum AttachError {
+    #[error("the token doesn't hold")]
+    Refused,
+    #[error("the gateway can't be asked")]
+    Unavailable,
+}
+
+/// Why a join failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum JoinError {
+    #[error("no right to listen to the channel")]
+    Forbidden,
+    #[error("the channel is full")]
+    Full,
+    #[error("in as many channels as a member may be")]
+    TooMany,
+    #[error("the gateway takes no such name for a channel")]
+    Name,
+    #[error("the gateway can't be asked")]
+    Unavailable,
+}
+
+/// Something that a session didn't ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Out of a channel.
+    Left { channel: String, reason: LeaveReason },
+    /// The user's token has ended, or holds no more.
+    Expired,
+    /// Thrown out.
+    Kicked,
+}
+
+/// A client who has logged in.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) member: MemberRef,
+    pub(crate) who: Who,
+}
+
+#[derive(Debug)]
+enum Request {
+    Attach {
+        token: Token,
+        notices: mpsc::UnboundedSender<Notice>,
+        reply: oneshot::Sender<Result<Attached, AttachError>>,
+    },
+    Detach {
+        member: MemberRef,
+    },
+    Join {
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+        reply: oneshot::Sender<Result<Channel, JoinError>>,
+    },
+    Leave {
+        member: MemberRef,
+        channel: String,
+    },
+}
+
+/// The way to the desk.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk(mpsc::UnboundedSender<Request>);
+
+impl Desk {
+    /// Starts the desk; the receiver says why clients can't be served, or `None` when they can.
+    pub(crate) fn start(
+        events: mpsc::UnboundedReceiver<TrunkEvent>,
+        routes: Routes,
+        outlet: Arc<dyn Outlet>,
+        metrics: Metrics,
+    ) -> (Self, watch::Receiver<Option<String>>) {
+        let (requests, taken) = mpsc::unbounded_channel();
+        let (trouble, watched) = watch::channel(Some("no trunk to the gateway yet".to_owned()));
+        let state = state::State::new(routes, outlet, metrics, trouble);
+        tokio::spawn(state::run(state, taken, events));
+        (Self(requests), watched)
+    }
+
+    /// Has the gateway verify a user's token.
+    pub(crate) async fn attach(
+        &self,
+        token: Token,
+        notices: mpsc::UnboundedSender<Notice>,
+    ) -> Result<Attached, AttachError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Attach { token, notices, reply });
+        answer.await.unwrap_or(Err(AttachError::Unavailable))
+    }
+
+    /// The client is gone.
+    pub(crate) fn detach(&self, member: MemberRef) {
+        self.ask(Request::Detach { member });
+    }
+
+    /// Brings a member into a channel.
+    pub(crate) async fn join(
+        &self,
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+    ) -> Result<Channel, JoinError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Join { member, channel, listener, reply });
+        answer.await.unwrap_or(Err(JoinError::Unavailable))
+    }
+
+    /// Takes a member out of a channel.
+    pub(crate) fn leave(&self, member: MemberRef, channel: String) {
+        self.ask(Request::Leave { member, channel });
+    }
+
+    fn ask(&self, request: Request) {
+        if self.0.send(request).is_err() {
+            tracing::debug!("the bridge stops");
+        }
+    }
+}
+
+/// Which actor a channel's voice goes to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Routes(Arc<RwLock<HashMap<ChannelNumber, Channel>>>);
+
+impl Routes {
+    /// Hands a datagram of the gateway's on to its channel.
+    pub(crate) fn deliver(&self, datagram: Bytes, metrics: &Metrics) {
+        let Ok(frame) = VoiceFrame::decode(&datagram) else {
+            return metrics.dropped(DropReason::Malformed, 1);
+        };
+        let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(channel) = routes.get(&frame.header.channel) else {
+            return metrics.dropped(DropReason::NotJoined, 1);
+        };
+        if !channel.voice(Input::Datagram(datagram)) {
+            metrics.dropped(DropReason::Backlog, 1);
+        }
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<ChannelNumber, Channel>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod scenes;

@@ -1,0 +1,239 @@
+//! Scenarios of the desk: clients that log in, a trunk that comes and goes.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use socketioxide::socket::Sid;
+use suara_proto::{CloseCode, ErrorCode, RequestId, TalkerNumber};
+
+use super::state::State;
+use super::*;
+use crate::audio::{Format, Rate};
+use crate::channel::{Room, Seat, Sender};
+use crate::edge::Lines;
+use crate::trunk::Joined;
+use crate::trunk::recorded::Record;
+
+struct Deaf;
+
+impl Outlet for Deaf {
+    fn enter(&self, _: Seat, _: &Room) {}
+    fn leave(&self, _: Seat, _: &Room) {}
+    fn voice(&self, _: &Room, _: &[Seat], _: &Bytes, _: &Sender<'_>) -> usize {
+        0
+    }
+    fn announce(&self, _: &Room, _: &'static str, _: &Value) {}
+    fn tell(&self, _: Seat, _: &'static str, _: &Value) {}
+}
+
+type Answer<T, E> = oneshot::Receiver<Result<T, E>>;
+
+struct Scene {
+    state: State,
+    record: Record,
+    trouble: watch::Receiver<Option<String>>,
+    now: Instant,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (trouble, watched) = watch::channel(Some("starting".to_owned()));
+        let state = State::new(Routes::default(), Arc::new(Deaf), Metrics::default(), trouble);
+        Self { state, record: Record::default(), trouble: watched, now: Instant::now() }
+    }
+
+    fn up(&mut self) -> &mut Self {
+        self.event(TrunkEvent::Up(self.record.link()));
+        self
+    }
+
+    fn event(&mut self, event: TrunkEvent) {
+        self.state.event(self.now, event);
+    }
+
+    fn attach(&mut self) -> (Answer<Attached, AttachError>, mpsc::UnboundedReceiver<Notice>) {
+        let ((notices, noticed), (reply, answer)) = (mpsc::unbounded_channel(), oneshot::channel());
+        self.state.request(self.now, Request::Attach { token: Token::new("secret"), notices, reply });
+        (answer, noticed)
+    }
+
+    /// The only message that was said.
+    fn said(&mut self, kind: &str) -> (RequestId, Value) {
+        let said = self.record.take_control();
+        let [message] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(message["type"], kind);
+        (RequestId(message["request"].as_u64().unwrap_or(0) as u32), message.clone())
+    }
+
+    fn logged_in(&mut self) -> (MemberRef, mpsc::UnboundedReceiver<Notice>) {
+        let (mut answer, notices) = self.attach();
+        let (request, _) = self.said("attach");
+        self.event(TrunkEvent::Attached { request, who: who() });
+        (answer.try_recv().unwrap().unwrap().member, notices)
+    }
+
+    fn join(&mut self, member: MemberRef) -> Answer<Channel, JoinError> {
+        let (reply, answer) = oneshot::channel();
+        let lines = Lines::default();
+        let handshake = axum::http::Request::new(()).into_parts().0;
+        let sid = Sid::new();
+        let line = Arc::clone(lines.hold(sid, &handshake, true).line());
+        let format = Format::Pcm16(Rate::new(16_000).unwrap());
+        let listener = Listener { seat: Seat { space: "/", sid }, line, format, spelling: json!("gate") };
+        self.state.request(self.now, Request::Join { member, channel: "gate".to_owned(), listener, reply });
+        answer
+    }
+
+    fn joined(&mut self, request: RequestId, number: u32) {
+        let (channel, talker) = (ChannelNumber(number), TalkerNumber(1));
+        let joined = Joined { request, channel, talker, version: 1, members: None, talking: None };
+        self.event(TrunkEvent::Joined(joined));
+    }
+}
+
+fn who() -> Who {
+    Who { user: "alice".into(), name: "Alice".into() }
+}
+
+fn lost() -> TrunkEvent {
+    TrunkEvent::Down { reason: "lost".to_owned() }
+}
+
+#[tokio::test]
+async fn the_gateway_decides_who_logs_in() {
+    let mut scene = Scene::new();
+    let (mut answer, _notices) = scene.attach();
+    assert_eq!(answer.try_recv().unwrap().unwrap_err(), AttachError::Unavailable, "no trunk yet");
+    assert!(scene.trouble.borrow().is_some());
+    scene.up();
+    assert!(scene.trouble.borrow().is_none());
+    for (code, error) in [
+        (ErrorCode::Unauthenticated, AttachError::Refused),
+        (ErrorCode::Unavailable, AttachError::Unavailable),
+        (ErrorCode::TooManyMembers, AttachError::Unavailable),
+    ] {
+        let (mut answer, _notices) = scene.attach();
+        let (request, message) = scene.said("attach");
+        assert_eq!(message["token"], "secret");
+        scene.event(TrunkEvent::Refused { request, code });
+        assert_eq!(answer.try_recv().unwrap().unwrap_err(), error);
+    }
+}
+
+#[tokio::test]
+async fn after_the_trunk_was_lost_everybody_is_brought_back_to_where_they_were() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    let mut answer = scene.join(member);
+    let (request, message) = scene.said("join");
+    assert_eq!((&message["channel"], &message["member"]), (&json!("gate"), &json!(member.0)));
+    scene.joined(request, 17);
+    answer.try_recv().unwrap().unwrap();
+
+    scene.event(lost());
+    assert!(scene.trouble.borrow().is_some());
+    let mut refused = scene.join(MemberRef(99));
+    assert!(matches!(refused.try_recv().unwrap(), Err(JoinError::Unavailable)));
+
+    scene.up();
+    let (request, message) = scene.said("attach");
+    assert_eq!(message["member"], member.0);
+    scene.event(TrunkEvent::Attached { request, who: who() });
+    let (request, _) = scene.said("join");
+    scene.joined(request, 4);
+    assert!(scene.state.routes.write().contains_key(&ChannelNumber(4)));
+    assert!(!scene.state.routes.write().contains_key(&ChannelNumber(17)));
+    assert!(notices.try_recv().is_err(), "the client noticed nothing");
+}
+
+#[tokio::test]
+async fn one_whose_token_ended_meanwhile_is_told_so() {
+    let mut scene = Scene::new();
+    let (_, mut notices) = scene.up().logged_in();
+    scene.event(lost());
+    scene.up();
+    let (request, _) = scene.said("attach");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::Unauthenticated });
+    assert_eq!(notices.try_recv().unwrap(), Notice::Expired);
+}
+
+#[tokio::test]
+async fn a_return_that_cannot_be_decided_is_asked_for_again() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    scene.event(lost());
+    scene.up();
+    let (request, _) = scene.said("attach");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::Unavailable });
+    scene.now += Duration::from_millis(2000);
+    scene.state.tick(scene.now);
+    assert_eq!(scene.said("attach").1["member"], member.0);
+    assert!(notices.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_answer_that_came_too_late_is_undone() {
+    let mut scene = Scene::new();
+    scene.up();
+    let (mut answer, _notices) = scene.attach();
+    let (request, message) = scene.said("attach");
+    scene.now += Duration::from_secs(5);
+    scene.state.tick(scene.now);
+    assert_eq!(answer.try_recv().unwrap().unwrap_err(), AttachError::Unavailable);
+    scene.event(TrunkEvent::Attached { request, who: who() });
+    assert_eq!(scene.said("detach").1["member"], message["member"]);
+
+    let (member, _notices) = scene.logged_in();
+    let mut answer = scene.join(member);
+    let (request, _) = scene.said("join");
+    scene.now += Duration::from_secs(5);
+    scene.state.tick(scene.now);
+    assert!(matches!(answer.try_recv().unwrap(), Err(JoinError::Unavailable)));
+    scene.joined(request, 17);
+    assert_eq!(scene.said("leave").1["channel"], 17);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_it_logs_in_is_detached() {
+    let mut scene = Scene::new();
+    scene.up();
+    let (answer, _notices) = scene.attach();
+    let (request, _) = scene.said("attach");
+    drop(answer);
+    scene.event(TrunkEvent::Attached { request, who: who() });
+    scene.said("detach");
+}
+
+#[tokio::test]
+async fn joining_again_asks_nobody_and_the_last_to_leave_closes_the_channel() {
+    let mut scene = Scene::new();
+    let (member, _notices) = scene.up().logged_in();
+    let _first = scene.join(member);
+    let (request, _) = scene.said("join");
+    scene.joined(request, 17);
+    let mut again = scene.join(member);
+    assert!(again.try_recv().unwrap().is_ok());
+    assert!(scene.record.take().is_empty());
+    scene.state.request(scene.now, Request::Leave { member, channel: "gate".to_owned() });
+    assert_eq!(scene.said("leave").1["channel"], 17);
+    assert!(scene.state.routes.write().is_empty());
+}
+
+#[tokio::test]
+async fn the_gateway_takes_members_out() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    let _answer = scene.join(member);
+    let (request, _) = scene.said("join");
+    scene.joined(request, 17);
+    scene.event(TrunkEvent::Left { member, channel: ChannelNumber(17), reason: LeaveReason::Kicked });
+    let left = Notice::Left { channel: "gate".to_owned(), reason: LeaveReason::Kicked };
+    assert_eq!(notices.try_recv().unwrap(), left);
+    scene.event(TrunkEvent::Detached { member, code: CloseCode::TokenExpired });
+    assert_eq!(notices.try_recv().unwrap(), Notice::Expired);
+}
+
+#[test]
+fn a_token_cannot_be_logged() {
+    assert_eq!(format!("{:?}", Token::new("secret")), "Token(…)");
+}

@@ -1,0 +1,326 @@
+//! The desk's task and what it knows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use suara_proto::message::ClientMessage;
+use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::answers::{RETURN_RETRY, answer};
+use super::pending::{Asked, Pending, Reply};
+use super::{AttachError, Attached, JoinError, Notice, Request, Routes, Token};
+use crate::channel::{Channel, Input, Listener, Outlet};
+use crate::metrics::Metrics;
+use crate::trunk::{Link, TrunkEvent, Who};
+
+/// Members whose return is asked for at a time. More would make those who log in meanwhile wait behind them.
+const RETURN_WINDOW: usize = 128;
+
+pub(super) async fn run(
+    mut state: State,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    mut events: mpsc::UnboundedReceiver<TrunkEvent>,
+) {
+    loop {
+        let deadline = state.deadline();
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(request) => state.request(Instant::now(), request),
+                None => return,
+            },
+            event = events.recv() => match event {
+                Some(event) => state.event(Instant::now(), event),
+                None => return,
+            },
+            () = sleep_until(deadline) => state.tick(Instant::now()),
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) struct Member {
+    pub(super) token: Token,
+    pub(super) notices: mpsc::UnboundedSender<Notice>,
+    /// Known once the gateway has verified the token.
+    pub(super) who: Option<Who>,
+    pub(super) channels: BTreeMap<String, Listener>,
+}
+
+pub(super) struct Place {
+    pub(super) channel: Channel,
+    pub(super) number: Option<ChannelNumber>,
+    pub(super) members: BTreeSet<MemberRef>,
+}
+
+/// Everything that the desk knows.
+pub(super) struct State {
+    pub(super) routes: Routes,
+    pub(super) outlet: Arc<dyn Outlet>,
+    pub(super) metrics: Metrics,
+    pub(super) trouble: watch::Sender<Option<String>>,
+    pub(super) link: Option<Link>,
+    pub(super) members: HashMap<MemberRef, Member>,
+    pub(super) last_member: u32,
+    pub(super) places: HashMap<String, Place>,
+    pub(super) numbers: HashMap<ChannelNumber, String>,
+    pub(super) pending: Pending,
+    /// Members to be brought back, each not before its time.
+    pub(super) returning: VecDeque<(Instant, MemberRef)>,
+    pub(super) returns_under_way: BTreeSet<MemberRef>,
+}
+
+impl State {
+    pub(super) fn new(
+        routes: Routes,
+        outlet: Arc<dyn Outlet>,
+        metrics: Metrics,
+        trouble: watch::Sender<Option<String>>,
+    ) -> Self {
+        Self {
+            routes,
+            outlet,
+            metrics,
+            trouble,
+            link: None,
+            members: HashMap::new(),
+            last_member: 0,
+            places: HashMap::new(),
+            numbers: HashMap::new(),
+            pending: Pending::default(),
+            returning: VecDeque::new(),
+            returns_under_way: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn request(&mut self, now: Instant, request: Request) {
+        match request {
+            Request::Attach { token, notices, reply } => self.attach(now, token, notices, reply),
+            Request::Detach { member } => {
+                if self.members.contains_key(&member) {
+                    self.say(&ClientMessage::Detach { member });
+                    self.forget(member);
+                }
+            }
+            Request::Join { member, channel, listener, reply } => {
+                self.join(now, member, channel, listener, reply);
+            }
+            Request::Leave { member, channel } => {
+                if let Some(number) = self.places.get(&channel).and_then(|place| place.number) {
+                    self.say(&ClientMessage::Leave { channel: number, member: Some(member) });
+                }
+                self.exit(member, &channel);
+            }
+        }
+        self.metrics.members(self.members.len());
+    }
+
+    pub(super) fn event(&mut self, now: Instant, event: TrunkEvent) {
+        match event {
+            TrunkEvent::Up(link) => self.up(now, link),
+            TrunkEvent::Down { reason } => self.down(reason),
+            TrunkEvent::Attached { request, who } => self.attached(now, request, who),
+            TrunkEvent::Detached { member, code } => {
+                let expired = code == CloseCode::TokenExpired;
+                self.dismiss(member, if expired { Notice::Expired } else { Notice::Kicked });
+            }
+            TrunkEvent::Joined(joined) => self.joined(joined),
+            TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
+            TrunkEvent::Refused { request, code } => self.refused(now, request, code),
+            TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
+            TrunkEvent::Floor { channel, floor } => self.tell(channel, Input::Floor(floor)),
+        }
+        self.bring_back(now);
+        self.metrics.members(self.members.len());
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let window_open = self.link.is_some() && self.returns_under_way.len() < RETURN_WINDOW;
+        let next_return = self.returning.front().filter(|_| window_open).map(|(at, _)| *at);
+        [self.pending.deadline(), next_return].into_iter().flatten().min()
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        for member in self.pending.expire(now) {
+            self.returns_under_way.remove(&member);
+            self.returning.push_back((now + RETURN_RETRY, member));
+        }
+        self.bring_back(now);
+    }
+
+    pub(super) fn say(&self, message: &ClientMessage<'_>) {
+        if let Some(link) = &self.link {
+            link.say(message);
+        }
+    }
+
+    fn tell(&self, number: ChannelNumber, input: Input) {
+        if let Some(place) = self.numbers.get(&number).and_then(|name| self.places.get(name)) {
+            place.channel.tell(input);
+        }
+    }
+
+    fn attach(
+        &mut self,
+        now: Instant,
+        token: Token,
+        notices: mpsc::UnboundedSender<Notice>,
+        reply: oneshot::Sender<Result<Attached, AttachError>>,
+    ) {
+        if self.link.is_none() {
+            answer(reply, Err(AttachError::Unavailable));
+            return;
+        }
+        let member = self.free_number();
+        let request = self.pending.add(now, Asked::Attach { member, reply: Reply::To(reply) });
+        self.say(&ClientMessage::Attach { request, member, token: token.0.as_str().into() });
+        self.members.insert(member, Member { token, notices, who: None, channels: BTreeMap::new() });
+    }
+
+    fn free_number(&mut self) -> MemberRef {
+        loop {
+            self.last_member = self.last_member.wrapping_add(1);
+            let member = MemberRef(self.last_member);
+            if !self.members.contains_key(&member) {
+                return member;
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        now: Instant,
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+        reply: oneshot::Sender<Result<Channel, JoinError>>,
+    ) {
+        let there = self.members.get_mut(&member).and_then(|entry| entry.channels.get_mut(&channel));
+        let place = self.places.get(&channel);
+        if let (Some(known), Some(place)) = (there, place) {
+            *known = listener.clone();
+            place.channel.tell(Input::Change { member, listener });
+            answer(reply, Ok(place.channel.clone()));
+        } else if self.link.is_none() || !self.members.contains_key(&member) {
+            answer(reply, Err(JoinError::Unavailable));
+        } else {
+            self.ask_join(now, member, channel, listener, Reply::To(reply));
+        }
+    }
+
+    pub(super) fn ask_join(
+        &mut self,
+        now: Instant,
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+        reply: Reply<Result<Channel, JoinError>>,
+    ) {
+        let asked = Asked::Join { member, channel: channel.clone(), listener, reply };
+        let request = self.pending.add(now, asked);
+        self.say(&ClientMessage::Join { request, channel: channel.into(), member: Some(member) });
+    }
+
+    fn left(&mut self, member: MemberRef, number: ChannelNumber, reason: LeaveReason) {
+        // What was our own wish is done already, and may have been followed by another join.
+        if reason == LeaveReason::Left {
+            return;
+        }
+        if let Some(channel) = self.numbers.get(&number).cloned() {
+            self.notify(member, Notice::Left { channel: channel.clone(), reason });
+            self.exit(member, &channel);
+        }
+    }
+
+    fn up(&mut self, now: Instant, link: Link) {
+        self.link = Some(link);
+        self.metrics.trunk_up(true);
+        self.trouble.send_replace(None);
+        self.returning = self.members.keys().map(|member| (now, *member)).collect();
+        self.returns_under_way.clear();
+    }
+
+    fn down(&mut self, reason: String) {
+        self.trouble.send_replace(Some(format!("no trunk to the gateway: {reason}")));
+        if self.link.take().is_none() {
+            return;
+        }
+        self.metrics.trunk_up(false);
+        self.numbers.clear();
+        self.routes.write().clear();
+        for place in self.places.values_mut() {
+            place.number = None;
+            place.channel.tell(Input::CutOff);
+        }
+        for asked in self.pending.drain() {
+            match asked {
+                Asked::Attach { member, reply: Reply::To(reply) } => {
+                    answer(reply, Err(AttachError::Unavailable));
+                    self.forget(member);
+                }
+                Asked::Attach { member, reply: Reply::TooLate } => self.forget(member),
+                Asked::Join { reply: Reply::To(reply), .. } => answer(reply, Err(JoinError::Unavailable)),
+                Asked::Attach { reply: Reply::Return, .. } | Asked::Join { .. } => {}
+            }
+        }
+    }
+
+    /// Asks for the return of as many members as may be under way.
+    fn bring_back(&mut self, now: Instant) {
+        if self.link.is_none() {
+            return;
+        }
+        while self.returns_under_way.len() < RETURN_WINDOW {
+            let Some((_, member)) = self.returning.pop_front_if(|(at, _)| *at <= now) else { return };
+            let Some(token) = self.members.get(&member).map(|entry| entry.token.clone()) else { continue };
+            self.returns_under_way.insert(member);
+            let request = self.pending.add(now, Asked::Attach { member, reply: Reply::Return });
+            self.say(&ClientMessage::Attach { request, member, token: token.0.as_str().into() });
+        }
+    }
+
+    pub(super) fn dismiss(&mut self, member: MemberRef, notice: Notice) {
+        self.notify(member, notice);
+        self.forget(member);
+    }
+
+    pub(super) fn notify(&self, member: MemberRef, notice: Notice) {
+        if let Some(entry) = self.members.get(&member) {
+            // A session that is gone has no use for it.
+            entry.notices.send(notice).ok();
+        }
+    }
+
+    pub(super) fn forget(&mut self, member: MemberRef) {
+        let channels = self.members.get(&member).map(|entry| entry.channels.keys().cloned().collect());
+        let channels: Vec<String> = channels.unwrap_or_default();
+        for channel in channels {
+            self.exit(member, &channel);
+        }
+        self.members.remove(&member);
+    }
+
+    pub(super) fn exit(&mut self, member: MemberRef, channel: &str) {
+        if let Some(entry) = self.members.get_mut(&member) {
+            entry.channels.remove(channel);
+        }
+        let Some(place) = self.places.get_mut(channel) else { return };
+        place.channel.tell(Input::Exit { member });
+        place.members.remove(&member);
+        if place.members.is_empty() {
+            if let Some(number) = place.number {
+                self.numbers.remove(&number);
+                self.routes.write().remove(&number);
+            }
+            self.places.remove(channel);
+            self.metrics.channels(self.places.len());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The PTT contract over Socket.IO: namespaces `/` and `/ptt`, which behave the same.
+//!
+//! A client logs in with its token, which the gateway verifies; from then on a session task takes its events in order.
+//! Knows sockets and their events, and the desk and the channels by what can be asked of them; no codec, no floor rule.
+
+mod inbox;
+mod log_in;
+mod outlet;
+mod payload;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectHandler;
+use socketioxide::layer::SocketIoLayer;
+use socketioxide::{ParserConfig, SocketIo};
+
+use crate::desk::Desk;
+use crate::edge::{Lines, Origins, check_origin, mend_line_breaks, watch_requests};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+pub(crate) use outlet::SocketOutlet;
+
+/// The namespaces of the PTT contract.
+const SPACES: [&str; 2] = ["/", "/ptt"];
+
+/// Bytes of one WebSocket message or polling body. Far above a `voice_packet`'s limit, so that an oversized one is
+/// dropped and counted without costing its client the connection; far below the library's 64 MiB.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// Binary arguments of one event. The contract has one.
+const MAX_BINARIES: usize = 8;
+
+/// Packets that wait for one client. Voice stops long before; this is room for the rest of its events while it is
+/// stalled. A client with more waiting misses its ping, and is gone.
+const MAX_WAITING: usize = 256;
+
+/// From the transport's opening to a log-in; the gateway's answer may take 5 s of it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Log-ins that are asked of the gateway at a time. More are turned away, so that a flood of bad tokens doesn't stand
+/// before the talkers' floor requests.
+const MAX_LOG_INS: usize = 256;
+
+/// The Socket.IO server, before it has handlers.
+pub(crate) struct Server {
+    io: SocketIo,
+    layer: SocketIoLayer,
+}
+
+/// What every session needs.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) desk: Desk,
+    pub(crate) lines: Lines,
+    pub(crate) metrics: Metrics,
+    pub(crate) default_sample_rate: u32,
+    pub(crate) max_voice_packet: usize,
+    log_ins: Arc<tokio::sync::Semaphore>,
+}
+
+impl Shared {
+    pub(crate) fn new(desk: Desk, settings: &Settings, metrics: Metrics) -> Self {
+        Self {
+            desk,
+            lines: Lines::default(),
+            metrics,
+            default_sample_rate: settings.default_sample_rate,
+            max_voice_packet: settings.max_voice_packet,
+            log_ins: Arc::new(tokio::sync::Semaphore::new(MAX_LOG_INS)),
+        }
+    }
+}
+
+impl Server {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let parser = ParserConfig::common()
+            .max_incoming_binary_buf_size(MAX_MESSAGE)
+            .max_incoming_binaries(MAX_BINARIES);
+        let (layer, io) = SocketIo::builder()
+            .ping_interval(settings.ping_interval)
+            .ping_timeout(settings.ping_timeout)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .max_buffer_size(MAX_WAITING)
+            .max_payload(MAX_MESSAGE as u64)
+            .ws_max_message_size(MAX_MESSAGE)
+            .ws_max_frame_size(MAX_MESSAGE)
+            .with_parser(parser)
+            .build_layer();
+        Self { io, layer }
+    }
+
+    pub(crate) fn outlet(&self) -> SocketOutlet {
+        SocketOutlet::new(self.io.clone())
+    }
+
+    /// Serves clients from now on.
+    pub(crate) fn serve(self, shared: &Shared, settings: &Settings) -> (Router, Drain) {
+        for space in SPACES {
+            let shared = shared.clone();
+            let middleware = async move |socket: SocketRef, TryData(auth): TryData<log_in::Auth>| {
+                log_in::log_in(shared, space, socket, auth.ok()).await
+            };
+            self.io.ns(space, connected.with(middleware));
+        }
+        let drain = Drain { io: self.io, begun: Arc::new(AtomicBool::new(false)) };
+        let origins = Origins { allow: settings.allow_origin.clone(), metrics: shared.metrics.clone() };
+        let router = Router::new()
+            .route("/socket.io/", any(StatusCode::NOT_FOUND))
+            .route("/socket.io", any(StatusCode::NOT_FOUND))
+            .layer(self.layer)
+            .layer(from_fn_with_state(MAX_MESSAGE, mend_line_breaks))
+            .layer(from_fn_with_state(shared.lines.clone(), watch_requests))
+            .layer(from_fn_with_state(drain.clone(), turn_away))
+            .layer(from_fn_with_state(origins, check_origin));
+        (router, drain)
+    }
+}
+
+/// Everything is set up in the middleware, before the client is told that it is connected.
+async fn connected(_socket: SocketRef) {}
+
+/// Ends the service.
+#[derive(Clone)]
+pub(crate) struct Drain {
+    io: SocketIo,
+    begun: Arc<AtomicBool>,
+}
+
+impl Drain {
+    /// Refuses new clients and closes the present ones' transports, upon which they reconnect.
+    pub(crate) async fn run(&self, deadline: Duration) {
+        self.begun.store(true, Ordering::Relaxed);
+        if tokio::time::timeout(deadline, self.io.close()).await.is_err() {
+            tracing::warn!("some clients didn't go in time");
+        }
+    }
+}
+
+/// Refuses handshakes while draining.
+async fn turn_away(State(drain): State<Drain>, request: Request, next: Next) -> Response {
+    let handshake =
+        request.uri().query().is_some_and(|query| !query.split('&').any(|pair| pair.starts_with("sid=")));
+    if handshake && drain.begun.load(Ordering::Relaxed) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,87 @@
+//! The way from channels to sockets: events are encoded once per room, and each socket gets the same bytes.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use serde::Serialize;
+use serde_json::Value;
+use socketioxide::extract::SocketRef;
+use socketioxide::operators::BroadcastOperators;
+use socketioxide::socket::Sid;
+use socketioxide::{BroadcastError, SocketIo};
+
+use crate::channel::{Outlet, Room, Seat, Sender};
+
+/// Sends by Socket.IO.
+#[derive(Clone)]
+pub(crate) struct SocketOutlet(SocketIo);
+
+/// The room of one socket alone, by which it can be left out of another.
+pub(super) fn own_room(sid: Sid) -> String {
+    format!("seat:{sid}")
+}
+
+impl SocketOutlet {
+    pub(super) const fn new(io: SocketIo) -> Self {
+        Self(io)
+    }
+
+    fn room(&self, room: &Room) -> Option<BroadcastOperators> {
+        Some(self.0.of(room.space)?.within(room.name.clone()))
+    }
+
+    fn socket(&self, seat: Seat) -> Option<SocketRef> {
+        self.0.of(seat.space)?.get_socket(seat.sid).filter(|socket| socket.connected())
+    }
+}
+
+impl Outlet for SocketOutlet {
+    fn enter(&self, seat: Seat, room: &Room) {
+        if let Some(socket) = self.socket(seat) {
+            socket.join(room.name.clone());
+        }
+    }
+
+    fn leave(&self, seat: Seat, room: &Room) {
+        if let Some(socket) = self.socket(seat) {
+            socket.leave(room.name.clone());
+        }
+    }
+
+    fn voice(&self, room: &Room, except: &[Seat], chunk: &Bytes, sender: &Sender<'_>) -> usize {
+        let Some(mut room) = self.room(room) else { return 0 };
+        if !except.is_empty() {
+            let except: Vec<_> = except.iter().map(|seat| Cow::Owned(own_room(seat.sid))).collect();
+            room = room.except(except);
+        }
+        emit(room, "voice_packet", &(chunk, sender))
+    }
+
+    fn announce(&self, room: &Room, event: &'static str, payload: &Value) {
+        if let Some(room) = self.room(room) {
+            emit(room, event, payload);
+        }
+    }
+
+    fn tell(&self, seat: Seat, event: &'static str, payload: &Value) {
+        if let Some(socket) = self.socket(seat)
+            && let Err(error) = socket.emit(event, payload)
+        {
+            tracing::debug!(%error, event, "an event found no room");
+        }
+    }
+}
+
+/// Sends to the room's sockets, and counts those that couldn't take it.
+fn emit<T: Serialize + ?Sized>(room: BroadcastOperators, event: &'static str, payload: &T) -> usize {
+    // Within one process it is done when it returns.
+    match room.emit(event, payload).now_or_never() {
+        Some(Err(BroadcastError::Socket(refused))) => refused.len(),
+        Some(Err(error)) => {
+            tracing::debug!(%error, event, "an event could not be sent");
+            0
+        }
+        Some(Ok(())) | None => 0,
+    }
+}

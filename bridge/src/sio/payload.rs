@@ -1,0 +1,192 @@
+//! What clients send in their events' objects, and the answers to what makes no sense.
+
+use serde_json::{Map, Value};
+use suara_proto::limits::MAX_CHANNEL_NAME;
+use suara_proto::text;
+use thiserror::Error;
+
+use crate::audio::{Format, FormatError};
+use crate::desk::JoinError;
+
+/// Why a request is refused, in the words that the client gets as `msg`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Fault {
+    #[error("Data harus berupa objek")]
+    NoObject,
+    #[error("channel_id wajib diisi")]
+    NoChannel,
+    #[error("channel_id harus berupa teks atau bilangan bulat")]
+    ChannelKind,
+    #[error("channel_id tidak valid")]
+    ChannelName,
+    #[error("codec tidak didukung")]
+    Codec,
+    #[error("sample_rate tidak didukung")]
+    SampleRate,
+    #[error("Akses Ditolak")]
+    Forbidden,
+    #[error("Channel penuh")]
+    Full,
+    #[error("Terlalu banyak channel")]
+    TooMany,
+    #[error("Belum bergabung ke channel")]
+    NotJoined,
+    #[error("Terlalu banyak permintaan")]
+    TooFast,
+    #[error("Layanan Tidak Tersedia")]
+    Unavailable,
+}
+
+impl Fault {
+    /// Its name in metrics; `None` where the client did nothing wrong.
+    pub(super) const fn kind(self) -> Option<&'static str> {
+        match self {
+            Self::NoObject | Self::NoChannel | Self::ChannelKind | Self::ChannelName => Some("channel_id"),
+            Self::Codec | Self::SampleRate => Some("format"),
+            Self::NotJoined => Some("not_joined"),
+            Self::TooFast => Some("rate"),
+            Self::Forbidden | Self::Full | Self::TooMany | Self::Unavailable => None,
+        }
+    }
+}
+
+impl From<JoinError> for Fault {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Forbidden => Self::Forbidden,
+            JoinError::Full => Self::Full,
+            JoinError::TooMany => Self::TooMany,
+            JoinError::Name => Self::ChannelName,
+            JoinError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<FormatError> for Fault {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::Codec => Self::Codec,
+            FormatError::SampleRate => Self::SampleRate,
+        }
+    }
+}
+
+/// A channel as a client names it: to us by `name`, back to the client as it was spelt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChannelId {
+    pub(super) name: String,
+    pub(super) spelling: Value,
+}
+
+/// `join_channel`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Join {
+    pub(super) channel: ChannelId,
+    pub(super) format: Format,
+}
+
+pub(super) fn join(payload: &Value, default_sample_rate: u32) -> Result<Join, Fault> {
+    let fields = payload.as_object().ok_or(Fault::NoObject)?;
+    let channel = channel_id(fields)?;
+    let codec = match present(fields, "codec") {
+        None => None,
+        Some(codec) => Some(codec.as_str().ok_or(Fault::Codec)?),
+    };
+    let rate = match present(fields, "sample_rate") {
+        None => default_sample_rate,
+        Some(rate) => rate.as_u64().and_then(|rate| rate.try_into().ok()).ok_or(Fault::SampleRate)?,
+    };
+    Ok(Join { channel, format: Format::new(codec, rate)? })
+}
+
+/// The channel of `leave_channel`.
+pub(super) fn leave(payload: &Value) -> Result<ChannelId, Fault> {
+    channel_id(payload.as_object().ok_or(Fault::NoObject)?)
+}
+
+/// The channel of a floor event; `None` is the one joined last.
+pub(super) fn floor(payload: Option<&Value>) -> Result<Option<ChannelId>, Fault> {
+    match payload {
+        None | Some(Value::Null) => Ok(None),
+        Some(payload) => {
+            let fields = payload.as_object().ok_or(Fault::NoObject)?;
+            present(fields, "channel_id").map(|_| channel_id(fields)).transpose()
+        }
+    }
+}
+
+fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+fn channel_id(fields: &Map<String, Value>) -> Result<ChannelId, Fault> {
+    let spelling = present(fields, "channel_id").ok_or(Fault::NoChannel)?.clone();
+    let name = match &spelling {
+        Value::String(name) => name.clone(),
+        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+        _ => return Err(Fault::ChannelKind),
+    };
+    if !text::is_plain(&name, MAX_CHANNEL_NAME) {
+        return Err(Fault::ChannelName);
+    }
+    Ok(ChannelId { name, spelling })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn joined(payload: Value) -> Result<(String, Value, String), Fault> {
+        let Join { channel, format } = join(&payload, 16_000)?;
+        Ok((channel.name, channel.spelling, format.to_string()))
+    }
+
+    #[test]
+    fn a_channel_is_named_by_a_number_or_a_string() {
+        assert_eq!(
+            joined(json!({"channel_id": 5})),
+            Ok(("5".to_owned(), json!(5), "pcm16-16000".to_owned()))
+        );
+        assert_eq!(
+            joined(json!({"channel_id": "pos 1", "codec": null})),
+            Ok(("pos 1".to_owned(), json!("pos 1"), "pcm16-16000".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_client_chooses_its_format() {
+        let format = |extra: Value| {
+            let mut payload = json!({"channel_id": 1});
+            payload.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            joined(payload).map(|(_, _, format)| format)
+        };
+        assert_eq!(format(json!({"sample_rate": 48_000})), Ok("pcm16-48000".to_owned()));
+        assert_eq!(format(json!({"codec": "opus"})), Ok("opus".to_owned()));
+        assert_eq!(format(json!({"codec": "mp3"})), Err(Fault::Codec));
+        assert_eq!(format(json!({"codec": 7})), Err(Fault::Codec));
+        assert_eq!(format(json!({"sample_rate": 44_100})), Err(Fault::SampleRate));
+        assert_eq!(format(json!({"sample_rate": "16000"})), Err(Fault::SampleRate));
+    }
+
+    #[test]
+    fn each_fault_has_its_own_answer() {
+        assert_eq!(joined(json!("pos 1")), Err(Fault::NoObject));
+        assert_eq!(joined(json!({})), Err(Fault::NoChannel));
+        assert_eq!(joined(json!({"channel_id": null})), Err(Fault::NoChannel));
+        assert_eq!(joined(json!({"channel_id": true})), Err(Fault::ChannelKind));
+        assert_eq!(joined(json!({"channel_id": 1.5})), Err(Fault::ChannelKind));
+        assert_eq!(joined(json!({"channel_id": ""})), Err(Fault::ChannelName));
+        assert_eq!(joined(json!({"channel_id": "a\nb"})), Err(Fault::ChannelName));
+        assert_eq!(joined(json!({"channel_id": "x".repeat(129)})), Err(Fault::ChannelName));
+    }
+
+    #[test]
+    fn a_floor_event_means_the_channel_joined_last_unless_it_names_one() {
+        assert_eq!(floor(None), Ok(None));
+        assert_eq!(floor(Some(&json!({}))), Ok(None));
+        assert_eq!(floor(Some(&json!({"channel_id": 5}))).unwrap().unwrap().name, "5");
+        assert_eq!(floor(Some(&json!({"channel_id": []}))), Err(Fault::ChannelKind));
+    }
+}

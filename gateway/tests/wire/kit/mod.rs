@@ -1,0 +1,26 @@
+//! A gateway to talk to, and clients that talk.
+
+mod client;
+mod frame;
+mod gateway;
+mod token;
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat, text};
+pub(crate) use frame::{END, START, TALK_AHEAD, frame, marked};
+pub(crate) use gateway::TestGateway;
+pub(crate) use token::{SECRET, TRUNK_SECRET, claims, mint, now};
+
+/// Nothing here takes so long, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits for something that has to come.
+pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}

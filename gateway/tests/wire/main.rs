@@ -1,0 +1,16 @@
+//! The gateway over the wire: real WebTransport sessions against a gateway in this process, and what
+//! `proto/PROTOCOL.md` says of them. Messages are plain JSON here, so that the page is tested and not our own types.
+
+mod kit;
+
+mod abuse;
+mod channels;
+mod checks;
+mod drain;
+mod floor;
+mod hello;
+mod keys;
+mod renewal;
+mod streams;
+mod trunk;
+mod voice;

@@ -1,0 +1,45 @@
+// The worker that a client lives in: a page's timers are throttled in the background and its thread is busy, a radio's
+// must not be. Calls come from lib/client.js as {id, call, args}, answers go as {id, result} or {id, error}, events as
+// {event, detail}.
+
+import { realClock } from '../lib/clock.js';
+import { Core } from '../lib/core.js';
+import { openWebTransport } from '../lib/roads/webtransport.js';
+import { WorkletMicrophone } from './microphone.js';
+import { WorkletSpeaker } from './speaker.js';
+
+/**
+ * @param {string} event
+ * @param {any} detail
+ */
+const emit = (event, detail) => postMessage({ event, detail });
+
+const microphone = new WorkletMicrophone((error) => emit('fault', { code: 'encoder', message: String(error) }));
+const speaker = new WorkletSpeaker((channel, talker, speaking) => core.hearing.speaking(channel, talker, speaking));
+const core = new Core({
+  clock: realClock, random: Math.random, openRoad: openWebTransport, microphone, speaker, emit,
+});
+
+/** @type {Record<string, (...args: any[]) => any>} */
+const calls = {
+  connect: (where) => core.connect(where),
+  close: () => core.close(),
+  join: (name) => core.join(name),
+  leave: (name) => core.leave(name),
+  renew: (token) => core.renew(token),
+  press: (name) => core.press(name),
+  release: () => core.release(),
+  stats: () => core.stats(),
+  hurry: () => core.hurry(),
+  capture: (port) => microphone.attach(port),
+  playback: (port) => speaker.attach(port),
+};
+
+addEventListener('message', async ({ data: { id, call, args } }) => {
+  try {
+    postMessage({ id, result: await calls[call](...args) });
+  } catch (error) {
+    const { code, message } = /** @type {{code?: string, message: string}} */ (error);
+    postMessage({ id, error: { code: code ?? 'internal', message } });
+  }
+});

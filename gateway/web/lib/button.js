@@ -1,0 +1,118 @@
+// The push-to-talk button over all channels: which press is on, and what the floor's messages mean for it.
+
+import { Press } from './press.js';
+import { encode } from './wire/voice.js';
+
+/**
+ * @typedef {import('./channel.js').Channel} Channel
+ * @typedef {import('./session.js').Session} Session
+ * @typedef {import('./wire/messages.js').FloorMessage} FloorMessage
+ *
+ * @typedef {object} ButtonOptions
+ * @property {import('./clock.js').Clock} clock
+ * @property {() => number} random from [0, 1)
+ * @property {import('./press.js').Microphone} microphone
+ * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
+ */
+
+export class Button {
+  /** The press that is held, or was the last. @type {Press | null} */
+  #press = null;
+  /** Those that are not over: a tap may still wait for its grant while the next press is on. @type {Set<Press>} */
+  #live = new Set();
+  counts = { presses: 0, framesSent: 0, framesHeldTooLong: 0 };
+
+  /** @param {ButtonOptions} options */
+  constructor(options) {
+    this.options = options;
+  }
+
+  /**
+   * @param {Session} session
+   * @param {Channel} channel
+   */
+  press(session, channel) {
+    this.#press?.release();
+    this.counts.presses++;
+    const { clock, random, microphone, onFloor } = this.options;
+    const press = new Press({
+      session, channel, clock, random, microphone, previous: this.#press,
+      send: (frame) => {
+        this.counts.framesSent++;
+        session.sendDatagram(encode(frame));
+      },
+      onHeldTooLong: () => { this.counts.framesHeldTooLong++; },
+      onChange: () => onFloor(channel),
+    });
+    this.#press = press;
+    for (const live of this.#live) if (live.over) this.#live.delete(live);
+    this.#live.add(press);
+  }
+
+  release() {
+    this.#press?.release();
+  }
+
+  /** The channel, or the session, is gone. */
+  abort() {
+    for (const press of this.#live) press.abort();
+    this.#live.clear();
+    this.#press = null;
+  }
+
+  /** @param {Channel} channel */
+  isOn(channel) {
+    return [...this.#live].some((press) => press.channel === channel && !press.over);
+  }
+
+  /** @param {Channel} channel whose floor's messages are about this press */
+  #owner(channel) {
+    return [...this.#live].find((press) => press.owns && press.channel === channel);
+  }
+
+  /**
+   * @param {Session} session
+   * @param {Channel} channel
+   * @param {FloorMessage} message
+   */
+  take(session, channel, message) {
+    const change = channel.floor.apply(message, this.options.clock.now());
+    if (message.type === 'floor_granted') {
+      if (change === 'granted') this.#owner(channel)?.granted(message.grant);
+      // Nobody waits for it any more; kept, it would block the channel until the gateway's T1.
+      if (change === 'stray') session.send({ type: 'floor_release', channel: channel.number, grant: message.grant });
+    }
+    this.#follow(channel, change);
+  }
+
+  /**
+   * A request was refused with `error`.
+   * @param {number} request
+   * @param {string} code
+   */
+  refuse(request, code) {
+    for (const { channel } of this.#live) {
+      if (channel.floor.refuse(request, code) !== 'denied') continue;
+      this.#follow(channel, 'denied');
+      return true;
+    }
+    return false;
+  }
+
+  /** @param {Channel} channel */
+  tick(channel) {
+    this.#follow(channel, channel.floor.tick(this.options.clock.now()));
+  }
+
+  /**
+   * @param {Channel} channel
+   * @param {import('./floor.js').FloorChange} change
+   */
+  #follow(channel, change) {
+    if (change === 'ignored') return;
+    const owner = this.#owner(channel);
+    if (change === 'revoked') owner?.finish();
+    if (change === 'denied' || change === 'ended') owner?.abort();
+    this.options.onFloor(channel);
+  }
+}

@@ -1,0 +1,51 @@
+// The channels that one is in, by name for the page and by number for the wire, and those that one wants to be in: after
+// a reconnect every number is another, and the names are joined again.
+
+import { Channel } from './channel.js';
+
+export class Channels {
+  /** @type {Set<string>} */
+  wanted = new Set();
+  /** @type {Map<string, Channel>} */
+  #byName = new Map();
+  /** @type {Map<number, Channel>} */
+  #byNumber = new Map();
+
+  /** @param {string} name */
+  named(name) {
+    return this.#byName.get(name);
+  }
+
+  /** @param {number} number */
+  numbered(number) {
+    return this.#byNumber.get(number);
+  }
+
+  all() {
+    return [...this.#byName.values()];
+  }
+
+  /**
+   * @param {import('./wire/messages.js').Joined} joined
+   * @param {number} renewalMs
+   * @param {number} now
+   */
+  add(joined, renewalMs, now) {
+    const channel = new Channel(joined, renewalMs, now);
+    this.#byName.set(channel.name, channel);
+    this.#byNumber.set(channel.number, channel);
+    return channel;
+  }
+
+  /** @param {Channel} channel */
+  remove(channel) {
+    this.#byName.delete(channel.name);
+    this.#byNumber.delete(channel.number);
+  }
+
+  /** The session is gone, and with it every number. */
+  forget() {
+    this.#byName.clear();
+    this.#byNumber.clear();
+  }
+}

@@ -1,0 +1,161 @@
+// Suara in a page: the whole public interface. See README.md beside this file.
+
+import { WorkerLink } from './link.js';
+import { Sound } from './sound.js';
+
+export { RequestError } from './session.js';
+
+/**
+ * @typedef {import('./reconnect.js').ConnectionState} ConnectionState
+ * @typedef {import('./wire/messages.js').Member} Member
+ * @typedef {{channel: string, talker: number, rights: string[], canTalk: boolean}} JoinedDetail
+ * @typedef {{channel: string, version: number, me: number, members: Member[]}} RosterDetail
+ * @typedef {{channel: string, phase: import('./floor.js').FloorView['phase'], cause: string | null,
+ *   by: {talker: number, user: string, name: string, grant: number} | null, remainingMs: number}} FloorDetail
+ * @typedef {{channel: string, talker: number, user: string, name: string, speaking: boolean}} SpeakingDetail
+ */
+
+/**
+ * A push-to-talk client. Events are `CustomEvent`s; what they tell is in `detail`:
+ *
+ * - `state`: {@link ConnectionState}
+ * - `joined`: {@link JoinedDetail}, after each reconnect again; `left`: `{channel, reason}`
+ * - `roster`: {@link RosterDetail}, at each change
+ * - `floor`: {@link FloorDetail}, at each change
+ * - `speaking`: {@link SpeakingDetail}, when somebody becomes audible and when no longer
+ * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
+ * - `stats`: once a second
+ * - `level`: `{level}`, the microphone's; `microphone`: `{state}`; `sound`: `{state}`
+ * - `refused`: `{code, message}`, an error that answers no call; `fault`: `{code, message}`, the browser's
+ */
+export class SuaraClient extends EventTarget {
+  #link;
+  #sound;
+  #name;
+  /** @type {ConnectionState} */
+  #state = { phase: 'ended', code: 'normal', reason: 'not connected' };
+
+  /** @param {{client?: string}} [options] name and version of your software, for the operator's eyes */
+  constructor({ client = 'suara-web/0.1' } = {}) {
+    super();
+    this.#name = client;
+    this.#link = new WorkerLink((event, detail) => this.#emit(event, detail));
+    this.#sound = new Sound({
+      onPort: (name, port) => this.#link.call(name, [port], [port]),
+      onLevel: (level) => this.#emit('level', { level }),
+      onMicrophone: (state) => this.#emit('microphone', { state }),
+      onState: (state) => this.#emit('sound', { state }),
+    });
+    globalThis.addEventListener?.('online', this.#online);
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Playing, recording and the microphone. */
+  get sound() {
+    return this.#sound;
+  }
+
+  /**
+   * Connects and stays connected, until `close` or an end that another attempt would not change. Call it from a
+   * gesture of the user's: it begins to play.
+   * @param {{url?: string, token: string}} where `url`: the gateway's HTTP address; the page's own when missing
+   * @returns {Promise<ConnectionState>} when online, rejected when it ended; while the gateway is away it waits
+   */
+  async connect({ url = location.origin, token }) {
+    this.#sound.start().catch((error) => this.#emit('fault', { code: 'sound', message: String(error) }));
+    // Its end, if there was one, is not this attempt's.
+    await this.disconnect();
+    const settled = this.#settled();
+    await this.#link.call('connect', [{ url, token, client: this.#name }]);
+    return settled;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Promise<JoinedDetail>} rejected with a `RequestError`: `forbidden`, `channel_full`…
+   */
+  join(name) {
+    return this.#link.call('join', [name]);
+  }
+
+  /** @param {string} name */
+  leave(name) {
+    return this.#link.call('leave', [name]);
+  }
+
+  /**
+   * The button is down: what is said from now on is sent, once the floor is granted. `floor` tells what comes of it.
+   * @param {string} name of a channel that is joined
+   */
+  press(name) {
+    if (!this.#sound.microphoneOpen) {
+      return this.#emit('floor', { channel: name, phase: 'denied', by: null, cause: 'no_microphone', remainingMs: 0 });
+    }
+    this.#link.call('press', [name]);
+  }
+
+  /** The button is up. */
+  release() {
+    this.#link.call('release');
+  }
+
+  /**
+   * A fresh token of the same user, before the old one ends.
+   * @param {string} token
+   * @returns {Promise<{expires: number}>}
+   */
+  renew(token) {
+    return this.#link.call('renew', [token]);
+  }
+
+  async stats() {
+    const [voice, playback] = await Promise.all([this.#link.call('stats'), this.#sound.stats()]);
+    return { ...voice, playback };
+  }
+
+  /** Leaves; `connect` may be called again. */
+  disconnect() {
+    return this.#link.call('close');
+  }
+
+  /** Ends everything. */
+  async close() {
+    globalThis.removeEventListener?.('online', this.#online);
+    await this.disconnect();
+    this.#link.close();
+    await this.#sound.close();
+  }
+
+  /** Tries again at once, when it waits for its next attempt. */
+  retry() {
+    this.#link.call('hurry');
+  }
+
+  // A worker isn't told in every browser.
+  #online = () => this.retry();
+
+  /** @returns {Promise<ConnectionState>} */
+  #settled() {
+    return new Promise((resolve, reject) => {
+      const look = (/** @type {any} */ { detail }) => {
+        if (detail.phase !== 'online' && detail.phase !== 'ended') return;
+        this.removeEventListener('state', look);
+        if (detail.phase === 'online') resolve(detail);
+        else reject(Object.assign(new Error(detail.reason || detail.code), { code: detail.code }));
+      };
+      this.addEventListener('state', look);
+    });
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} detail
+   */
+  #emit(type, detail) {
+    if (type === 'state') this.#state = detail;
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,139 @@
+// One press of the button: microphone, floor request, talkspurt and release in the right order. Knows neither sound nor
+// bytes.
+
+import { Talkspurt } from './talkspurt.js';
+
+/**
+ * @typedef {object} Microphone
+ * @property {(onPacket: (packet: Uint8Array) => void) => void} start
+ * @property {() => Promise<void>} stop resolves when the last packet has been handed out
+ *
+ * @typedef {object} PressOptions
+ * @property {import('./session.js').Session} session
+ * @property {import('./channel.js').Channel} channel
+ * @property {Microphone} microphone
+ * @property {import('./clock.js').Clock} clock
+ * @property {() => number} random from [0, 1)
+ * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} send
+ * @property {() => void} onHeldTooLong a captured frame grew too old before the grant
+ * @property {() => void} onChange the floor's view changed
+ * @property {Press | null} previous its end may still be under way
+ */
+
+export class Press {
+  #held = true;
+  #capturing = false;
+  #captured;
+  #finished;
+  /** @type {() => void} */
+  #markCaptured = () => {};
+  /** @type {() => void} */
+  #markFinished = () => {};
+  #over = false;
+  #requested = false;
+  #previous;
+  #talkspurt;
+
+  /** @param {PressOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.#previous = options.previous;
+    this.#captured = new Promise((resolve) => { this.#markCaptured = () => resolve(undefined); });
+    this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
+    const { channel, clock, random, send, session, onHeldTooLong } = options;
+    this.#talkspurt = new Talkspurt({
+      clock, send, onHeldTooLong, channel: channel.number, talker: channel.talker,
+      sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
+      release: (grant) => session.send({ type: 'floor_release', channel: channel.number, grant }),
+      done: () => this.#done(),
+    });
+    this.#begin();
+  }
+
+  get channel() {
+    return this.options.channel;
+  }
+
+  /** Whether the floor's messages are about this press: asked for, and not over. */
+  get owns() {
+    return this.#requested && !this.#over;
+  }
+
+  get over() {
+    return this.#over;
+  }
+
+  async #begin() {
+    const { microphone, session, channel, clock } = this.options;
+    const previous = this.#previous;
+    // Two presses in a row: the microphone is free once the first is drained, the floor once it is released.
+    if (previous) await previous.#captured;
+    if (!this.#held) return this.#talkspurt.abort();
+    if (this.#over) return;
+    this.#capturing = true;
+    microphone.start((packet) => this.#talkspurt.packet(packet));
+    if (previous) await previous.#finished;
+    if (this.#over) return;
+    const request = session.nextRequest();
+    this.#requested = true;
+    channel.floor.request(request, clock.now());
+    session.send({ type: 'floor_request', request, channel: channel.number });
+    this.options.onChange();
+  }
+
+  /** The button is up. Without a grant yet, what was said waits for it. */
+  release() {
+    if (!this.#held) return;
+    this.#held = false;
+    this.finish();
+    if (this.#over) this.#settle();
+  }
+
+  /** Nothing more is captured; what was is sent to its end. */
+  finish() {
+    this.#talkspurt.stop();
+    this.#stopCapture(() => this.#talkspurt.drained());
+  }
+
+  /** @param {number} grant */
+  granted(grant) {
+    this.#talkspurt.granted(grant);
+  }
+
+  /** Denied, ended by the gateway, or the session is gone: what was captured goes nowhere. */
+  abort() {
+    this.#talkspurt.abort();
+  }
+
+  /** @param {() => void} then */
+  #stopCapture(then) {
+    if (!this.#capturing) return;
+    this.#capturing = false;
+    this.options.microphone.stop().then(() => {
+      then();
+      this.#markCaptured();
+    });
+  }
+
+  #done() {
+    this.#over = true;
+    if (this.#capturing) this.#stopCapture(() => {});
+    else if (!this.#requested) this.#markCaptured();
+    if (!this.#held) this.#settle();
+    this.#finish();
+  }
+
+  /** Nobody's floor is asked for while an earlier press is still ending, even when this one had nothing to say. */
+  async #finish() {
+    if (this.#previous) await this.#previous.#finished;
+    // Else every press would keep all that went before it.
+    this.#previous = null;
+    this.#markFinished();
+  }
+
+  /** Denied and revoked stay visible for as long as the button is down. */
+  #settle() {
+    if (this.#requested) this.channel.floor.release();
+    this.options.onChange();
+  }
+}

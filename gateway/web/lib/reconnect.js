@@ -1,0 +1,117 @@
+// Keeps one session going: connects, waits, connects again (PROTOCOL.md, section 3.4). Knows no channel.
+
+import { Backoff, isFatal } from './backoff.js';
+import { Session } from './session.js';
+
+/**
+ * @typedef {import('./session.js').SessionEnd} SessionEnd
+ * @typedef {import('./wire/messages.js').Welcome} Welcome
+ *
+ * @typedef {{phase: 'connecting'} | {phase: 'online', user: string, name: string, role: string, expires: number}
+ *   | {phase: 'waiting', retryInMs: number, code: string, reason: string}
+ *   | {phase: 'ended', code: string, reason: string}} ConnectionState
+ *
+ * @typedef {object} ConnectionOptions
+ * @property {string} url the gateway's HTTP address
+ * @property {string} token
+ * @property {string} client
+ * @property {import('./clock.js').Clock} clock
+ * @property {() => number} random from [0, 1)
+ * @property {import('./road.js').OpenRoad} openRoad
+ * @property {(state: ConnectionState) => void} onState
+ * @property {(session: Session, welcome: Welcome) => void} onSession a fresh session: join again
+ * @property {(end: SessionEnd) => void} onLost the session that was handed out is over
+ * @property {(message: import('./wire/messages.js').ServerMessage) => void} onMessage
+ * @property {(bytes: Uint8Array) => void} onDatagram
+ */
+
+export class Connection {
+  #backoff = new Backoff();
+  /** @type {Session | null} */
+  #session = null;
+  #stopped = false;
+  /** @type {unknown} */
+  #timer = null;
+  #since = 0;
+
+  /** @param {ConnectionOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.token = options.token;
+  }
+
+  /** The session, once it has its welcome. */
+  get session() {
+    return this.#session?.welcome ? this.#session : null;
+  }
+
+  async start() {
+    const { options } = this;
+    this.#timer = null;
+    options.onState({ phase: 'connecting' });
+    let road;
+    try {
+      road = await options.openRoad(options.url);
+    } catch (error) {
+      return this.#retry({ code: 'lost', reason: error instanceof Error ? error.message : String(error) }, 0);
+    }
+    if (this.#stopped) return road.close('left');
+    this.#since = options.clock.now();
+    const { client, clock, onMessage, onDatagram } = options;
+    this.#session = new Session(road, {
+      token: this.token, client, clock, onMessage, onDatagram, onEnd: (end) => this.#ended(end),
+    }, (welcome) => this.#welcomed(welcome));
+  }
+
+  /** The network came back: don't wait out what is left of the delay. */
+  hurry() {
+    if (this.#timer === null || this.#stopped) return;
+    this.options.clock.cancel(this.#timer);
+    this.start();
+  }
+
+  /** Moves to a fresh session at once; the gateway announced its stop. */
+  restart() {
+    this.#session?.close('draining', 'going_away');
+  }
+
+  stop() {
+    this.#stopped = true;
+    this.options.clock.cancel(this.#timer);
+    this.#timer = null;
+    this.#session?.close('left');
+  }
+
+  /** @param {Welcome} welcome */
+  #welcomed(welcome) {
+    const session = this.#session;
+    if (!session) return;
+    const { user, name, role, expires } = welcome;
+    this.options.onState({ phase: 'online', user, name, role, expires });
+    this.options.onSession(session, welcome);
+  }
+
+  /** @param {SessionEnd} end */
+  #ended(end) {
+    const lastedMs = this.options.clock.now() - this.#since;
+    const wasOnline = this.session !== null;
+    this.#session = null;
+    if (wasOnline) this.options.onLost(end);
+    this.#retry(end, wasOnline ? lastedMs : 0);
+  }
+
+  /**
+   * @param {SessionEnd} end
+   * @param {number} lastedMs
+   */
+  #retry(end, lastedMs) {
+    const { code, reason, retryAfterMs } = end;
+    if (this.#stopped || isFatal(code)) {
+      this.#stopped = true;
+      return this.options.onState({ phase: 'ended', code, reason });
+    }
+    const retryInMs = this.#backoff.next({ random: this.options.random(), lastedMs, retryAfterMs });
+    this.options.onState({ phase: 'waiting', retryInMs, code, reason });
+    this.#timer = this.options.clock.after(() => this.start(), retryInMs);
+  }
+}

@@ -1,0 +1,42 @@
+// The connect document (PROTOCOL.md, section 2): where the gateway is, and which certificates to trust.
+
+/**
+ * @typedef {object} ConnectDocument
+ * @property {string} url of the WebTransport server
+ * @property {WebTransportHash[]} hashes empty when the certificate is verified the ordinary way
+ */
+
+/**
+ * Reads the document; fields that this version doesn't know are ignored.
+ * @param {any} json
+ * @returns {ConnectDocument}
+ */
+export function readConnect(json) {
+  const road = json?.webtransport;
+  if (json?.protocol !== 'suara/1' || typeof road?.url !== 'string') {
+    throw new TypeError('not a suara/1 connect document');
+  }
+  /** @type {{algorithm?: string, value?: string}[]} */
+  const announced = Array.isArray(road.certificate_hashes) ? road.certificate_hashes : [];
+  const hashes = announced
+    .filter((hash) => hash?.algorithm === 'sha-256' && typeof hash.value === 'string')
+    .map((hash) => ({ algorithm: 'sha-256', value: fromBase64(hash.value ?? '') }));
+  return { url: road.url, hashes };
+}
+
+/**
+ * Asks the gateway. Not cached: addresses and hashes change.
+ * @param {string} base the gateway's HTTP address
+ * @param {AbortSignal} signal
+ * @returns {Promise<ConnectDocument>}
+ */
+export async function fetchConnect(base, signal) {
+  const answer = await fetch(new URL('/api/connect', base), { cache: 'no-store', signal });
+  if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
+  return readConnect(await answer.json());
+}
+
+/** @param {string} text */
+function fromBase64(text) {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}

@@ -1,0 +1,69 @@
+// Control messages (PROTOCOL.md, section 4) as types, and their JSON. The shapes are trusted once `type` is known:
+// the gateway is the one peer, and it writes them from typed values.
+
+/**
+ * @typedef {{talker: number, user: string, name: string, role: string, listen_only?: boolean}} Member
+ * @typedef {{talker: number, user: string, name: string, grant: number, remaining_ms: number}} TalkerInfo
+ * @typedef {'listen' | 'talk' | 'emergency' | 'dispatch'} Right
+ *
+ * @typedef {{type: 'welcome', version: number, session: string, user: string, name: string, role: string,
+ *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number}} Welcome
+ * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
+ * @typedef {{type: 'joined', request: number, channel: number, name: string, talker: number, rights: Right[],
+ *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null}} Joined
+ * @typedef {{type: 'left', channel: number, reason: string}} Left
+ * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
+ *   joined?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
+ * @typedef {{type: 'floor_granted', channel: number, request: number, grant: number, duration_ms: number}} FloorGranted
+ * @typedef {{type: 'floor_deny', channel: number, request: number, cause: string}} FloorDeny
+ * @typedef {{type: 'floor_taken', channel: number} & TalkerInfo} FloorTaken
+ * @typedef {{type: 'floor_idle', channel: number, grant: number}} FloorIdle
+ * @typedef {{type: 'floor_revoke', channel: number, grant: number, cause: string, grace_ms: number}} FloorRevoke
+ * @typedef {{type: 'error', request?: number | null, code: string, message: string}} ErrorMessage
+ * @typedef {{type: 'draining', deadline_ms: number}} Draining
+ * @typedef {{type: 'closing', code: string, reason: string, retry_after_ms?: number | null}} Closing
+ * @typedef {{type: 'pong', nonce: number}} Pong
+ *
+ * @typedef {FloorGranted | FloorDeny | FloorTaken | FloorIdle | FloorRevoke} FloorMessage
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | ErrorMessage | Draining | Closing | Pong
+ *   } ServerMessage
+ *
+ * @typedef {{type: 'hello', version: number, token: string, client?: string}
+ *   | {type: 'renew', request: number, token: string}
+ *   | {type: 'join', request: number, channel: string}
+ *   | {type: 'leave', channel: number}
+ *   | {type: 'floor_request', request: number, channel: number}
+ *   | {type: 'floor_release', channel: number, grant: number}
+ *   | {type: 'roster_request', channel: number}
+ *   | {type: 'ping', nonce: number}} ClientMessage
+ */
+
+/** The newest version of the protocol that this library speaks. */
+export const PROTOCOL_VERSION = 1;
+
+const TYPES = new Set([
+  'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_taken', 'floor_idle',
+  'floor_revoke', 'error', 'draining', 'closing', 'pong',
+]);
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * @param {ClientMessage} message
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function encodeMessage(message) {
+  return utf8.encode(JSON.stringify(message));
+}
+
+/**
+ * Reads a message; `undefined` for a type that this version doesn't know, which is to be ignored.
+ * @param {Uint8Array} bytes
+ * @returns {ServerMessage | undefined}
+ */
+export function decodeMessage(bytes) {
+  const message = JSON.parse(text.decode(bytes));
+  if (typeof message?.type !== 'string') throw new TypeError('not an object with a string "type"');
+  return TYPES.has(message.type) ? message : undefined;
+}

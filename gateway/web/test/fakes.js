@@ -1,0 +1,147 @@
+// A gateway and a microphone that do what a test tells them.
+
+import { Core } from '../lib/core.js';
+import { encodeMessage } from '../lib/wire/messages.js';
+import { decode } from '../lib/wire/voice.js';
+import { FakeClock, packet, settle } from './support.js';
+
+/** One road to a gateway that answers what it must, and notes the rest. */
+export class FakeRoad {
+  kind = 'fake';
+  /** @type {any[]} */
+  said = [];
+  /** @type {(ReturnType<typeof decode> & {at: number})[]} */
+  frames = [];
+  closed = false;
+  grant = 100;
+  answersFloor = true;
+
+  /** @param {FakeClock} clock */
+  constructor(clock) {
+    this.clock = clock;
+  }
+
+  /** @param {import('../lib/road.js').RoadHandlers} handlers */
+  run(handlers) {
+    this.handlers = handlers;
+  }
+
+  /** @param {Uint8Array} bytes */
+  sendControl(bytes) {
+    const message = JSON.parse(new TextDecoder().decode(bytes));
+    this.said.push({ at: this.clock.time, ...message });
+    if (message.type === 'hello') {
+      this.say({ type: 'welcome', version: 1, session: 's', user: 'alice', name: 'Alice', role: '', expires: 2e9,
+        heartbeat_ms: 5000, idle_timeout_ms: 15_000, floor_renewal_ms: 2000 });
+    }
+    if (message.type === 'join') {
+      this.say({ type: 'joined', request: message.request, channel: 17, name: message.channel, talker: 4,
+        rights: ['listen', 'talk'], mode: 'ptt', version: 1, members: [] });
+    }
+    if (message.type === 'ping') this.say({ type: 'pong', nonce: message.nonce });
+    if (message.type === 'floor_request' && this.answersFloor) this.give(message.request);
+    if (message.type === 'floor_release') this.say({ type: 'floor_idle', channel: 17, grant: message.grant });
+  }
+
+  /** @param {number} request */
+  give(request) {
+    this.say({ type: 'floor_granted', channel: 17, request, grant: ++this.grant, duration_ms: 30_000 });
+  }
+
+  /** @param {Uint8Array} bytes */
+  sendDatagram(bytes) {
+    this.frames.push({ at: this.clock.time, ...decode(bytes) });
+  }
+
+  /** What the gateway says reaches the client a moment later. @param {any} message */
+  say(message) {
+    this.clock.after(() => {
+      if (!this.closed) this.handlers?.onControl(encodeMessage(message));
+    }, 1);
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  /** @param {string} reason */
+  lose(reason) {
+    this.closed = true;
+    this.handlers?.onClose(reason);
+  }
+
+  /** @param {string} type */
+  all(type) {
+    return this.said.filter((message) => message.type === type);
+  }
+}
+
+/** A microphone that makes a packet each 20 ms while it is on, and two more when it is stopped. */
+export class FakeMicrophone {
+  made = 0;
+  open = 0;
+  #on = false;
+
+  /** @param {FakeClock} clock */
+  constructor(clock) {
+    this.clock = clock;
+  }
+
+  /** @param {(packet: Uint8Array) => void} onPacket */
+  start(onPacket) {
+    this.#on = true;
+    this.open++;
+    this.onPacket = onPacket;
+    this.#next();
+  }
+
+  async stop() {
+    this.#on = false;
+    await new Promise((resolve) => { this.clock.after(() => resolve(undefined), 3); });
+    for (let i = 0; i < 2; i++) this.onPacket?.(packet(this.made++));
+    this.open--;
+  }
+
+  #next() {
+    this.clock.after(() => {
+      if (!this.#on) return;
+      this.onPacket?.(packet(this.made++));
+      this.#next();
+    }, 20);
+  }
+}
+
+/** A core that is in the channel «ops», or wherever it got to. */
+export async function online() {
+  const clock = new FakeClock();
+  /** @type {FakeRoad[]} */
+  const roads = [];
+  /** @type {{type: string, detail: any}[]} */
+  const events = [];
+  const microphone = new FakeMicrophone(clock);
+  /** @type {{refuse: string | null, prepare: (road: FakeRoad) => void}} */
+  const gateway = { refuse: null, prepare: () => {} };
+  /** @type {any[]} */
+  const heard = [];
+  const core = new Core({
+    clock, microphone, random: () => 0.5,
+    openRoad: async () => {
+      if (gateway.refuse) throw new Error(gateway.refuse);
+      const road = new FakeRoad(clock);
+      roads.push(road);
+      gateway.prepare(road);
+      return road;
+    },
+    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, stats: () => ({}) },
+    emit: (type, detail) => events.push({ type, detail }),
+  });
+  core.connect({ url: 'http://gateway', token: 'token', client: 'test' });
+  await clock.advance(10);
+  const joining = core.join('ops');
+  await clock.advance(10);
+  await joining;
+  await settle();
+  /** @param {string} type */
+  const last = (type) => events.filter((event) => event.type === type).at(-1)?.detail;
+  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard };
+}

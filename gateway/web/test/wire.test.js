@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { readConnect } from '../lib/wire/connect.js';
+import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
+import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
+import { ticks } from '../lib/wire/opus.js';
+import { decode, encode, VoiceError } from '../lib/wire/voice.js';
+import { bytes, hex, seeded, vectors } from './support.js';
+
+for (const { name, hex: wire, fields } of vectors('voice').good) {
+  test(`voice: ${name}`, () => {
+    const frame = decode(bytes(wire));
+    const { start, end, talkAhead, redundant, packet, ...numbers } = frame;
+    assert.deepEqual({
+      flags: { start, end, talk_ahead: talkAhead }, ...numbers, redundant: redundant.map(hex), packet: hex(packet),
+    }, fields);
+    assert.equal(hex(encode(frame)), wire);
+  });
+}
+
+for (const { name, hex: wire, error } of vectors('voice').bad) {
+  test(`voice, bad: ${name}`, () => {
+    assert.throws(() => decode(bytes(wire)), (thrown) => thrown instanceof VoiceError && thrown.fault === error);
+  });
+}
+
+test('a voice datagram is read the same wherever it lies in a buffer', () => {
+  const wire = bytes(vectors('voice').good[0].hex);
+  const shifted = new Uint8Array(wire.length + 7);
+  shifted.set(wire, 5);
+  assert.deepEqual(decode(shifted.subarray(5, 5 + wire.length)), decode(wire));
+});
+
+test('any bytes are either a frame that encodes to the same bytes, or a named error', () => {
+  const random = seeded(1);
+  const good = vectors('voice').good.map((/** @type {{hex: string}} */ entry) => bytes(entry.hex));
+  for (let i = 0; i < 20_000; i++) {
+    const wire = good[Math.floor(random() * good.length)].slice(0, 200);
+    for (let k = 0; k < 3; k++) wire[Math.floor(random() * wire.length)] = Math.floor(random() * 256);
+    const cut = wire.subarray(0, Math.floor(random() * (wire.length + 1)));
+    try {
+      assert.equal(hex(encode(decode(cut))), hex(cut));
+    } catch (error) {
+      if (!(error instanceof VoiceError)) throw error;
+    }
+  }
+});
+
+test('the length of an Opus packet follows from its first bytes', () => {
+  assert.equal(ticks(bytes('48')), 960);
+  assert.equal(ticks(bytes('58')), 2880);
+  assert.equal(ticks(bytes('e0')), 120);
+  assert.equal(ticks(bytes('e1')), 240);
+  assert.equal(ticks(bytes('fb03')), 2880);
+  for (const bad of ['', '4b', '4b00', '59']) assert.equal(ticks(bytes(bad)), 0);
+});
+
+for (const { name, limit, chunks, messages, rest } of vectors('frames').good) {
+  test(`framing: ${name}`, () => {
+    const splitter = new FrameSplitter(limit);
+    const found = chunks.flatMap((/** @type {string} */ chunk) => [...splitter.push(bytes(chunk))].map(hex));
+    assert.deepEqual(found, messages);
+    assert.equal(splitter.filled, rest);
+  });
+}
+
+for (const { name, limit, chunks, messages, error } of vectors('frames').bad) {
+  test(`framing, bad: ${name}`, () => {
+    const splitter = new FrameSplitter(limit);
+    /** @type {string[]} */
+    const found = [];
+    assert.throws(() => {
+      for (const chunk of chunks) for (const message of splitter.push(bytes(chunk))) found.push(hex(message));
+    }, (thrown) => thrown instanceof FrameError && thrown.fault === error);
+    assert.deepEqual(found, messages);
+  });
+}
+
+test('framing survives chunks of any size', () => {
+  const random = seeded(2);
+  const sent = Array.from({ length: 300 }, () => new Uint8Array(1 + Math.floor(random() ** 4 * 20_000)).fill(7));
+  const stream = Buffer.concat(sent.map(join));
+  const splitter = new FrameSplitter();
+  const lengths = [];
+  for (let at = 0; at < stream.length;) {
+    const next = Math.min(stream.length, at + 1 + Math.floor(random() * 9000));
+    for (const message of splitter.push(stream.subarray(at, next))) lengths.push(message.length);
+    at = next;
+  }
+  assert.deepEqual(lengths, sent.map((message) => message.length));
+});
+
+const messages = vectors('messages');
+for (const { name, direction, json, canonical } of messages.good) {
+  if (direction !== 'server') continue;
+  test(`message from the gateway: ${name}`, () => {
+    const read = decodeMessage(new TextEncoder().encode(json));
+    const { type } = JSON.parse(canonical);
+    // Trunks' messages are none of ours.
+    if (['attached', 'detached'].includes(type)) assert.equal(read, undefined);
+    else assert.equal(read?.type, type);
+  });
+}
+
+test('a message of a type that is not known is ignored', () => {
+  assert.equal(decodeMessage(new TextEncoder().encode('{"type":"quantum_floor"}')), undefined);
+});
+
+test('what we say is said as the vectors say it', () => {
+  const said = messages.good.filter((/** @type {any} */ entry) => entry.direction === 'client')
+    .map((/** @type {any} */ entry) => entry.canonical);
+  for (const canonical of said) {
+    assert.equal(new TextDecoder().decode(encodeMessage(JSON.parse(canonical))), canonical);
+  }
+});
+
+test('the connect document is read, and what is unknown in it ignored', () => {
+  const value = Buffer.alloc(32, 9).toString('base64');
+  const read = readConnect({
+    protocol: 'suara/1', websocket: {},
+    webtransport: { url: 'https://h/v1/wt', certificate_hashes: [{ algorithm: 'sha-256', value }, { algorithm: 'sha-512' }] },
+  });
+  assert.equal(read.url, 'https://h/v1/wt');
+  assert.deepEqual(read.hashes.map((hash) => hash.algorithm), ['sha-256']);
+  assert.deepEqual(readConnect({ protocol: 'suara/1', webtransport: { url: 'https://h/' } }).hashes, []);
+  assert.throws(() => readConnect({ protocol: 'suara/2', webtransport: { url: 'https://h/' } }));
+  assert.throws(() => readConnect(null));
+});
