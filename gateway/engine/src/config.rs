@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_lc_rs::hkdf;
+
 /// Bytes of [`Keys`].
 pub const KEY_LENGTH: usize = 32;
 
@@ -17,6 +19,30 @@ pub struct Keys {
     pub reset: [u8; KEY_LENGTH],
     /// Seals the tokens of Retry and `NEW_TOKEN` (RFC 9000, section 8.1).
     pub token: [u8; KEY_LENGTH],
+}
+
+impl Keys {
+    /// From one secret of any length.
+    #[must_use]
+    pub fn derive(secret: &[u8]) -> Self {
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"suara engine").extract(secret);
+        let key = |name: &[u8]| {
+            let mut key = [0; KEY_LENGTH];
+            // Both are of the hash's own length, which always fits.
+            prk.expand(&[name], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).unwrap_or_default();
+            key
+        };
+        Self { reset: key(b"reset"), token: key(b"token") }
+    }
+
+    /// Keys of nobody else, for an engine that nobody knows from before.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut secret = [0; KEY_LENGTH];
+        // A system without randomness has no TLS either.
+        aws_lc_rs::rand::fill(&mut secret).unwrap_or_default();
+        Self::derive(&secret)
+    }
 }
 
 /// The largest UDP payload that is sent.

@@ -249,13 +249,7 @@ impl SendStream {
     /// # Errors
     /// When the client doesn't want it all or the session is over.
     pub async fn finish(&mut self) -> Result<(), StreamError> {
-        let mut down = self.pipe.down();
-        if !down.finished {
-            down.finished = true;
-            self.announce(down);
-        } else {
-            drop(down);
-        }
+        self.say_finished();
         poll_fn(|context| {
             let mut down = self.pipe.down();
             if let Some(end) = down.end {
@@ -267,9 +261,29 @@ impl SendStream {
         .await
     }
 
+    /// Waits until the client wants no more, or the session is over. Cancel-safe.
+    pub async fn stopped(&mut self) {
+        poll_fn(|context| {
+            let mut down = self.pipe.down();
+            if let Some(Err(_)) = down.end {
+                return Poll::Ready(());
+            }
+            down.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Gives the stream up, with a code of the application's.
     pub fn reset(self, code: u32) {
         self.abandon(code);
+    }
+
+    fn say_finished(&self) {
+        let mut down = self.pipe.down();
+        if !std::mem::replace(&mut down.finished, true) {
+            self.announce(down);
+        }
     }
 
     fn announce(&self, mut down: MutexGuard<'_, Down>) {

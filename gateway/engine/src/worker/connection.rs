@@ -149,6 +149,10 @@ impl<P> Connection<P> {
 
     /// The engine ends.
     pub(super) fn shut_down(&mut self, now: Instant) {
+        if self.connect.is_some() && self.session.is_none() {
+            // Its client is being told why its session ended, and answers soon.
+            return;
+        }
         self.over(&Closed::Here);
         self.quic.close(now, code::NO_ERROR.into(), Bytes::from_static(b"the server stops"));
     }

@@ -104,7 +104,8 @@ impl<A: Application> Worker<A> {
 
     fn is_over(&self) -> bool {
         match self.phase {
-            Phase::Ending(deadline) => self.table.is_empty() || deadline <= Instant::now(),
+            // What is closed has said so, and needs nobody to hear the answer.
+            Phase::Ending(deadline) => self.table.all_closed() || deadline <= Instant::now(),
             Phase::Serving | Phase::Draining => false,
         }
     }

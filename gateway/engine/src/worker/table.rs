@@ -30,8 +30,8 @@ impl<P> Table<P> {
         self.count
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+    pub(super) fn all_closed(&self) -> bool {
+        self.slots.iter().flatten().all(|connection| connection.quic.is_closed())
     }
 
     pub(super) fn slots(&self) -> std::ops::Range<u32> {
