@@ -1,8 +1,8 @@
 //! What all sessions share: who may enter, the hub, the counters, and the list of those present.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use suara_proto::CloseCode;
 use suara_proto::message::ServerMessage;
@@ -30,6 +30,7 @@ pub struct Core {
     /// Sessions that may be there at a time.
     pub max_sessions: usize,
     dismissed: CancellationToken,
+    draining: OnceLock<Instant>,
     present: Mutex<HashMap<SessionId, (Outbox, Scope)>>,
 }
 
@@ -45,7 +46,8 @@ impl Core {
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
-        Self { auth, hub, metrics, clock, tasks, max_sessions, dismissed, present }
+        let draining = OnceLock::new();
+        Self { auth, hub, metrics, clock, tasks, max_sessions, dismissed, draining, present }
     }
 
     /// Whether another session may come.
@@ -61,11 +63,14 @@ impl Core {
         users + usize::try_from(self.metrics.attached.get()).unwrap_or(0)
     }
 
-    /// Tells everybody that the gateway will stop.
+    /// Tells everybody that the gateway will stop, those too who are about to come in.
     pub fn announce_drain(&self, deadline: Duration) {
-        let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-        for (outbox, _) in self.present().values() {
-            outbox.say(&ServerMessage::Draining { deadline_ms });
+        let present = self.present();
+        // What doesn't fit into the message is no deadline.
+        let deadline = deadline.min(Duration::from_millis(u32::MAX.into()));
+        let until = *self.draining.get_or_init(|| Instant::now() + deadline);
+        for (outbox, _) in present.values() {
+            outbox.say(&draining(until));
         }
     }
 
@@ -107,10 +112,18 @@ impl<'a> Present<'a> {
             return Err(Closing::overloaded());
         }
         port.outbox.say(welcome);
+        if let Some(until) = core.draining.get() {
+            port.outbox.say(&draining(*until));
+        }
         present.insert(port.id, (port.outbox.clone(), scope));
         core.metrics.sessions.inc();
         Ok(Self { core, id: port.id })
     }
+}
+
+fn draining(until: Instant) -> ServerMessage<'static> {
+    let left = until.saturating_duration_since(Instant::now()).as_millis();
+    ServerMessage::Draining { deadline_ms: u32::try_from(left).unwrap_or(u32::MAX) }
 }
 
 impl Drop for Present<'_> {

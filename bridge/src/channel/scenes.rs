@@ -100,7 +100,7 @@ impl Scene {
     fn enter(&mut self, number: u32, format: Format, spelling: Value) -> Sid {
         let sid = Sid::new();
         let handshake = axum::http::Request::new(()).into_parts().0;
-        let hold = self.lines.hold(sid, &handshake, true);
+        let hold = self.lines.hold(sid, &handshake, || false);
         let line = Arc::clone(hold.line());
         self.holds.push(hold);
         let enter = Enter {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::pending::{Asked, Reply};
 use super::state::{Place, State};
-use super::{AttachError, Attached, JoinError, Notice};
+use super::{AttachError, JoinError, Notice};
 use crate::channel::{Channel, Enter, Input};
 use crate::trunk::{Joined, Who};
 
@@ -24,7 +24,7 @@ impl State {
         let Some(entry) = self.members.get_mut(&member) else { return };
         entry.who = Some(who.clone());
         match reply {
-            Reply::To(reply) if !reply.is_closed() => answer(reply, Ok(Attached { member, who })),
+            Reply::To(reply) if !reply.is_closed() => answer(reply, Ok((member, who))),
             // Its client went away while the gateway was asked.
             Reply::To(_) | Reply::TooLate => {
                 self.say(&ClientMessage::Detach { member });

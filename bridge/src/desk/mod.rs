@@ -72,11 +72,18 @@ pub(crate) enum Notice {
     Kicked,
 }
 
-/// A client who has logged in.
+/// A client who has logged in, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Attached {
     pub(crate) member: MemberRef,
     pub(crate) who: Who,
+    desk: Desk,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.desk.ask(Request::Detach { member: self.member });
+    }
 }
 
 #[derive(Debug)]
@@ -84,7 +91,7 @@ enum Request {
     Attach {
         token: Token,
         notices: mpsc::UnboundedSender<Notice>,
-        reply: oneshot::Sender<Result<Attached, AttachError>>,
+        reply: oneshot::Sender<Result<(MemberRef, Who), AttachError>>,
     },
     Detach {
         member: MemberRef,
@@ -128,12 +135,8 @@ impl Desk {
     ) -> Result<Attached, AttachError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Attach { token, notices, reply });
-        answer.await.unwrap_or(Err(AttachError::Unavailable))
-    }
-
-    /// The client is gone.
-    pub(crate) fn detach(&self, member: MemberRef) {
-        self.ask(Request::Detach { member });
+        let (member, who) = answer.await.unwrap_or(Err(AttachError::Unavailable))?;
+        Ok(Attached { member, who, desk: self.clone() })
     }
 
     /// Brings a member into a channel.

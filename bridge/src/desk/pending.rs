@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use suara_proto::{MemberRef, RequestId};
 use tokio::sync::oneshot;
 
-use super::{AttachError, Attached, JoinError};
+use super::{AttachError, JoinError};
 use crate::channel::{Channel, Listener};
+use crate::trunk::Who;
 
 /// The gateway answers at once; what it has to ask elsewhere takes longer, but nobody waits longer to talk.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,7 +20,7 @@ const FIRST_FOREIGN: u32 = 1 << 31;
 /// asker was told that it took too long.
 #[derive(Debug)]
 pub(super) enum Asked {
-    Attach { member: MemberRef, reply: Reply<Result<Attached, AttachError>> },
+    Attach { member: MemberRef, reply: Reply<Result<(MemberRef, Who), AttachError>> },
     Join { member: MemberRef, channel: String, listener: Listener, reply: Reply<Result<Channel, JoinError>> },
 }
 

@@ -51,7 +51,7 @@ impl Scene {
         self.state.event(self.now, event);
     }
 
-    fn attach(&mut self) -> (Answer<Attached, AttachError>, mpsc::UnboundedReceiver<Notice>) {
+    fn attach(&mut self) -> (Answer<(MemberRef, Who), AttachError>, mpsc::UnboundedReceiver<Notice>) {
         let ((notices, noticed), (reply, answer)) = (mpsc::unbounded_channel(), oneshot::channel());
         self.state.request(self.now, Request::Attach { token: Token::new("secret"), notices, reply });
         (answer, noticed)
@@ -69,7 +69,7 @@ impl Scene {
         let (mut answer, notices) = self.attach();
         let (request, _) = self.said("attach");
         self.event(TrunkEvent::Attached { request, who: who() });
-        (answer.try_recv().unwrap().unwrap().member, notices)
+        (answer.try_recv().unwrap().unwrap().0, notices)
     }
 
     fn join(&mut self, member: MemberRef) -> Answer<Channel, JoinError> {
@@ -77,7 +77,7 @@ impl Scene {
         let lines = Lines::default();
         let handshake = axum::http::Request::new(()).into_parts().0;
         let sid = Sid::new();
-        let line = Arc::clone(lines.hold(sid, &handshake, true).line());
+        let line = Arc::clone(lines.hold(sid, &handshake, || false).line());
         let format = Format::Pcm16(Rate::new(16_000).unwrap());
         let listener = Listener { seat: Seat { space: "/", sid }, line, format, spelling: json!("gate") };
         self.state.request(self.now, Request::Join { member, channel: "gate".to_owned(), listener, reply });

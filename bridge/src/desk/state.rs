@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::{RETURN_RETRY, answer};
 use super::pending::{Asked, Pending, Reply};
-use super::{AttachError, Attached, JoinError, Notice, Request, Routes, Token};
+use super::{AttachError, JoinError, Notice, Request, Routes, Token};
 use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::metrics::Metrics;
 use crate::trunk::{Link, TrunkEvent, Who};
@@ -172,7 +172,7 @@ impl State {
         now: Instant,
         token: Token,
         notices: mpsc::UnboundedSender<Notice>,
-        reply: oneshot::Sender<Result<Attached, AttachError>>,
+        reply: oneshot::Sender<Result<(MemberRef, Who), AttachError>>,
     ) {
         if self.link.is_none() {
             answer(reply, Err(AttachError::Unavailable));

@@ -3,7 +3,8 @@
 //! A WebSocket client has one connection, and that one tells whether it is stalled. A polling client has a new request
 //! for each batch; what can be known of it is since when no poll of its waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,24 @@ const STALL_LIMIT: Duration = Duration::from_millis(120);
 /// own work lie between two polls: less would cut voice to phones on slow roads, more would bring them older voice.
 const POLL_LIMIT: Duration = Duration::from_millis(1000);
 
+/// An upgrade may come before its client has logged in, and is remembered for so long: the library's own limit.
+const UPGRADE_MEMORY: Duration = Duration::from_secs(15);
+
+/// Upgrades that are remembered at a time. Anybody can ask for one, with an invented session.
+const MAX_UPGRADES: usize = 4096;
+
 /// The road to one client.
-#[derive(Debug)]
-pub(crate) struct Line(Mutex<Road>);
+pub(crate) struct Line {
+    road: Mutex<Road>,
+    /// Whether the client is on a WebSocket by now.
+    upgraded: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Line").field(&*self.road()).finish()
+    }
+}
 
 #[derive(Debug)]
 enum Road {
@@ -38,13 +54,22 @@ enum Road {
 
 impl Line {
     fn road(&self) -> std::sync::MutexGuard<'_, Road> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.road.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether voice for this client would come too late.
     pub(crate) fn is_late(&self, now: Instant) -> bool {
-        match &*self.road() {
-            Road::Polling { since } => since.is_some_and(|at| now.saturating_duration_since(at) > POLL_LIMIT),
+        let mut road = self.road();
+        match &*road {
+            Road::Polling { since } => {
+                let late = since.is_some_and(|at| now.saturating_duration_since(at) > POLL_LIMIT);
+                if late && (self.upgraded)() {
+                    // Its upgrade was forgotten: there is no handle, but no poll to wait for either.
+                    *road = Road::WebSocket(None);
+                    return false;
+                }
+                late
+            }
             Road::WebSocket(stall) => {
                 stall.as_ref().and_then(|stall| stall.stalled_for(now)).is_some_and(|age| age > STALL_LIMIT)
             }
@@ -65,7 +90,14 @@ impl Line {
 
 /// The roads to all clients that are logged in, by Engine.IO session.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<HashMap<Sid, Entry>>>);
+pub(crate) struct Lines(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<Sid, Entry>,
+    /// Upgrades of sessions that haven't logged in yet, oldest first.
+    upgrades: VecDeque<(Instant, Sid, StallHandle)>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -90,44 +122,75 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut lines = self.lines.lock();
-        if let Some(entry) = lines.get_mut(&self.sid) {
+        let entries = &mut self.lines.lock().entries;
+        if let Some(entry) = entries.get_mut(&self.sid) {
             entry.holds -= 1;
             if entry.holds == 0 {
-                lines.remove(&self.sid);
+                entries.remove(&self.sid);
             }
         }
     }
 }
 
 impl Lines {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Sid, Entry>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The line of a client that logs in; `handshake` is its first request, `polling` whether it polls at this moment.
-    pub(crate) fn hold(&self, sid: Sid, handshake: &axum::http::request::Parts, polling: bool) -> Hold {
-        let mut lines = self.lock();
-        let entry = lines.entry(sid).or_insert_with(|| {
-            let road = if polling {
-                Road::Polling { since: Some(Instant::now()) }
+    /// The line of a client that logs in; `handshake` is its first request, and `upgraded` tells whether it is on a
+    /// WebSocket, now and later.
+    pub(crate) fn hold(
+        &self,
+        sid: Sid,
+        handshake: &axum::http::request::Parts,
+        upgraded: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Hold {
+        let mut table = self.lock();
+        let Table { entries, upgrades } = &mut *table;
+        let entry = entries.entry(sid).or_insert_with(|| {
+            let upgrade =
+                upgrades.iter().position(|(_, of, _)| *of == sid).and_then(|at| upgrades.remove(at));
+            let road = if let Some((_, _, stall)) = upgrade {
+                Road::websocket(Some(stall))
+            } else if !is_polling(handshake) {
+                Road::websocket(
+                    handshake.extensions.get::<ConnectInfo<Peer>>().map(|info| info.0.stall.clone()),
+                )
             } else {
-                Road::websocket(handshake.extensions.get::<ConnectInfo<Peer>>())
+                Road::Polling { since: Some(Instant::now()) }
             };
-            Entry { line: Arc::new(Line(Mutex::new(road))), holds: 0 }
+            let line = Line { road: Mutex::new(road), upgraded: Box::new(upgraded) };
+            Entry { line: Arc::new(line), holds: 0 }
         });
         entry.holds += 1;
         Hold { lines: self.clone(), sid, line: Arc::clone(&entry.line) }
     }
 
     fn get(&self, sid: Sid) -> Option<Arc<Line>> {
-        self.lock().get(&sid).map(|entry| Arc::clone(&entry.line))
+        self.lock().entries.get(&sid).map(|entry| Arc::clone(&entry.line))
+    }
+
+    /// A client moves to the WebSocket on this connection.
+    fn upgrade(&self, now: Instant, sid: Sid, stall: Option<StallHandle>) {
+        if let Some(line) = self.get(sid) {
+            *line.road() = Road::websocket(stall);
+        } else if let Some(stall) = stall {
+            let upgrades = &mut self.lock().upgrades;
+            let is_old = |at: Instant| now.saturating_duration_since(at) > UPGRADE_MEMORY;
+            while upgrades.front().is_some_and(|(at, ..)| is_old(*at)) || upgrades.len() >= MAX_UPGRADES {
+                upgrades.pop_front();
+            }
+            upgrades.push_back((now, sid, stall));
+        }
     }
 }
 
+fn is_polling(handshake: &axum::http::request::Parts) -> bool {
+    !handshake.headers.contains_key(header::UPGRADE)
+}
+
 impl Road {
-    fn websocket(peer: Option<&ConnectInfo<Peer>>) -> Self {
-        let stall = peer.map(|ConnectInfo(peer)| peer.stall.clone());
+    fn websocket(stall: Option<StallHandle>) -> Self {
         if let Some(stall) = &stall {
             stall.carry_voice();
         }
@@ -137,17 +200,18 @@ impl Road {
 
 /// Notes by which connection a client's requests come, and when its polls begin and end.
 pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request, next: Next) -> Response {
-    let Some(line) = sid_of(&request).and_then(|sid| lines.get(sid)) else { return next.run(request).await };
-    if matches!(*line.road(), Road::Severed) {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
+    let Some(sid) = sid_of(&request) else { return next.run(request).await };
     if request.headers().contains_key(header::UPGRADE) {
-        let peer = request.extensions().get::<ConnectInfo<Peer>>().cloned();
+        let stall = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.stall.clone());
         let response = next.run(request).await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            *line.road() = Road::websocket(peer.as_ref());
+            lines.upgrade(Instant::now(), sid, stall);
         }
         return response;
+    }
+    let Some(line) = lines.get(sid) else { return next.run(request).await };
+    if matches!(*line.road(), Road::Severed) {
+        return StatusCode::BAD_REQUEST.into_response();
     }
     if request.method() != Method::GET {
         return next.run(request).await;
@@ -191,7 +255,7 @@ mod tests {
     #[test]
     fn voice_for_a_client_that_stopped_polling_is_late() {
         let lines = Lines::default();
-        let hold = lines.hold(Sid::new(), &handshake(), true);
+        let hold = lines.hold(Sid::new(), &handshake(), || false);
         let now = Instant::now();
         assert!(!hold.line().is_late(now));
         assert!(hold.line().is_late(now + Duration::from_millis(1500)));
@@ -205,8 +269,8 @@ mod tests {
     fn a_line_is_forgotten_with_its_last_namespace() {
         let lines = Lines::default();
         let sid = Sid::new();
-        let first = lines.hold(sid, &handshake(), true);
-        let second = lines.hold(sid, &handshake(), true);
+        let first = lines.hold(sid, &handshake(), || false);
+        let second = lines.hold(sid, &handshake(), || false);
         assert!(Arc::ptr_eq(first.line(), second.line()));
         drop(first);
         assert!(lines.get(sid).is_some());
@@ -217,9 +281,36 @@ mod tests {
     #[test]
     fn a_severed_client_gets_no_more_voice() {
         let lines = Lines::default();
-        let hold = lines.hold(Sid::new(), &handshake(), false);
+        let hold = lines.hold(Sid::new(), &handshake(), || false);
         assert!(!hold.line().is_late(Instant::now()));
-        hold.line().sever();
+        assert!(hold.line().sever());
         assert!(hold.line().is_late(Instant::now()));
+    }
+
+    #[test]
+    fn an_upgrade_that_comes_before_the_log_in_counts() {
+        let (lines, sid, stall) = (Lines::default(), Sid::new(), StallHandle::default());
+        lines.upgrade(Instant::now(), sid, Some(stall));
+        let hold = lines.hold(sid, &handshake(), || true);
+        assert!(!hold.line().is_late(Instant::now() + Duration::from_secs(60)));
+        assert!(lines.lock().upgrades.is_empty());
+    }
+
+    #[test]
+    fn a_client_whose_upgrade_went_unseen_is_not_late_for_want_of_polls() {
+        let lines = Lines::default();
+        let hold = lines.hold(Sid::new(), &handshake(), || true);
+        assert!(!hold.line().is_late(Instant::now() + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn invented_upgrades_are_forgotten() {
+        let (lines, start) = (Lines::default(), Instant::now());
+        for _ in 0..2 * MAX_UPGRADES {
+            lines.upgrade(start, Sid::new(), Some(StallHandle::default()));
+        }
+        assert_eq!(lines.lock().upgrades.len(), MAX_UPGRADES);
+        lines.upgrade(start + Duration::from_secs(16), Sid::new(), Some(StallHandle::default()));
+        assert_eq!(lines.lock().upgrades.len(), 1);
     }
 }

@@ -5,9 +5,10 @@ use socketioxide::extract::SocketRef;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use super::engine3::Decided;
 use super::session::Session;
 use super::{Shared, inbox};
-use crate::desk::{AttachError, Token};
+use crate::desk::{AttachError, Attached, Notice, Token};
 
 /// A token's length in bytes at most: half of what a control message holds.
 const MAX_TOKEN: usize = 32 * 1024;
@@ -36,14 +37,36 @@ impl From<AttachError> for Refusal {
     }
 }
 
+/// A client that the gateway let in, and what will be said about it.
+pub(super) struct Admission {
+    pub(super) attached: Attached,
+    pub(super) notices: mpsc::UnboundedReceiver<Notice>,
+}
+
 pub(super) async fn log_in(
     shared: Shared,
     space: &'static str,
     socket: SocketRef,
     auth: Option<Auth>,
 ) -> Result<(), Refusal> {
-    let query = socket.req_parts().uri.query();
-    let Some(token) = token(auth, query) else {
+    let request = socket.req_parts();
+    let decided = request.extensions.get::<Decided>().and_then(Decided::take);
+    let admission = match decided {
+        Some(admission) => admission,
+        None => {
+            let token = auth.and_then(|auth| auth.token);
+            admit(&shared, token.or_else(|| token_in(request.uri.query()?))).await?
+        }
+    };
+    let inbox = inbox::register(&socket, &shared);
+    let session = Session::new(&shared, space, socket, admission.attached);
+    tokio::spawn(session.run(inbox, admission.notices));
+    Ok(())
+}
+
+/// Has the gateway verify a token.
+pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admission, Refusal> {
+    let Some(token) = token.and_then(|token| usable(&token)) else {
         shared.metrics.bad_input("token");
         return Err(Refusal::Token);
     };
@@ -52,20 +75,16 @@ pub(super) async fn log_in(
     let attached = shared.desk.attach(token, notify).await.inspect_err(|error| {
         tracing::debug!(%error, "a client was not let in");
     })?;
-    let inbox = inbox::register(&socket, &shared);
-    let session = Session::new(&shared, space, socket, attached);
-    tokio::spawn(session.run(inbox, notices));
-    Ok(())
+    Ok(Admission { attached, notices })
 }
 
-/// The token of the `connect` packet, else the one of the query, for clients that can send no such packet.
-fn token(auth: Option<Auth>, query: Option<&str>) -> Option<Token> {
-    let token = auth.and_then(|auth| auth.token).or_else(|| token_in(query?))?;
+fn usable(token: &str) -> Option<Token> {
     let token = token.trim();
     (!token.is_empty() && token.len() <= MAX_TOKEN).then(|| Token::new(token))
 }
 
-fn token_in(query: &str) -> Option<String> {
+/// The token in the query, for clients that can send none with their `connect`.
+pub(super) fn token_in(query: &str) -> Option<String> {
     let url = reqwest::Url::parse(&format!("http://query/?{query}")).ok()?;
     url.query_pairs().find(|(key, _)| key == "token").map(|(_, token)| token.into_owned())
 }
@@ -75,14 +94,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_of_the_connect_packet_comes_before_that_of_the_query() {
-        let auth = |token: &str| Some(Auth { token: Some(token.to_owned()) });
-        assert!(token(auth("a"), Some("token=b")).is_some());
+    fn a_token_is_found_in_the_query() {
         assert_eq!(token_in("EIO=3&transport=websocket&token=a%2Bb"), Some("a+b".to_owned()));
-        assert!(token(None, Some("EIO=3&token=b")).is_some());
-        assert!(token(Some(Auth { token: None }), Some("EIO=4")).is_none());
-        assert!(token(auth("  "), None).is_none());
-        assert!(token(auth(&"x".repeat(MAX_TOKEN + 1)), None).is_none());
+        assert_eq!(token_in("EIO=3"), None);
+    }
+
+    #[test]
+    fn no_token_and_a_monstrous_one_ask_nobody() {
+        assert!(usable("  ").is_none());
+        assert!(usable(&"x".repeat(MAX_TOKEN + 1)).is_none());
+        assert!(usable(&"x".repeat(MAX_TOKEN)).is_some());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A client logs in with its token, which the gateway verifies; from then on a session task takes its events in order.
 //! Knows sockets and their events, and the desk and the channels by what can be asked of them; no codec, no floor rule.
 
+mod engine3;
 mod inbox;
 mod log_in;
 mod outlet;
@@ -119,6 +120,7 @@ impl Server {
             .route("/socket.io/", any(StatusCode::NOT_FOUND))
             .route("/socket.io", any(StatusCode::NOT_FOUND))
             .layer(self.layer)
+            .layer(from_fn_with_state(shared.clone(), engine3::decide))
             .layer(from_fn_with_state(MAX_MESSAGE, mend_line_breaks))
             .layer(from_fn_with_state(shared.lines.clone(), watch_requests))
             .layer(from_fn_with_state(drain.clone(), turn_away))

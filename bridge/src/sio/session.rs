@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use socketioxide::TransportType;
 use socketioxide::extract::{AckSender, SocketRef};
 use suara_proto::LeaveReason;
 use tokio::sync::mpsc;
@@ -46,15 +47,15 @@ pub(super) struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.shared.desk.detach(self.attached.member);
         self.shared.metrics.socket_closed();
     }
 }
 
 impl Session {
     pub(super) fn new(shared: &Shared, space: &'static str, socket: SocketRef, attached: Attached) -> Self {
-        let polling = socket.transport_type() == socketioxide::TransportType::Polling;
-        let hold = shared.lines.hold(socket.id, socket.req_parts(), polling);
+        let asked = socket.clone();
+        let upgraded = move || asked.transport_type() == TransportType::Websocket;
+        let hold = shared.lines.hold(socket.id, socket.req_parts(), upgraded);
         socket.join(own_room(socket.id));
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
