@@ -1,0 +1,7 @@
+//! The engine over real sockets.
+
+mod kit;
+mod paths;
+mod resilience;
+mod sessions;
+mod streams;
