@@ -37,13 +37,22 @@ pub(crate) struct VoiceControl {
     reacted: Option<Instant>,
     /// The round trip that the last ACK showed, above the path's shortest.
     queueing: Duration,
-    /// Bytes acknowledged since the window last grew.
+    /// Bytes acknowledged since the window last grew, while it was used.
     acknowledged: u64,
+    /// Bytes acknowledged by the ACK that is being read.
+    batch: u64,
 }
 
 impl Default for VoiceControl {
     fn default() -> Self {
-        Self { window: INITIAL, mtu: 1200, reacted: None, queueing: Duration::ZERO, acknowledged: 0 }
+        Self {
+            window: INITIAL,
+            mtu: 1200,
+            reacted: None,
+            queueing: Duration::ZERO,
+            acknowledged: 0,
+            batch: 0,
+        }
     }
 }
 
@@ -57,13 +66,14 @@ impl VoiceControl {
         }
     }
 
-    fn grow(&mut self, bytes: u64, app_limited: bool) {
-        // A window that isn't used says nothing about what the path would take.
-        if app_limited && self.window >= INITIAL {
+    /// Grows by a quarter for each window that was acknowledged while at least half of it was in use: one that isn't used
+    /// says nothing about what the path would take.
+    fn grow(&mut self, acknowledged: u64, in_flight_before: u64) {
+        if self.queueing >= LOW_DELAY || in_flight_before < self.window / 2 {
             return;
         }
-        self.acknowledged += bytes;
-        if self.acknowledged >= self.window / 2 {
+        self.acknowledged += acknowledged;
+        if self.acknowledged >= self.window {
             self.acknowledged = 0;
             self.window = (self.window + self.window / 4).min(CEILING);
         }
@@ -77,14 +87,18 @@ impl ControllerFactory for VoiceControl {
 }
 
 impl Controller for VoiceControl {
-    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, app_limited: bool, rtt: &RttEstimator) {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _app_limited: bool, rtt: &RttEstimator) {
+        self.batch += bytes;
         // The smoothed round trip: one late ACK of a sleeping phone is no queue.
         self.queueing = rtt.get().saturating_sub(rtt.min());
         if self.queueing > HIGH_DELAY {
             self.shrink(now, sent, (self.window * 3 / 4).max(DELAY_FLOOR));
-        } else if self.queueing < LOW_DELAY {
-            self.grow(bytes, app_limited);
         }
+    }
+
+    fn on_end_acks(&mut self, _now: Instant, in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
+        let acknowledged = std::mem::take(&mut self.batch);
+        self.grow(acknowledged, in_flight + acknowledged);
     }
 
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, _lost_bytes: u64) {
@@ -146,11 +160,11 @@ mod tests {
     fn an_idle_window_does_not_grow() {
         let mut control = VoiceControl::default();
         for _ in 0..1000 {
-            control.grow(140, true);
+            control.grow(140, 280);
         }
         assert_eq!(control.window, INITIAL);
         for _ in 0..1000 {
-            control.grow(1200, false);
+            control.grow(1200, CEILING);
         }
         assert_eq!(control.window, CEILING);
     }

@@ -34,9 +34,10 @@ const QUARTER_STREAM_ID: usize = 8;
 const RECEIVED_DATAGRAMS: usize = 16 * 1024;
 /// Before a path's round trip is known.
 const INITIAL_RTT: Duration = Duration::from_millis(150);
-/// Packets that a peer may leave without an ACK (draft-ietf-quic-ack-frequency); quinn-proto lets the delay be no
-/// longer than the path's round trip or 25 ms.
+/// What is asked of peers that know the extension (draft-ietf-quic-ack-frequency): no ACK for this many packets, nor for
+/// this long. quinn-proto lets the delay be no longer than the path's round trip or 25 ms.
 const ACK_ELICITING_THRESHOLD: u32 = 10;
+const MAX_ACK_DELAY: Duration = Duration::from_millis(100);
 /// Stateless resets are no more frequent, for each worker; a restart owes one to every client.
 const RESET_INTERVAL: Duration = Duration::from_micros(200);
 /// For each of the hits of two weeks there are some bits: with so many, a token is seldom refused for another's use.
@@ -94,7 +95,7 @@ pub(crate) fn server(config: &Config, shared: &Shared, worker: u8) -> Result<Ser
 fn transport(config: &Config, worker: u8) -> Result<TransportConfig, StartError> {
     let idle = config.idle_timeout.try_into().map_err(|_| StartError::Setting("the idle timeout"))?;
     let mut acks = AckFrequencyConfig::default();
-    acks.ack_eliciting_threshold(ACK_ELICITING_THRESHOLD.into());
+    acks.ack_eliciting_threshold(ACK_ELICITING_THRESHOLD.into()).max_ack_delay(Some(MAX_ACK_DELAY));
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(BIDIRECTIONAL_STREAMS.into())

@@ -41,9 +41,9 @@ impl VoiceQueue {
         }
     }
 
-    /// Takes the oldest frame and when it came.
-    pub(crate) fn pop(&mut self) -> Option<(Instant, Bytes)> {
-        self.frames.pop_front()
+    /// Takes the oldest frame, unless it has more bytes than `space`, and when it came.
+    pub(crate) fn pop_within(&mut self, space: usize) -> Option<(Instant, Bytes)> {
+        self.frames.pop_front_if(|(_, frame)| frame.len() <= space)
     }
 
     /// When the oldest frame gets too old.
@@ -65,9 +65,9 @@ mod tests {
             queue.push(start + Duration::from_millis(ms), Bytes::from(vec![ms as u8]), &mut tally);
         }
         queue.expire(start + MAX_AGE + Duration::from_millis(1), MAX_AGE, &mut tally);
-        assert_eq!(queue.pop().unwrap().1[..], [50]);
-        assert_eq!(queue.pop().unwrap().1[..], [100]);
-        assert!(queue.pop().is_none());
+        assert_eq!(queue.pop_within(10).unwrap().1[..], [50]);
+        assert_eq!(queue.pop_within(10).unwrap().1[..], [100]);
+        assert!(queue.pop_within(10).is_none());
         assert_eq!(tally.stale, 1);
     }
 
@@ -77,7 +77,7 @@ mod tests {
         for byte in 0..=MAX_FRAMES as u8 {
             queue.push(now, Bytes::from(vec![byte]), &mut tally);
         }
-        assert_eq!(queue.pop().unwrap().1[..], [1]);
+        assert_eq!(queue.pop_within(10).unwrap().1[..], [1]);
         assert_eq!(tally.overflow, 1);
     }
 }

@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes};
 use quinn_proto::{ConnectionError, ConnectionEvent, Dir, Endpoint, Event, StreamEvent, StreamId};
 use web_transport_proto::VarInt;
 
-use super::Inbox;
 use super::streams::Role;
+use super::{Bounds, Inbox};
 use crate::application::{Application, Fanout, Peer};
 use crate::breaker::{Breaker, Report};
 use crate::h3::{Closing, Violation, close_session, code, settings};
@@ -27,6 +27,10 @@ pub(super) struct Connection<P> {
     pub(super) handle: Handle,
     /// Among those that have something to do.
     pub(super) marked: bool,
+    /// Has got something small, and is looked at when it has something to do, or a little later.
+    pub(super) resting: bool,
+    /// Small packets that are looked at at once, since they may let waiting stream data go.
+    pub(super) alert: u8,
     /// The address, by number, that its packets come to and are sent from.
     pub(super) socket: u8,
     pub(super) quic: quinn_proto::Connection,
@@ -64,6 +68,8 @@ impl<P> Connection<P> {
             seat: handle.seat,
             handle,
             marked: false,
+            resting: false,
+            alert: 0,
             socket,
             quic,
             voice: VoiceQueue::default(),
@@ -93,6 +99,21 @@ impl<P> Connection<P> {
         if self.breaker.is_open() {
             self.breaker.heard(now, &report(&self.quic));
         }
+    }
+
+    /// Whether it can wait for a while after a small packet: nothing is about to be sent, to end or to recover.
+    pub(super) fn may_rest(&mut self, bounds: &Bounds) -> bool {
+        let calm = self.session.is_some() && !self.marked && !self.breaker.is_open() && self.voice.is_empty();
+        if self.alert > 0 {
+            self.alert -= 1;
+            return false;
+        }
+        calm && self.sends_at_once(bounds)
+    }
+
+    /// Whether QUIC has nothing more after a packet that had room for more.
+    pub(super) fn has_sent_all(&mut self, bounds: &Bounds) -> bool {
+        self.established && self.voice.is_empty() && self.sends_at_once(bounds)
     }
 
     /// Lets QUIC's connection and endpoint talk to each other.

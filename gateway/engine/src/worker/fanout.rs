@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use quinn_proto::SendDatagramError;
+use bytes::Bytes;
 
-use super::connection::Connection;
+use super::connection::{Connection, report};
 use super::{Bounds, Worker};
 use crate::application::Application;
 use crate::breaker::Passage;
@@ -24,6 +24,8 @@ impl<A: Application> Worker<A> {
                 self.deliver(now, &cast, seat, alone);
             }
         }
+        // What came up meanwhile has its turn next.
+        casts.append(&mut self.casts);
         self.casts = casts;
     }
 
@@ -46,8 +48,12 @@ impl<A: Application> Worker<A> {
         let Some(connection) = self.table.at(seat) else { return };
         let Some(quarter) = connection.quarter() else { return };
         connection.offer(now, cast.since, cast.frame.datagram(quarter), &self.bounds, &mut self.tally);
+        let rested = connection.resting;
         self.table.mark(seat.slot);
         if at_once {
+            if rested {
+                self.events(now, seat.slot);
+            }
             self.transmit(now, seat.slot);
         }
     }
@@ -55,14 +61,7 @@ impl<A: Application> Worker<A> {
 
 impl<P> Connection<P> {
     /// Sends a frame if the path takes it now; otherwise it waits, for as long as voice is worth something.
-    fn offer(
-        &mut self,
-        now: Instant,
-        since: Instant,
-        frame: bytes::Bytes,
-        bounds: &Bounds,
-        tally: &mut Tally,
-    ) {
+    fn offer(&mut self, now: Instant, since: Instant, frame: Bytes, bounds: &Bounds, tally: &mut Tally) {
         if self.voice.is_empty() && self.may_send(now, bounds) {
             self.hand_over(now, since, frame, tally);
         } else {
@@ -71,34 +70,38 @@ impl<P> Connection<P> {
         }
     }
 
-    /// Hands waiting frames to QUIC as long as it sends them at once.
+    /// Hands waiting frames to QUIC, as many as share a packet, if it sends them at once.
     pub(super) fn feed(&mut self, now: Instant, bounds: &Bounds, tally: &mut Tally) {
         if self.voice.is_empty() {
             return;
         }
         self.voice.expire(now, bounds.max_age, tally);
-        while self.may_send(now, bounds)
-            && let Some((since, frame)) = self.voice.pop()
-        {
+        if !self.may_send(now, bounds) {
+            return;
+        }
+        while let Some((since, frame)) = self.voice.pop_within(self.quic.datagrams().send_buffer_space()) {
             self.hand_over(now, since, frame, tally);
         }
     }
 
     /// Whether nothing waits inside QUIC and the path is alive.
     fn may_send(&mut self, now: Instant, bounds: &Bounds) -> bool {
-        let space = self.quic.datagrams().send_buffer_space();
-        if !transport::is_empty(bounds.send_buffer, space) {
+        if !self.sends_at_once(bounds) {
             return false;
         }
         let quic = &self.quic;
-        self.breaker.frame(now, || super::connection::report(quic)) == Passage::Open
+        self.breaker.frame(now, || report(quic)) == Passage::Open
     }
 
-    fn hand_over(&mut self, now: Instant, since: Instant, frame: bytes::Bytes, tally: &mut Tally) {
+    /// Whether no datagram waits inside QUIC.
+    pub(super) fn sends_at_once(&mut self, bounds: &Bounds) -> bool {
+        transport::is_empty(bounds.send_buffer, self.quic.datagrams().send_buffer_space())
+    }
+
+    fn hand_over(&mut self, now: Instant, since: Instant, frame: Bytes, tally: &mut Tally) {
         let bytes = frame.len();
         match self.quic.datagrams().send(frame, false) {
             Ok(()) => tally.sent(bytes - 1, now.saturating_duration_since(since)),
-            Err(SendDatagramError::Blocked(_)) => tally.overflow += 1,
             // A client that takes no datagrams, or none so large.
             Err(_) => tally.overflow += 1,
         }

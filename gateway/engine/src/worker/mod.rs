@@ -132,7 +132,7 @@ impl<A: Application> Worker<A> {
             Phase::Ending(deadline) => Some(deadline),
             Phase::Serving | Phase::Draining => None,
         };
-        let next = [self.table.timers.next(), ending].into_iter().flatten().min()?;
+        let next = [self.table.next_deadline(), ending].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -191,6 +191,7 @@ impl<A: Application> Worker<A> {
 
     /// Does what is due.
     fn expire(&mut self, now: Instant) {
+        self.table.end_rest(now);
         while let Some(slot) = self.table.timers.pop(now) {
             let slot = slot as u32;
             if let Some(connection) = self.table.get(slot) {

@@ -79,6 +79,7 @@ impl<P> Connection<P> {
     /// Writes what the task has put in line, as far as QUIC takes it.
     pub(super) fn write(&mut self, id: StreamId) {
         let Some(pipe) = self.pipe(id) else { return };
+        self.alert = u8::MAX;
         loop {
             let mut chunk = match pipe.to_send() {
                 ToSend::Chunk(chunk) => chunk,

@@ -1,10 +1,16 @@
 //! A worker's connections, and which of them have something to do.
 
+use std::time::{Duration, Instant};
+
 use quinn_proto::ConnectionHandle;
 
 use super::connection::Connection;
 use super::timers::Timers;
 use crate::voice::Seat;
+
+/// How long a connection rests at most: as long as QUIC lets an ACK wait (RFC 9000, section 18.2, `max_ack_delay`), and
+/// longer than from one frame of voice to the next.
+const REST: Duration = Duration::from_millis(25);
 
 /// Connections by slot.
 pub(super) struct Table<P> {
@@ -15,13 +21,24 @@ pub(super) struct Table<P> {
     pub(super) handshaking: usize,
     /// Connections that have something to do, each once.
     pub(super) marked: Vec<u32>,
+    /// Connections that rest, and until when.
+    resting: Vec<u32>,
+    rest_until: Option<Instant>,
     pub(super) timers: Timers,
 }
 
 impl<P> Default for Table<P> {
     fn default() -> Self {
-        let (marked, timers) = (Vec::new(), Timers::default());
-        Self { slots: Vec::new(), count: 0, generation: 0, handshaking: 0, marked, timers }
+        Self {
+            slots: Vec::new(),
+            count: 0,
+            generation: 0,
+            handshaking: 0,
+            marked: Vec::new(),
+            resting: Vec::new(),
+            rest_until: None,
+            timers: Timers::default(),
+        }
     }
 }
 
@@ -73,6 +90,36 @@ impl<P> Table<P> {
         if !std::mem::replace(&mut connection.marked, true) {
             self.marked.push(slot);
         }
+    }
+
+    /// It has something that can wait for a little.
+    pub(super) fn rest(&mut self, now: Instant, slot: u32) {
+        let Some(connection) = self.slots.get_mut(slot as usize).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        if !std::mem::replace(&mut connection.resting, true) {
+            self.resting.push(slot);
+            self.rest_until.get_or_insert(now + REST);
+        }
+    }
+
+    /// Marks those that have rested long enough.
+    pub(super) fn end_rest(&mut self, now: Instant) {
+        if self.rest_until.is_none_or(|until| until > now) {
+            return;
+        }
+        self.rest_until = None;
+        for slot in std::mem::take(&mut self.resting) {
+            // Most have had something to do meanwhile.
+            if self.get(slot).is_some_and(|connection| connection.resting) {
+                self.mark(slot);
+            }
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.timers.next(), self.rest_until].into_iter().flatten().min()
     }
 
     pub(super) fn remove(&mut self, slot: u32) {

@@ -117,9 +117,9 @@ async fn a_bottleneck_that_is_too_narrow_makes_voice_thin_but_not_old() {
     let bottleneck = Path { rate: Some(200_000), ..path(25) };
     let (heard, sent) = conversation(6, 8, bottleneck, async |_| {}).await;
 
-    // 6 talkers are about 350 kbit/s: more than half can pass, and what does is no older than the queue here, the
-    // bottleneck's and the path together.
-    assert!(heard.frames.len() as u64 >= sent * 40 / 100, "{} of {sent}", heard.frames.len());
+    // 6 talkers are about 400 kbit/s: half can pass at most. What does is no older than the queue here, the bottleneck's
+    // and the path together.
+    assert!(heard.frames.len() as u64 >= sent * 35 / 100, "{} of {sent}", heard.frames.len());
     let mut ages: Vec<_> = heard.between(2.0, 8.0).collect();
     ages.sort_unstable();
     let most = ages[ages.len() * 95 / 100];
