@@ -234,8 +234,12 @@ impl State {
             }
             FloorEvent::Taken(talking) => {
                 let known = self.talking.as_ref().map(|known| known.grant);
-                if known.is_none_or(|known| talking.grant > known) {
+                let grant = talking.grant;
+                if known.is_none_or(|known| grant > known) {
                     self.audience.announce("floor_taken", &taken(&talking));
+                    for member in self.busy.clone() {
+                        self.press(now, member, |press, _| press.floor_taken(grant));
+                    }
                 }
                 if known.is_none_or(|known| talking.grant >= known) {
                     self.talking = Some(talking);

@@ -86,7 +86,8 @@ enum State {
     Idle,
     /// Asked; the answer isn't there yet.
     Asking { request: RequestId, retry_at: Instant, held: Held },
-    /// Denied while the client keeps on: asks again.
+    /// Denied while the client keeps on: the first chunk from then on asks again. A chunk, and not the moment itself,
+    /// for one who stopped talking meanwhile isn't known to have yet.
     Waiting { retry_at: Instant, held: Held },
     /// Has the floor.
     Talking { grant: Grant },
@@ -120,9 +121,17 @@ impl Press {
                 held.push(now, chunk);
                 self.ask(now, request, held, &mut acts);
             }
-            State::Asking { held, .. } | State::Waiting { held, .. } => {
+            State::Asking { held, .. } => {
                 let gone = held.push(now, chunk);
                 drop_some(DropReason::NoFloor, gone, &mut acts);
+            }
+            State::Waiting { retry_at, held } => {
+                let gone = held.push(now, chunk);
+                drop_some(DropReason::NoFloor, gone, &mut acts);
+                if *retry_at <= now {
+                    let held = std::mem::take(held);
+                    self.ask(now, request, held, &mut acts);
+                }
             }
             State::Talking { .. } => acts.push(Act::Voice(chunk)),
             State::Blocked => acts.push(Act::Drop(DropReason::Blocked, 1)),
@@ -185,6 +194,10 @@ impl Press {
         if !std::mem::replace(&mut self.told_denied, true) {
             acts.push(Act::Denied(cause));
         }
+        if self.last_chunk.is_none() {
+            // Asked in so many words and told so; nothing is said that would wait.
+            self.over();
+        }
         acts
     }
 
@@ -198,18 +211,23 @@ impl Press {
         }
     }
 
-    /// The floor went idle: whoever waits for it asks again.
+    /// The floor went idle: whoever waits for it may ask again.
     pub(super) fn floor_idle(&mut self, now: Instant, grant: Grant, request: RequestId) -> Vec<Act> {
-        let mut acts = self.tick(now, request);
+        let acts = self.tick(now, request);
         match &mut self.state {
-            State::Waiting { held, .. } => {
-                let held = std::mem::take(held);
-                self.ask(now, request, held, &mut acts);
-            }
+            State::Waiting { retry_at, .. } => *retry_at = now,
             State::Talking { grant: held } if *held == grant => self.over(),
             State::Idle | State::Asking { .. } | State::Talking { .. } | State::Blocked => {}
         }
         acts
+    }
+
+    /// Somebody was granted the floor: a grant before that one is over.
+    pub(super) fn floor_taken(&mut self, newer: Grant) -> Vec<Act> {
+        if matches!(self.state, State::Talking { grant } if grant < newer) {
+            self.over();
+        }
+        Vec::new()
     }
 
     /// The gateway is out of reach: whatever was under way is lost, and the next chunk begins anew.
@@ -229,7 +247,7 @@ impl Press {
             return self.release();
         }
         let mut acts = Vec::new();
-        if let State::Waiting { retry_at, held } | State::Asking { retry_at, held, .. } = &mut self.state
+        if let State::Asking { retry_at, held, .. } = &mut self.state
             && *retry_at <= now
         {
             let held = std::mem::take(held);
@@ -243,10 +261,8 @@ impl Press {
         let silence = self.last_chunk.map(|at| at + SILENCE);
         match &self.state {
             State::Idle => None,
-            State::Waiting { retry_at, .. } | State::Asking { retry_at, .. } => {
-                Some(silence.map_or(*retry_at, |at| at.min(*retry_at)))
-            }
-            State::Talking { .. } | State::Blocked => silence,
+            State::Asking { retry_at, .. } => Some(silence.map_or(*retry_at, |at| at.min(*retry_at))),
+            State::Waiting { .. } | State::Talking { .. } | State::Blocked => silence,
         }
     }
 

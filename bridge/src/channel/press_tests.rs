@@ -137,12 +137,31 @@ fn a_denial_is_told_once_and_the_floor_is_asked_for_again_when_it_is_idle() {
     assert_eq!(scene.press.denied(scene.now, request, busy), [Act::Denied(busy)]);
     scene.at(200).chunk(2);
     scene.at(400).chunk(3);
-    let again = Scene::asked(&scene.at(410).idle(G1));
+    assert_eq!(scene.at(410).idle(G1), []);
+    let again = Scene::asked(&scene.at(420).chunk(4));
     assert_eq!(scene.press.denied(scene.now, again, busy), [], "told already");
-    scene.at(600).chunk(4);
-    let third = Scene::asked(&scene.at(610).idle(G2));
+    assert_eq!(scene.at(600).idle(G2), []);
+    let third = Scene::asked(&scene.at(610).chunk(5));
     let acts = scene.press.granted(third, Grant(9), 30_000);
-    assert_eq!(acts, [GRANTED, Act::Begin(Grant(9)), voice(3), voice(4)]);
+    assert_eq!(acts, [GRANTED, Act::Begin(Grant(9)), voice(3), voice(4), voice(5)]);
+}
+
+#[test]
+fn one_who_stopped_just_before_the_floor_went_idle_does_not_take_it() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.denied(scene.now, request, DenyCause::AnotherHasPermission);
+    assert_eq!(scene.at(100).idle(G1), []);
+    assert_eq!(scene.at(600).tick(), [Act::Drop(DropReason::NoFloor, 1)]);
+}
+
+#[test]
+fn a_denied_request_in_so_many_words_is_over() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.press());
+    let busy = DenyCause::AnotherHasPermission;
+    assert_eq!(scene.press.denied(scene.now, request, busy), [Act::Denied(busy)]);
+    assert!(scene.press.is_idle());
 }
 
 #[test]
@@ -160,9 +179,9 @@ fn a_denial_for_want_of_resources_is_retried_after_a_second() {
     let request = Scene::asked(&scene.chunk(1));
     scene.press.denied(scene.now, request, DenyCause::NoResources);
     scene.at(500).chunk(2);
-    assert_eq!(scene.at(990).tick(), []);
-    assert_eq!(scene.press.deadline(), Some(scene.start + RETRY));
-    assert!(matches!(scene.at(1000).tick()[..], [Act::Request(_)]));
+    assert_eq!(scene.at(990).chunk(3), [Act::Drop(DropReason::NoFloor, 1)]);
+    assert_eq!(scene.press.deadline(), Some(scene.now + SILENCE));
+    assert!(matches!(scene.at(1000).chunk(4)[..], [Act::Request(_)]));
 }
 
 #[test]
@@ -259,4 +278,15 @@ fn a_request_without_an_answer_is_asked_again() {
     let second = Scene::asked(&scene.at(2000).tick());
     assert_eq!(scene.press.granted(first, G1, 30_000), [Act::Release(G1)], "the answer to the old one");
     assert_eq!(scene.press.granted(second, G2, 30_000), [GRANTED, Act::Begin(G2)]);
+}
+
+#[test]
+fn a_newer_grant_of_anothers_ends_this_one() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    scene.press.floor_taken(G1);
+    assert_eq!(scene.at(20).chunk(2), [voice(2)], "its own");
+    scene.press.floor_taken(G2);
+    assert!(matches!(scene.at(40).chunk(3)[..], [Act::Request(_)]));
 }

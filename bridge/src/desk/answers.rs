@@ -109,8 +109,12 @@ pub(super) fn answer<T>(reply: oneshot::Sender<T>, value: T) {
 
 fn attach_error(code: ErrorCode) -> AttachError {
     match code {
-        ErrorCode::Unauthenticated | ErrorCode::WrongUser | ErrorCode::Forbidden | ErrorCode::BadField => {
-            AttachError::Refused
+        ErrorCode::Unauthenticated | ErrorCode::WrongUser | ErrorCode::BadField => AttachError::Refused,
+        ErrorCode::Forbidden => {
+            tracing::warn!(
+                "the gateway doesn't take this bridge for one: its token has not the scope of a trunk"
+            );
+            AttachError::Unavailable
         }
         _ => AttachError::Unavailable,
     }

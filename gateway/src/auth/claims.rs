@@ -45,8 +45,11 @@ pub struct Claims {
 }
 
 /// What a token is for.
+///
+/// Read from a list of words, as OAuth has scopes (RFC 8693, section 4.2): other words in it, such as `openid`, mean
+/// nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", from = "String")]
 pub enum Scope {
     /// A person at a client.
     #[default]
@@ -57,6 +60,18 @@ pub enum Scope {
     Service,
     /// A bridge that brings members of its own.
     Trunk,
+}
+
+impl From<String> for Scope {
+    fn from(words: String) -> Self {
+        let known = words.split_whitespace().find_map(|word| match word {
+            "livechat" => Some(Self::Livechat),
+            "service" => Some(Self::Service),
+            "trunk" => Some(Self::Trunk),
+            _ => None,
+        });
+        known.unwrap_or_default()
+    }
 }
 
 /// Somebody whose token was verified.
@@ -103,5 +118,20 @@ impl Principal {
     pub fn seconds_left(&self, now: SystemTime) -> u64 {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.expires.saturating_sub(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_of_other_words_is_a_users() {
+        let scope = |text: &str| serde_json::from_str::<Scope>(text).unwrap();
+        assert_eq!(scope("\"user\""), Scope::User);
+        assert_eq!(scope("\"openid profile\""), Scope::User);
+        assert_eq!(scope("\"openid trunk\""), Scope::Trunk);
+        assert!(serde_json::from_str::<Scope>("7").is_err());
+        assert_eq!(serde_json::to_string(&Scope::Livechat).unwrap(), "\"livechat\"");
     }
 }

@@ -35,10 +35,12 @@ pub enum DropReason {
     Stale,
     /// Pushed out of a full queue.
     Overflow,
+    /// Larger than its listener's transport takes.
+    TooLarge,
 }
 
 impl DropReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Malformed,
         Self::NotJoined,
         Self::WrongTalker,
@@ -47,6 +49,7 @@ impl DropReason {
         Self::Rate,
         Self::Stale,
         Self::Overflow,
+        Self::TooLarge,
     ];
 
     const fn name(self) -> &'static str {
@@ -59,6 +62,7 @@ impl DropReason {
             Self::Rate => "rate",
             Self::Stale => "stale",
             Self::Overflow => "overflow",
+            Self::TooLarge => "too_large",
         }
     }
 }
@@ -120,6 +124,7 @@ impl VoiceMetrics {
         self.bytes_out.inc_by(tally.bytes);
         self.by_reason[DropReason::Stale as usize].inc_by(tally.stale);
         self.by_reason[DropReason::Overflow as usize].inc_by(tally.overflow);
+        self.by_reason[DropReason::TooLarge as usize].inc_by(tally.too_large);
         for &(age, count) in &tally.ages {
             self.queue_age.observe_many(age, count);
         }

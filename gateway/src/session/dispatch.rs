@@ -1,5 +1,7 @@
 //! What each message of a client leads to.
 
+use std::num::NonZeroU32;
+
 use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHANNELS_PER_MEMBER, MAX_MEMBERS_PER_TRUNK};
 use suara_proto::message::{ClientMessage, Right, ServerMessage};
 use suara_proto::text::is_plain;
@@ -10,6 +12,9 @@ use super::serve::Session;
 use super::verifying::Verified;
 use crate::auth::Scope;
 use crate::hub::{JoinRefused, Joining, RoomHandle};
+
+/// A roster can be ten thousand times as long as its request: it counts as so many messages more.
+const ROSTER_COST: NonZeroU32 = NonZeroU32::new(24).unwrap();
 
 impl Session<'_> {
     pub(super) async fn dispatch(&mut self, message: ClientMessage<'_>) {
@@ -43,6 +48,9 @@ impl Session<'_> {
                 }
             }
             ClientMessage::RosterRequest { channel } => match self.members.room(channel) {
+                Some(_) if !self.affords(ROSTER_COST) => {
+                    self.refuse(None, None, ErrorCode::RateLimited, "rosters are asked for too often");
+                }
                 Some(room) => room.clone().roster(self.port.id).await,
                 None => self.refuse(None, None, ErrorCode::NotJoined, "not in that channel"),
             },

@@ -1,10 +1,10 @@
 //! Who speaks through a session: a user's session is one member, a trunk's session any number.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 
+use super::channels::Channels;
 use crate::auth::Principal;
 use crate::hub::RoomHandle;
 use crate::voice::OnAir;
@@ -25,6 +25,7 @@ pub(super) struct Attached {
 #[derive(Default)]
 pub(super) struct Members {
     table: HashMap<Option<MemberRef>, Attached>,
+    channels: Channels,
     expiries: BTreeSet<(u64, Option<MemberRef>)>,
 }
 
@@ -55,17 +56,23 @@ impl Members {
     pub(super) fn remove(&mut self, member: Option<MemberRef>) -> Option<Attached> {
         let attached = self.table.remove(&member)?;
         self.expiries.remove(&(attached.principal.expires, member));
+        for seat in attached.seats.values() {
+            self.channels.leave(seat);
+        }
         Some(attached)
     }
 
     pub(super) fn sit(&mut self, member: Option<MemberRef>, seat: Seat) {
         if let Some(attached) = self.table.get_mut(&member) {
+            self.channels.enter(&seat);
             attached.seats.insert(seat.room.number, seat);
         }
     }
 
     pub(super) fn rise(&mut self, member: Option<MemberRef>, channel: ChannelNumber) -> Option<Seat> {
-        self.table.get_mut(&member)?.seats.remove(&channel)
+        let seat = self.table.get_mut(&member)?.seats.remove(&channel)?;
+        self.channels.leave(&seat);
+        Some(seat)
     }
 
     /// The earliest end of a token, in seconds since 1970.
@@ -78,26 +85,19 @@ impl Members {
         self.expiries.first().filter(|(expires, _)| *expires <= now).map(|(_, member)| *member)
     }
 
-    /// Any member's seat in a channel.
+    /// A channel that any member is in.
     pub(super) fn room(&self, channel: ChannelNumber) -> Option<&RoomHandle> {
-        self.table.values().find_map(|attached| attached.seats.get(&channel)).map(|seat| &seat.room)
+        self.channels.room(channel)
     }
 
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Attached> + '_ {
         self.expiries.clear();
+        self.channels = Channels::default();
         self.table.drain().map(|(_, attached)| attached)
     }
 
     /// The table that the voice path looks channels up in.
     pub(super) fn on_air(&self) -> HashMap<ChannelNumber, OnAir> {
-        let mut talkers: HashMap<ChannelNumber, (&RoomHandle, Vec<TalkerNumber>)> = HashMap::new();
-        for seat in self.table.values().flat_map(|attached| attached.seats.values()) {
-            talkers.entry(seat.room.number).or_insert((&seat.room, Vec::new())).1.push(seat.talker);
-        }
-        let on_air = talkers.into_iter().map(|(channel, (room, mut talkers))| {
-            talkers.sort_unstable();
-            (channel, OnAir { route: room.route.clone(), talkers: Arc::from(talkers) })
-        });
-        on_air.collect()
+        self.channels.on_air()
     }
 }

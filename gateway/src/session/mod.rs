@@ -3,6 +3,7 @@
 //! Knows messages, rights and rooms' handles; no transport. An edge opens a session with [`open`], pumps bytes between
 //! its transport and the [`EdgeEnd`] that it gets, and never looks inside.
 
+mod channels;
 mod dispatch;
 mod hello;
 mod members;

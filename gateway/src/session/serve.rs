@@ -134,6 +134,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Whether the rate allows for a message that costs as much as `others` more.
+    pub(super) fn affords(&self, others: std::num::NonZeroU32) -> bool {
+        matches!(self.rate.check_n(others), Ok(Ok(())))
+    }
+
     /// Answers with an error, and counts it.
     pub(super) fn refuse(
         &self,

@@ -17,7 +17,8 @@ async fn two(gateway: &TestGateway, channel: &str) -> (Client, Seat, Client, Sea
     let bob_seat = bob.join(channel).await;
     alice.sees_join("bob").await;
     bob.sees_join("bob").await;
-    (alice.so_far().await, bob.so_far().await);
+    alice.so_far().await;
+    bob.so_far().await;
     (alice, alice_seat, bob, bob_seat)
 }
 
@@ -111,7 +112,8 @@ async fn a_release_with_another_grant_is_wrong() {
     let gateway = TestGateway::start();
     let (mut alice, seat, mut bob, _) = two(&gateway, "lobby").await;
     let grant = alice.floor(seat.channel).await;
-    (alice.so_far().await, bob.hear("floor_taken").await);
+    alice.so_far().await;
+    bob.hear("floor_taken").await;
 
     bob.release(seat.channel, grant).await;
     alice.release(seat.channel, grant + 1).await;

@@ -6,6 +6,7 @@ mod kit;
 mod abuse;
 mod channels;
 mod checks;
+mod crowds;
 mod drain;
 mod floor;
 mod hello;

@@ -170,16 +170,10 @@ async fn a_member_that_is_missing_or_unknown_is_said_so() {
     trunk.say(json!({"type": "floor_request", "request": 5, "member": 0, "channel": channel + 1})).await;
     let error = trunk.next().await;
     assert_eq!((&error["code"], &error["member"]), (&json!("not_joined"), &json!(0)));
-    trunk.join_refused_twice().await;
-}
-
-impl Client {
-    async fn join_refused_twice(&mut self) {
-        let join = json!({"type": "join", "member": 0, "channel": "lobby"});
-        assert_eq!(self.refusal(join).await, "already_joined");
-        let join = json!({"type": "join", "member": 0, "channel": ""});
-        assert_eq!(self.refusal(join).await, "bad_field");
-    }
+    let join = json!({"type": "join", "member": 0, "channel": "lobby"});
+    assert_eq!(trunk.refusal(join).await, "already_joined");
+    let join = json!({"type": "join", "member": 0, "channel": ""});
+    assert_eq!(trunk.refusal(join).await, "bad_field");
 }
 
 #[tokio::test]

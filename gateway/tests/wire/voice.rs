@@ -248,6 +248,26 @@ async fn who_has_left_is_neither_heard_nor_spoken_to() {
     gateway.until("it is dropped", |gateway| gateway.dropped("not_joined") == 1.0).await;
 }
 
+#[tokio::test]
+async fn a_listener_that_takes_small_datagrams_only_hears_the_small_ones() {
+    let gateway = TestGateway::start();
+    let ([alice], [seat], grant) = talking(&gateway, "lobby").await;
+    let mut transport = QuicTransportConfig::default();
+    transport.datagram_receive_buffer_size(Some(300));
+    let endpoint = gateway.endpoint(transport);
+    let connecting = endpoint.connect(ConnectOptions::builder(gateway.url()).build());
+    let mut small = Client::open(soon("a session", connecting).await.unwrap()).await;
+    small.hello(&mint(&claims("small"))).await;
+    small.join("lobby").await;
+    let mut large = frame(seat, grant, 1);
+    large.resize(1000, 0);
+
+    alice.send_voice(&large);
+
+    comes_next(&alice, &small, &frame(seat, grant, 2)).await;
+    assert_eq!(gateway.dropped("too_large"), 1.0);
+}
+
 /// A listener whose machine hangs takes no packets: what waits for it grows old and is dropped, and nobody else waits.
 #[tokio::test]
 async fn a_listener_that_hangs_loses_old_voice_and_delays_nobody() {

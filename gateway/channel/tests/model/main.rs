@@ -4,6 +4,7 @@
 //! `PROPTEST_CASES` is the number of schedules (2 000 where it is not given); a failure prints the `PROPTEST_RNG_SEED` to
 //! have it again.
 
+mod compare;
 mod reference;
 mod run;
 mod schedule;

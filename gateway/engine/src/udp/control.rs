@@ -7,6 +7,9 @@ use quinn_proto::EcnCodepoint;
 /// Room for a traffic class and an IPv6 source address.
 const WORDS: usize = 9;
 const WORD: usize = size_of::<u64>();
+const HEADER: usize = size_of::<libc::cmsghdr>();
+// A length, which is a word here, a level and a type.
+const _: () = assert!(HEADER == 2 * WORD, "only 64-bit Linux is served");
 
 /// What goes with one packet beside its bytes.
 #[derive(Clone, Copy, Default)]
@@ -26,42 +29,32 @@ impl Control {
             let v4 = destination.ip().to_canonical().is_ipv4();
             let (level, kind) =
                 if v4 { (libc::IPPROTO_IP, libc::IP_TOS) } else { (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) };
-            self.push(level, kind, &[&class.to_ne_bytes()]);
+            self.push(level, kind, 4, &[word(class.to_ne_bytes(), [0; 4])]);
         }
         match source {
             // in_pktinfo: interface, source, (ignored) destination.
             Some(IpAddr::V4(source)) => {
-                self.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &[&[0; 4], &source.octets(), &[0; 4]]);
+                let info = [word([0; 4], source.octets()), 0];
+                self.push(libc::IPPROTO_IP, libc::IP_PKTINFO, 12, &info);
             }
             // in6_pktinfo: source, interface.
             Some(IpAddr::V6(source)) => {
-                self.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &[&source.octets(), &[0; 4]]);
+                let [high, low] =
+                    [source.to_bits() >> 64, source.to_bits()].map(|half| (half as u64).to_be());
+                self.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, 20, &[high, low, 0]);
             }
             None => {}
         }
     }
 
-    fn push(&mut self, level: libc::c_int, kind: libc::c_int, parts: &[&[u8]]) {
-        let data: usize = parts.iter().map(|part| part.len()).sum();
-        let length = size_of::<libc::cmsghdr>() + data;
-        let start = self.length;
-        self.put(&length.to_ne_bytes());
-        self.put(&level.to_ne_bytes());
-        self.put(&kind.to_ne_bytes());
-        for part in parts {
-            self.put(part);
+    /// Puts a message in whose data are the first `length` bytes of `data`.
+    fn push(&mut self, level: libc::c_int, kind: libc::c_int, length: usize, data: &[u64]) {
+        let header = [(HEADER + length) as u64, word(level.to_ne_bytes(), kind.to_ne_bytes())];
+        let start = self.length / WORD;
+        for (word, value) in self.words[start..].iter_mut().zip(header.iter().chain(data)) {
+            *word = *value;
         }
-        self.length = start + length.next_multiple_of(size_of::<usize>());
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            let (word, shift) = (self.length / WORD, self.length % WORD);
-            let mut cell = self.words[word].to_ne_bytes();
-            cell[shift] = *byte;
-            self.words[word] = u64::from_ne_bytes(cell);
-            self.length += 1;
-        }
+        self.length += (HEADER + length).next_multiple_of(WORD);
     }
 
     pub(super) fn as_words(&mut self) -> &mut [u64; WORDS] {
@@ -72,6 +65,14 @@ impl Control {
     pub(super) fn len(&self) -> usize {
         self.length
     }
+}
+
+/// Two halves of a word, in memory's order.
+fn word(first: [u8; 4], second: [u8; 4]) -> u64 {
+    let mut bytes = [0; WORD];
+    bytes[..4].copy_from_slice(&first);
+    bytes[4..].copy_from_slice(&second);
+    u64::from_ne_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Tally {
     pub stale: u64,
     /// Frames that others pushed out of a full queue.
     pub overflow: u64,
+    /// Frames that were larger than their listener's path or client takes.
+    pub too_large: u64,
     /// How long frames waited here: an age and how many had it.
     pub ages: Vec<(Duration, u64)>,
 }
@@ -29,11 +31,11 @@ impl Tally {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames == 0 && self.stale == 0 && self.overflow == 0
+        self.frames == 0 && self.stale == 0 && self.overflow == 0 && self.too_large == 0
     }
 
     pub(crate) fn clear(&mut self) {
-        (self.frames, self.bytes, self.stale, self.overflow) = (0, 0, 0, 0);
+        *self = Self { ages: std::mem::take(&mut self.ages), ..Self::default() };
         self.ages.clear();
     }
 }

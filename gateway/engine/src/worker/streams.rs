@@ -72,7 +72,7 @@ impl<P> Connection<P> {
             Err(ReadError::Reset(code)) => Read::End(Err(abandoned(code))),
         };
         // Credit that it gives goes with the next packet; a marked connection is asked for one anyway.
-        let _: quinn_proto::ShouldTransmit = chunks.finalize();
+        chunks.finalize().should_transmit();
         read
     }
 

@@ -1,6 +1,7 @@
 //! A gateway in this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::registry::Registry;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::{ConnectOptions, endpoint_side};
 use wtransport::error::ConnectingError;
+use wtransport::quinn::{self, crypto::rustls::QuicClientConfig};
 use wtransport::{ClientConfig, Connection, Endpoint};
 
 use super::client::Client;
@@ -69,14 +71,19 @@ impl TestGateway {
         format!("https://{}/v1/wt", self.address())
     }
 
-    /// A client's TLS that trusts this gateway.
-    pub(crate) fn client_tls(&self) -> rustls::ClientConfig {
-        pinned_client_config(self.certificates.fingerprints(), &[b"h3"])
-    }
-
     /// A client's endpoint of its own, for one with other buffers than the usual.
     pub(crate) fn endpoint(&self, transport: QuicTransportConfig) -> Endpoint<endpoint_side::Client> {
         endpoint(&self.certificates, transport)
+    }
+
+    /// For clients that speak QUIC, and in it whatever they like.
+    pub(crate) fn quic_endpoint(&self) -> quinn::Endpoint {
+        let tls = pinned_client_config(self.certificates.fingerprints(), &[b"h3"]);
+        let crypto = QuicClientConfig::try_from(tls).expect("TLS 1.3 suits QUIC");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut endpoint = quinn::Endpoint::client(address).expect("there is a free port");
+        endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
+        endpoint
     }
 
     /// Opens a WebTransport session in some other way than the usual.
