@@ -106,6 +106,15 @@ pub(crate) struct ServeArgs {
     /// Sessions at a time [default: 20000]
     #[arg(long, value_name = "N", env = "SUARA_MAX_SESSIONS", hide_env = true, help_heading = "Running")]
     pub(crate) max_sessions: Option<usize>,
+    /// Threads of the WebTransport server, each with its own sockets [default: the machine's cores]
+    #[arg(long, value_name = "N", env = "SUARA_WORKERS", hide_env = true, help_heading = "Running")]
+    pub(crate) workers: Option<usize>,
+    /// Largest UDP payload to send, 1200 to 1452 bytes, or 0 to find out what each path takes [default: 1200]
+    #[arg(long, value_name = "BYTES", env = "SUARA_MTU", hide_env = true, help_heading = "Running")]
+    pub(crate) mtu: Option<u16>,
+    /// Writes traces of all QUIC connections into this directory (qlog); costs much
+    #[arg(long, value_name = "DIR", env = "SUARA_QLOG", hide_env = true, help_heading = "Running")]
+    pub(crate) qlog: Option<PathBuf>,
     /// Bridge: the gateway's HTTP address [default: http://127.0.0.1:8080]
     #[arg(long, value_name = "URL", env = "SUARA_GATEWAY", hide_env = true, help_heading = "Bridge")]
     pub(crate) gateway: Option<String>,

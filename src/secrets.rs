@@ -7,12 +7,15 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use suara_gateway::Keys;
 use suara_gateway::auth::{Claims, Minter, Scope, read_secret};
 
 /// Signs users' tokens in development.
 pub(crate) const DEVELOPMENT_SECRET: &str = "jwt.secret";
 /// Signs the tokens of this gateway's own bridges, and of nobody else.
 const TRUNK_SECRET: &str = "trunk.secret";
+/// Makes QUIC's reset and token keys: after a restart, clients learn at once that their connections are gone.
+const QUIC_SECRET: &str = "quic.secret";
 /// What a bridge on the same data directory enters with.
 pub(crate) const TRUNK_TOKEN: &str = "trunk.token";
 /// A trunk's token holds this long and is renewed long before: a bridge that was copied elsewhere is soon shut out.
@@ -38,6 +41,11 @@ pub(crate) fn secret(dir: &Path, name: &str) -> Result<Vec<u8>> {
 /// The gateway's own secret for its bridges.
 pub(crate) fn trunk_secret(dir: &Path) -> Result<Vec<u8>> {
     secret(dir, TRUNK_SECRET)
+}
+
+/// The WebTransport server's keys.
+pub(crate) fn quic_keys(dir: &Path) -> Result<Keys> {
+    Ok(Keys::derive(&secret(dir, QUIC_SECRET)?))
 }
 
 /// Writes a fresh token for bridges on the same data directory.

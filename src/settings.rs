@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use suara_gateway::Mtu;
 use suara_gateway::hub::ChannelSettings;
 
 use crate::cli::{LogFormat, ServeArgs};
@@ -23,6 +24,7 @@ pub(crate) struct Plan {
     pub(crate) drain: Duration,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) max_sessions: usize,
+    pub(crate) quic: QuicPlan,
     pub(crate) gateway: String,
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
@@ -45,6 +47,13 @@ impl Keys {
     pub(crate) fn development(&self) -> bool {
         self.secret_file.is_none() && self.public_keys.is_none() && self.auth_url.is_none()
     }
+}
+
+/// How the WebTransport server is run.
+pub(crate) struct QuicPlan {
+    pub(crate) workers: usize,
+    pub(crate) mtu: Mtu,
+    pub(crate) qlog: Option<PathBuf>,
 }
 
 /// What is logged, and how.
@@ -85,6 +94,11 @@ impl Plan {
             drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(30)),
             tls,
             max_sessions: args.max_sessions.or(file.max_sessions).unwrap_or(20_000),
+            quic: QuicPlan {
+                workers: args.workers.or(file.workers).unwrap_or_else(cores),
+                mtu: mtu(args.mtu.or(file.mtu))?,
+                qlog: args.qlog.or(file.qlog),
+            },
             gateway: args.gateway.or(file.gateway).unwrap_or_else(|| "http://127.0.0.1:8080".into()),
             trunk_token_file: args
                 .trunk_token_file
@@ -128,6 +142,20 @@ impl Plan {
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(256)
+}
+
+/// QUIC's packets have 1 200 bytes at least (RFC 9000, section 14); more than an Ethernet frame holds is lost somewhere.
+fn mtu(bytes: Option<u16>) -> Result<Mtu> {
+    match bytes {
+        None => Ok(Mtu::Fixed(1200)),
+        Some(0) => Ok(Mtu::Discovered),
+        Some(bytes @ 1200..=1452) => Ok(Mtu::Fixed(bytes)),
+        Some(bytes) => bail!("--mtu {bytes}: it must be 1200 to 1452, or 0"),
+    }
+}
+
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
@@ -158,6 +186,14 @@ mod tests {
         let with_keys = ServeArgs { auth_url: Some("https://id.example/check".into()), ..open() };
         let refusal = plan(with_keys).err().unwrap().to_string();
         assert!(refusal.contains("--tls-cert") && !refusal.contains("--jwt-secret-file"), "{refusal}");
+    }
+
+    #[test]
+    fn packets_are_as_large_as_quic_and_ethernet_allow() {
+        let with = |mtu| plan(ServeArgs { mtu: Some(mtu), ..ServeArgs::default() }).map(|plan| plan.quic.mtu);
+        assert_eq!(with(1200).unwrap(), Mtu::Fixed(1200));
+        assert_eq!(with(0).unwrap(), Mtu::Discovered);
+        assert!(with(1199).is_err() && with(1500).is_err());
     }
 
     #[test]

@@ -16,4 +16,6 @@ pub mod voice;
 
 mod start;
 
-pub use start::{Gateway, Settings, StartError};
+pub use edge::webtransport::EngineSettings;
+pub use start::{Gateway, Settings};
+pub use suara_engine::{Keys, Mtu, StartError};

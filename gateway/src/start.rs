@@ -7,15 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
+use suara_engine::{Engine, StartError};
 use suara_proto::message::Rights;
-use thiserror::Error;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
 use crate::core::Core;
-use crate::edge::webtransport::{EdgeError, WebTransportEdge};
+use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
 use crate::hub::ChannelSettings;
 use crate::metrics::Metrics;
@@ -40,58 +38,42 @@ pub struct Settings {
     pub channels: ChannelSettings,
     /// Sessions at a time.
     pub max_sessions: usize,
-}
-
-/// Why a gateway can't start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// Its transport can't.
-    #[error(transparent)]
-    Edge(#[from] EdgeError),
-    /// There is no address to serve.
-    #[error("no WebTransport address is given")]
-    NoAddress,
+    /// How the WebTransport server is run.
+    pub engine: EngineSettings,
 }
 
 /// A running gateway.
 pub struct Gateway {
     core: Arc<Core>,
     connect: ConnectInfo,
-    addresses: Vec<SocketAddr>,
-    edges: JoinSet<()>,
-    stop: CancellationToken,
+    engine: Engine,
 }
 
 impl Gateway {
     /// Binds, and begins to accept sessions. What it counts is named in `registry`.
     ///
     /// # Errors
-    /// When an address can't be bound.
+    /// When an address can't be bound, or none is given. To be called within a runtime.
     pub fn start(settings: Settings, registry: &mut Registry) -> Result<Self, StartError> {
         let clock = Clock::start();
         let metrics = Metrics::default();
         metrics.register(registry);
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
         let core = Arc::new(Core::new(auth, settings.channels, metrics, clock, settings.max_sessions));
-        let edges = bind(&settings.webtransport, &settings.certificates)?;
-        let addresses: Vec<_> = edges.iter().map(WebTransportEdge::local_addr).collect();
-        let port = addresses.first().ok_or(StartError::NoAddress)?.port();
+        let tls = settings.certificates.server_config(&[b"h3"]);
+        let engine = start(settings.webtransport, tls, settings.engine, core.clone(), settings.origins)?;
+        let port = engine.addresses().first().map_or(0, SocketAddr::port);
         // A certificate of a public authority is verified the ordinary way.
         let pin = settings.certificates.is_development();
         let connect =
             ConnectInfo { certificates: settings.certificates, announce: settings.announce, port, pin };
-        let (stop, origins) = (CancellationToken::new(), Arc::new(settings.origins));
-        let mut running = JoinSet::new();
-        for edge in edges {
-            running.spawn(edge.serve(core.clone(), origins.clone(), stop.clone()));
-        }
-        Ok(Self { core, connect, addresses, edges: running, stop })
+        Ok(Self { core, connect, engine })
     }
 
     /// The UDP addresses that were really bound.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+        self.engine.addresses()
     }
 
     /// What it serves over HTTP.
@@ -123,27 +105,18 @@ impl Gateway {
 
     /// Takes no new sessions, and tells those present that the end comes within `deadline`.
     pub fn announce_drain(&self, deadline: Duration) {
-        self.stop.cancel();
+        self.engine.drain();
         self.core.announce_drain(deadline);
     }
 
     /// Ends every session and waits until they are gone.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
+    pub async fn stop(self) {
+        self.engine.drain();
         self.core.dismiss_all();
-        while self.edges.join_next().await.is_some() {}
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+        let engine = self.engine;
+        // It joins threads, half a second at most.
+        tokio::task::spawn_blocking(move || engine.stop()).await.unwrap_or_default();
     }
-}
-
-/// Binds all addresses; a port of 0 in a later one means the port that the first was given.
-fn bind(addresses: &[SocketAddr], certificates: &CertStore) -> Result<Vec<WebTransportEdge>, EdgeError> {
-    let mut edges: Vec<WebTransportEdge> = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        let mut address = address;
-        if let (0, Some(first)) = (address.port(), edges.first()) {
-            address.set_port(first.local_addr().port());
-        }
-        edges.push(WebTransportEdge::bind(address, certificates.server_config(&[b"h3"]))?);
-    }
-    Ok(edges)
 }

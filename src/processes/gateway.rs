@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
 use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
 use suara_gateway::http::OriginPolicy;
-use suara_gateway::{Gateway, Settings};
+use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
 
 use crate::logging::print;
@@ -60,6 +60,12 @@ impl RunningGateway {
             origins,
             channels: plan.channels.clone(),
             max_sessions: plan.max_sessions,
+            engine: EngineSettings {
+                workers: plan.quic.workers,
+                mtu: plan.quic.mtu,
+                qlog: plan.quic.qlog.clone(),
+                keys: secrets::quic_keys(&plan.data)?,
+            },
         };
         let gateway = Gateway::start(settings, registry).context("the gateway can't start")?;
         Ok(Self { gateway, trunk_secret, development_secret })

@@ -13,7 +13,7 @@ use super::{Hub, JoinRefused, Joining, RoomHandle};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::{Listener, Route, Speaker};
+use crate::voice::{Listeners, Route, Speaker};
 
 /// Commands taken before the decisions go out: what a storm of joins has in common is then said once.
 const BATCH: usize = 64;
@@ -48,7 +48,7 @@ pub(super) struct Room {
     seats: BTreeMap<TalkerNumber, Seat>,
     present: BTreeMap<SessionId, Present>,
     speaker: Option<Speaker>,
-    listeners: Arc<[Listener]>,
+    listeners: Arc<Listeners>,
     route_changed: bool,
     audience_changed: bool,
     clock: Clock,
@@ -211,9 +211,8 @@ impl Room {
 
     fn publish(&mut self) {
         if self.audience_changed {
-            let listener =
-                |present: &Present| Listener { session: present.port.id, queue: present.port.voice.clone() };
-            self.listeners = self.present.values().map(listener).collect();
+            let present = self.present.values().map(|present| &present.port);
+            self.listeners = Arc::new(present.map(|port| (port.id, &port.ear)).collect());
         }
         if self.audience_changed || self.route_changed {
             let route = Route { speaker: self.speaker.clone(), listeners: self.listeners.clone() };

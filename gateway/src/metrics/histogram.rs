@@ -23,10 +23,15 @@ struct Cells {
 impl DurationHistogram {
     /// Counts one duration.
     pub fn observe(&self, value: Duration) {
+        self.observe_many(value, 1);
+    }
+
+    /// Counts a duration that as many had.
+    pub fn observe_many(&self, value: Duration, count: u64) {
         let seconds = value.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(BOUNDS.len());
-        self.0.buckets[bucket].fetch_add(1, Relaxed);
-        self.0.sum_us.fetch_add(value.as_micros() as u64, Relaxed);
+        self.0.buckets[bucket].fetch_add(count, Relaxed);
+        self.0.sum_us.fetch_add(value.as_micros() as u64 * count, Relaxed);
     }
 }
 

@@ -11,6 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use suara_engine::Tally;
 use suara_proto::{CloseCode, DenyCause, ErrorCode, RevokeCause};
 
 pub use histogram::DurationHistogram;
@@ -115,6 +116,18 @@ impl VoiceMetrics {
     /// Counts a frame that goes no further.
     pub fn dropped(&self, reason: DropReason) {
         self.by_reason[reason as usize].inc();
+    }
+
+    /// Counts what the engine has done since it last told.
+    pub fn tally(&self, tally: &Tally) {
+        self.frames_out.inc_by(tally.frames);
+        self.bytes_out.inc_by(tally.bytes);
+        self.by_reason[DropReason::Stale as usize].inc_by(tally.stale);
+        self.by_reason[DropReason::Overflow as usize].inc_by(tally.overflow);
+        self.by_reason[DropReason::TooLarge as usize].inc_by(tally.too_large);
+        for &(age, count) in &tally.ages {
+            self.queue_age.observe_many(age, count);
+        }
     }
 }
 

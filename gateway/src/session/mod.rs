@@ -24,7 +24,7 @@ use tracing::Instrument;
 pub use outbox::{Closing, Outbox, OutboxReader, Outgoing};
 
 use crate::core::Core;
-use crate::voice::{Ingress, VoiceQueue};
+use crate::voice::{Ear, Ingress};
 
 /// Messages that wait for a busy session; then its transport stops reading, and QUIC holds the client back.
 const INBOUND_QUEUE: usize = 32;
@@ -55,7 +55,7 @@ pub struct Port {
     /// For control messages.
     pub outbox: Outbox,
     /// For frames.
-    pub voice: Arc<VoiceQueue>,
+    pub ear: Ear,
 }
 
 /// What an edge has read from a control stream.
@@ -75,21 +75,18 @@ pub struct EdgeEnd {
     pub inbound: mpsc::Sender<Inbound>,
     /// What is to be said to it.
     pub outgoing: OutboxReader,
-    /// Voice for it.
-    pub voice: Arc<VoiceQueue>,
     /// Voice from it.
     pub ingress: Arc<Ingress>,
 }
 
-/// Starts a session for a client at `remote`. With `refusal` it only says why it can't be.
-pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>) -> EdgeEnd {
+/// Starts a session for a client at `remote`, whose voice goes to `ear`. With `refusal` it only says why it can't be.
+pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear: Ear) -> EdgeEnd {
     let id = SessionId::random();
     let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
     let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
-    let voice = Arc::new(VoiceQueue::new(core.metrics.voice.clone()));
     let ingress = Arc::new(Ingress::new(id, core.clock, core.metrics.voice.clone()));
-    let port = Port { id, outbox, voice: voice.clone() };
-    let end = EdgeEnd { inbound, outgoing, voice, ingress: ingress.clone() };
+    let port = Port { id, outbox, ear };
+    let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone() };
     let span = tracing::info_span!("session", %id);
     tracing::debug!(parent: &span, %remote, "opened");
     core.tasks.spawn(run(core.clone(), port, ingress, receiver, refusal).instrument(span));

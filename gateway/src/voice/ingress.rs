@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use suara_engine::Frame;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, TalkerNumber};
 
-use super::frame::SharedFrame;
+use super::outlet::Outlet;
 use super::route::RouteCell;
 use crate::clock::Clock;
 use crate::metrics::{DropReason, VoiceMetrics};
@@ -44,15 +45,15 @@ impl Ingress {
     }
 
     /// Forwards a datagram to its channel, or counts why not.
-    pub fn datagram(&self, now: Instant, bytes: &[u8]) {
+    pub fn datagram(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) {
         self.metrics.frames_in.inc();
         self.metrics.bytes_in.inc_by(bytes.len() as u64);
-        if let Err(reason) = self.forward(now, bytes) {
+        if let Err(reason) = self.forward(now, bytes, out) {
             self.metrics.dropped(reason);
         }
     }
 
-    fn forward(&self, now: Instant, bytes: &[u8]) -> Result<(), DropReason> {
+    fn forward(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) -> Result<(), DropReason> {
         let frame = VoiceFrame::decode(bytes).map_err(|fault| {
             tracing::trace!(session = %self.session, fault = fault.name(), "voice frame refused");
             DropReason::Malformed
@@ -74,9 +75,12 @@ impl Ingress {
         if !speaker.heard(self.clock.at(now)) {
             return Err(DropReason::Rate);
         }
-        let shared = SharedFrame::new(bytes);
-        for listener in route.listeners.iter().filter(|listener| listener.session != self.session) {
-            listener.queue.push(now, shared.clone());
+        let frame = Frame::new(bytes);
+        out.send(&route.listeners.audience, &frame);
+        for (session, queue) in &route.listeners.queues {
+            if *session != self.session {
+                queue.push(now, frame.clone());
+            }
         }
         Ok(())
     }

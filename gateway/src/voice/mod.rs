@@ -3,12 +3,12 @@
 //! Knows sessions and talkers as numbers, routes and queues. Never waits for the control plane, which publishes what
 //! it decided as immutable [`Route`]s and [`OnAir`] tables.
 
-mod frame;
 mod ingress;
+mod outlet;
 mod queue;
 mod route;
 
-pub use frame::SharedFrame;
 pub use ingress::{Ingress, OnAir};
+pub use outlet::{Elsewhere, Outlet};
 pub use queue::VoiceQueue;
-pub use route::{Listener, Route, RouteCell, Speaker};
+pub use route::{Ear, Listeners, Route, RouteCell, Speaker};

@@ -1,4 +1,4 @@
-//! Where a listener's voice waits for its transport: bounded by age, oldest dropped first.
+//! Where a listener's voice waits for a transport other than the engine: bounded by age, oldest dropped first.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::frame::SharedFrame;
+use suara_engine::Frame;
+
 use crate::metrics::{DropReason, VoiceMetrics};
 
 /// Older voice is worth less than none. Lower would drop frames at an ordinary hiccup of a scheduler or a radio link;
@@ -18,7 +19,7 @@ const MAX_FRAMES: usize = 64;
 
 /// A queue of one session. Touched by the data plane alone.
 pub struct VoiceQueue {
-    frames: Mutex<VecDeque<(Instant, SharedFrame)>>,
+    frames: Mutex<VecDeque<(Instant, Frame)>>,
     ready: Notify,
     metrics: VoiceMetrics,
 }
@@ -31,7 +32,7 @@ impl VoiceQueue {
     }
 
     /// Puts a frame in; what is too old or too much falls out at the other end.
-    pub fn push(&self, now: Instant, frame: SharedFrame) {
+    pub fn push(&self, now: Instant, frame: Frame) {
         let mut frames = self.lock();
         self.drop_stale(&mut frames, now);
         if frames.len() == MAX_FRAMES {
@@ -44,7 +45,7 @@ impl VoiceQueue {
     }
 
     /// Takes the oldest frame that is still worth sending.
-    pub fn pop(&self, now: Instant) -> Option<SharedFrame> {
+    pub fn pop(&self, now: Instant) -> Option<Frame> {
         let mut frames = self.lock();
         self.drop_stale(&mut frames, now);
         let (since, frame) = frames.pop_front()?;
@@ -54,7 +55,7 @@ impl VoiceQueue {
     }
 
     /// Waits for the next frame. Cancel-safe. For one consumer.
-    pub async fn next(&self) -> SharedFrame {
+    pub async fn next(&self) -> Frame {
         loop {
             if let Some(frame) = self.pop(Instant::now()) {
                 return frame;
@@ -64,9 +65,9 @@ impl VoiceQueue {
     }
 
     /// Counts a frame that its transport has taken.
-    pub fn sent(&self, frame: &SharedFrame) {
+    pub fn sent(&self, frame: &Frame) {
         self.metrics.frames_out.inc();
-        self.metrics.bytes_out.inc_by(frame.datagram().len() as u64);
+        self.metrics.bytes_out.inc_by(frame.payload().len() as u64);
     }
 
     /// Counts a frame that its transport can't take.
@@ -74,14 +75,14 @@ impl VoiceQueue {
         self.metrics.dropped(DropReason::TooLarge);
     }
 
-    fn drop_stale(&self, frames: &mut VecDeque<(Instant, SharedFrame)>, now: Instant) {
+    fn drop_stale(&self, frames: &mut VecDeque<(Instant, Frame)>, now: Instant) {
         while frames.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) > MAX_AGE) {
             frames.pop_front();
             self.metrics.dropped(DropReason::Stale);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, SharedFrame)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, Frame)>> {
         // Nothing panics while it is held, and a queue of frames has no state that could be left half done.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,8 +92,8 @@ impl VoiceQueue {
 mod tests {
     use super::*;
 
-    fn frame(byte: u8) -> SharedFrame {
-        SharedFrame::new(&[byte])
+    fn frame(byte: u8) -> Frame {
+        Frame::new(&[byte])
     }
 
     #[test]
@@ -103,8 +104,8 @@ mod tests {
             queue.push(start + Duration::from_millis(ms), frame(ms as u8));
         }
         let later = start + MAX_AGE + Duration::from_millis(1);
-        assert_eq!(queue.pop(later).unwrap().datagram(), [50]);
-        assert_eq!(queue.pop(later).unwrap().datagram(), [100]);
+        assert_eq!(queue.pop(later).unwrap().payload(), [50]);
+        assert_eq!(queue.pop(later).unwrap().payload(), [100]);
         assert!(queue.pop(later).is_none());
     }
 
@@ -115,13 +116,13 @@ mod tests {
         for byte in 0..=MAX_FRAMES as u8 {
             queue.push(now, frame(byte));
         }
-        assert_eq!(queue.pop(now).unwrap().datagram(), [1]);
+        assert_eq!(queue.pop(now).unwrap().payload(), [1]);
     }
 
     #[tokio::test]
     async fn a_frame_pushed_before_the_wait_is_not_missed() {
         let queue = VoiceQueue::new(VoiceMetrics::default());
         queue.push(Instant::now(), frame(7));
-        assert_eq!(queue.next().await.datagram(), [7]);
+        assert_eq!(queue.next().await.payload(), [7]);
     }
 }

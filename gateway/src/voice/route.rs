@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_channel::Time;
+use suara_engine::{Audience, Handle};
 use suara_proto::{Grant, TalkerNumber};
 
 use super::queue::VoiceQueue;
@@ -25,7 +26,7 @@ pub struct Route {
     /// Whose frames are forwarded.
     pub speaker: Option<Speaker>,
     /// To whom.
-    pub listeners: Arc<[Listener]>,
+    pub listeners: Arc<Listeners>,
 }
 
 /// The one whose frames are forwarded.
@@ -71,11 +72,33 @@ impl Speaker {
     }
 }
 
-/// One session that hears a channel.
+/// Where a session's voice goes.
 #[derive(Clone)]
-pub struct Listener {
-    /// Frames of its own members don't go to it.
-    pub session: SessionId,
-    /// Where its frames wait.
-    pub queue: Arc<VoiceQueue>,
+pub enum Ear {
+    /// To a connection of the engine.
+    Connection(Handle),
+    /// To a queue that another transport empties.
+    Queue(Arc<VoiceQueue>),
+}
+
+/// The sessions that hear a channel. Frames of a session's own members don't go to it.
+#[derive(Default)]
+pub struct Listeners {
+    /// Connections of the engine.
+    pub audience: Arc<Audience>,
+    /// Other transports' queues.
+    pub queues: Vec<(SessionId, Arc<VoiceQueue>)>,
+}
+
+impl<'a> FromIterator<(SessionId, &'a Ear)> for Listeners {
+    fn from_iter<T: IntoIterator<Item = (SessionId, &'a Ear)>>(sessions: T) -> Self {
+        let (mut handles, mut queues) = (Vec::new(), Vec::new());
+        for (session, ear) in sessions {
+            match ear {
+                Ear::Connection(handle) => handles.push(*handle),
+                Ear::Queue(queue) => queues.push((session, queue.clone())),
+            }
+        }
+        Self { audience: Arc::new(Audience::new(handles)), queues }
+    }
 }

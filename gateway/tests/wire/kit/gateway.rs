@@ -54,6 +54,7 @@ impl TestGateway {
             origins: OriginPolicy::default(),
             channels: Vec::new(),
             max_sessions: 1000,
+            engine: suara_gateway::EngineSettings::default(),
         };
         change(&mut settings);
         let mut registry = Registry::default();

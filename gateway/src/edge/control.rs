@@ -1,0 +1,173 @@
+//! A session's control stream: bytes ⇄ messages, and the last words.
+
+use bytes::{Buf, Bytes, BytesMut};
+use suara_engine::{ReceiveStream, SendStream, Session, Stream};
+use suara_proto::CloseCode;
+use suara_proto::frame::{STREAM_CONTROL, split};
+use suara_proto::limits::{HELLO_TIMEOUT, MAX_CLIENT_MESSAGE};
+use suara_proto::message::{ServerMessage, encode};
+use tokio::sync::mpsc::Sender;
+use tokio::time::{Duration, sleep, timeout};
+
+use crate::core::Core;
+use crate::session::{Closing, Inbound, OutboxReader, Outgoing};
+
+/// After `closing` was written the client has this long to read it.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The application's code for a stream that shouldn't be.
+const STREAM_REFUSED: u32 = 0x10;
+
+/// Serves the control stream; returns the code to close with.
+pub(super) async fn serve(
+    core: &Core,
+    session: &Session,
+    inbound: Sender<Inbound>,
+    mut outgoing: OutboxReader,
+) -> CloseCode {
+    let opened = tokio::select! {
+        opened = control_stream(session) => opened,
+        () = patience(core) => None,
+    };
+    let Some((mut send, receive, first)) = opened else {
+        drop(inbound);
+        return last_code(outgoing).await;
+    };
+    let reading = async {
+        tokio::select! {
+            () = read(receive, first, &inbound) => {}
+            () = other_streams(session, &inbound) => {}
+        }
+        // The client can say nothing more: the session ends, and the writer has its last words.
+        drop(inbound);
+        std::future::pending().await
+    };
+    tokio::select! {
+        code = write(&mut send, &mut outgoing) => code,
+        never = reading => never,
+    }
+}
+
+/// How long the control stream is waited for. The session itself counts the time to its hello, and who is refused is told
+/// so as late as then: the session's word has to come first.
+async fn patience(core: &Core) {
+    tokio::select! {
+        () = sleep(HELLO_TIMEOUT + LAST_WORDS) => {}
+        _ = core.dismissed() => sleep(LAST_WORDS).await,
+    }
+}
+
+/// The first stream that says it is the control stream, and what came behind its first byte; others before it are turned
+/// away.
+async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream, Bytes)> {
+    loop {
+        let mut stream = session.accept().await?;
+        match first_bytes(&mut stream.receive).await {
+            Some((STREAM_CONTROL, rest)) => return Some((stream.send, stream.receive, rest)),
+            _ => turn_away(stream),
+        }
+    }
+}
+
+/// Turns later streams away; a second control stream ends the session.
+async fn other_streams(session: &Session, inbound: &Sender<Inbound>) {
+    while let Some(mut stream) = session.accept().await {
+        if let Some((STREAM_CONTROL, _)) = first_bytes(&mut stream.receive).await {
+            inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
+            std::future::pending::<()>().await;
+        }
+        turn_away(stream);
+    }
+}
+
+/// A stream's type, and what came with it.
+async fn first_bytes(receive: &mut ReceiveStream) -> Option<(u8, Bytes)> {
+    let mut bytes = receive.next().await.ok()??;
+    let first = *bytes.first()?;
+    bytes.advance(1);
+    Some((first, bytes))
+}
+
+fn turn_away(Stream { send, receive }: Stream) {
+    send.reset(STREAM_REFUSED);
+    receive.stop(STREAM_REFUSED);
+}
+
+/// Cuts what comes into messages; returns when nothing more can come.
+async fn read(mut receive: ReceiveStream, first: Bytes, inbound: &Sender<Inbound>) {
+    let mut buffer = BytesMut::new();
+    let mut chunk = first;
+    loop {
+        buffer.extend_from_slice(&chunk);
+        loop {
+            match split(&mut buffer, MAX_CLIENT_MESSAGE) {
+                Ok(None) => break,
+                Ok(Some(message)) => {
+                    if inbound.send(Inbound::Message(message)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(fault) => {
+                    inbound.send(Inbound::Fault(fault)).await.unwrap_or_default();
+                    // What follows can't be told apart; the session says so and closes.
+                    return std::future::pending().await;
+                }
+            }
+        }
+        if buffer.is_empty() {
+            // An idle session keeps no buffer.
+            buffer = BytesMut::new();
+        }
+        match receive.next().await {
+            Ok(Some(next)) => chunk = next,
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+/// Writes what the session says until it ends; a client that doesn't read can't hold the end up.
+async fn write(send: &mut SendStream, outgoing: &mut OutboxReader) -> CloseCode {
+    let closing = outgoing.closing();
+    let mut stuck = std::pin::pin!(async {
+        closing.cancelled().await;
+        sleep(LAST_WORDS).await;
+    });
+    loop {
+        let next = tokio::select! {
+            next = outgoing.next() => next,
+            // A client that wants to hear no more has ended its session, though it may go on talking.
+            () = send.stopped() => return CloseCode::Normal,
+        };
+        match next {
+            None => return CloseCode::Normal,
+            Some(Outgoing::Message(framed)) => tokio::select! {
+                written = send.write(framed) => if written.is_err() {
+                    return CloseCode::Normal;
+                },
+                () = &mut stuck => return CloseCode::SlowConsumer,
+            },
+            Some(Outgoing::Close(closing)) => {
+                let code = closing.code;
+                // A client that is gone, or reads too slowly, misses its last words.
+                timeout(LAST_WORDS, say_closing(send, closing)).await.unwrap_or_default();
+                return code;
+            }
+        }
+    }
+}
+
+async fn say_closing(send: &mut SendStream, Closing { code, reason, retry_after_ms }: Closing) {
+    let closing = encode(&ServerMessage::Closing { code, reason, retry_after_ms });
+    if send.write(closing).await.is_ok() {
+        // Wait until the client has it, or is gone: the session's end would overtake it.
+        send.finish().await.unwrap_or_default();
+    }
+}
+
+async fn last_code(mut outgoing: OutboxReader) -> CloseCode {
+    while let Some(next) = outgoing.next().await {
+        if let Outgoing::Close(closing) = next {
+            return closing.code;
+        }
+    }
+    CloseCode::Normal
+}
