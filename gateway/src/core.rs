@@ -27,11 +27,18 @@ pub struct Core {
     pub clock: Clock,
     /// Sessions' and rooms' tasks, so that the end can wait for them.
     pub tasks: TaskTracker,
-    /// Sessions that may be there at a time.
+    /// Users' sessions that may be there at a time; trunks come besides.
     pub max_sessions: usize,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
-    present: Mutex<HashMap<SessionId, (Outbox, Scope)>>,
+    present: Mutex<Crowd>,
+}
+
+/// Who is present: users' sessions, counted, and trunks'.
+#[derive(Default)]
+struct Crowd {
+    sessions: HashMap<SessionId, Outbox>,
+    users: usize,
 }
 
 impl Core {
@@ -53,14 +60,13 @@ impl Core {
     /// Whether another session may come.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.present().len() < self.max_sessions
+        self.present().users < self.max_sessions
     }
 
     /// How many people are here: users' sessions, and what trunks have attached.
     #[must_use]
     pub fn population(&self) -> usize {
-        let users = self.present().values().filter(|(_, scope)| *scope == Scope::User).count();
-        users + usize::try_from(self.metrics.attached.get()).unwrap_or(0)
+        self.present().users + usize::try_from(self.metrics.attached.get()).unwrap_or(0)
     }
 
     /// Tells everybody that the gateway will stop, those too who are about to come in.
@@ -69,7 +75,7 @@ impl Core {
         // What doesn't fit into the message is no deadline.
         let deadline = deadline.min(Duration::from_millis(u32::MAX.into()));
         let until = *self.draining.get_or_init(|| Instant::now() + deadline);
-        for (outbox, _) in present.values() {
+        for outbox in present.sessions.values() {
             outbox.say(&draining(until));
         }
     }
@@ -85,7 +91,7 @@ impl Core {
         Closing { retry_after_ms: Some(1000), ..Closing::new(CloseCode::GoingAway, "the gateway stops") }
     }
 
-    fn present(&self) -> MutexGuard<'_, HashMap<SessionId, (Outbox, Scope)>> {
+    fn present(&self) -> MutexGuard<'_, Crowd> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,6 +100,7 @@ impl Core {
 pub struct Present<'a> {
     core: &'a Core,
     id: SessionId,
+    scope: Scope,
 }
 
 impl<'a> Present<'a> {
@@ -108,16 +115,17 @@ impl<'a> Present<'a> {
         welcome: &ServerMessage<'_>,
     ) -> Result<Self, Closing> {
         let mut present = core.present();
-        if present.len() >= core.max_sessions {
+        if scope == Scope::User && present.users >= core.max_sessions {
             return Err(Closing::overloaded());
         }
         port.outbox.say(welcome);
         if let Some(until) = core.draining.get() {
             port.outbox.say(&draining(*until));
         }
-        present.insert(port.id, (port.outbox.clone(), scope));
+        present.sessions.insert(port.id, port.outbox.clone());
+        present.users += usize::from(scope == Scope::User);
         core.metrics.sessions.inc();
-        Ok(Self { core, id: port.id })
+        Ok(Self { core, id: port.id, scope })
     }
 }
 
@@ -128,7 +136,9 @@ fn draining(until: Instant) -> ServerMessage<'static> {
 
 impl Drop for Present<'_> {
     fn drop(&mut self) {
-        self.core.present().remove(&self.id);
+        let mut present = self.core.present();
+        present.sessions.remove(&self.id);
+        present.users -= usize::from(self.scope == Scope::User);
         self.core.metrics.sessions.dec();
     }
 }

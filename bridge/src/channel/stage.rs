@@ -116,7 +116,7 @@ impl Stage<'_> {
     pub(super) fn send(&self, present: &mut Present) {
         let Place { link, channel } = self.place;
         let (channel, member) = (*channel, Some(self.member));
-        while let Some(out) = present.pace.pop(self.now) {
+        while let Some(out) = present.pace.pop(self.now, |out| matches!(out, Out::Voice(_))) {
             match out {
                 Out::Request(request) => link.say(&ClientMessage::FloorRequest { request, channel, member }),
                 Out::Release(grant) => link.say(&ClientMessage::FloorRelease { channel, grant, member }),

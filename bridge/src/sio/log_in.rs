@@ -60,7 +60,7 @@ pub(super) async fn log_in(
     };
     let inbox = inbox::register(&socket, &shared);
     let session = Session::new(&shared, space, socket, admission.attached);
-    tokio::spawn(session.run(inbox, admission.notices));
+    shared.sessions.spawn(session.run(inbox, admission.notices));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod outlet;
 mod payload;
 mod session;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,10 +21,13 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use futures_util::future::poll_immediate;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
 use socketioxide::{ParserConfig, SocketIo};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
 use crate::edge::{Lines, Origins, check_origin, mend_line_breaks, watch_requests};
@@ -67,6 +71,9 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) default_sample_rate: u32,
     pub(crate) max_voice_packet: usize,
+    pub(crate) sessions: TaskTracker,
+    /// Cancelled when the sockets were closed: the library forgets to tell the sessions then.
+    pub(crate) closed: CancellationToken,
     log_ins: Arc<tokio::sync::Semaphore>,
 }
 
@@ -78,6 +85,8 @@ impl Shared {
             metrics,
             default_sample_rate: settings.default_sample_rate,
             max_voice_packet: settings.max_voice_packet,
+            sessions: TaskTracker::new(),
+            closed: CancellationToken::new(),
             log_ins: Arc::new(tokio::sync::Semaphore::new(MAX_LOG_INS)),
         }
     }
@@ -114,7 +123,9 @@ impl Server {
             };
             self.io.ns(space, connected.with(middleware));
         }
-        let drain = Drain { io: self.io, begun: Arc::new(AtomicBool::new(false)) };
+        let sessions = shared.sessions.clone();
+        let closed = shared.closed.clone();
+        let drain = Drain { io: self.io, sessions, closed, begun: Arc::new(AtomicBool::new(false)) };
         let origins = Origins { allow: settings.allow_origin.clone(), metrics: shared.metrics.clone() };
         let router = Router::new()
             .route("/socket.io/", any(StatusCode::NOT_FOUND))
@@ -136,6 +147,8 @@ async fn connected(_socket: SocketRef) {}
 #[derive(Clone)]
 pub(crate) struct Drain {
     io: SocketIo,
+    sessions: TaskTracker,
+    closed: CancellationToken,
     begun: Arc<AtomicBool>,
 }
 
@@ -143,8 +156,19 @@ impl Drain {
     /// Refuses new clients and closes the present ones' transports, upon which they reconnect.
     pub(crate) async fn run(&self, deadline: Duration) {
         self.begun.store(true, Ordering::Relaxed);
-        if tokio::time::timeout(deadline, self.io.close()).await.is_err() {
-            tracing::warn!("some clients didn't go in time");
+        self.sessions.close();
+        let gone = async {
+            let mut close = pin!(self.io.close());
+            // Its first poll tells every client; what follows is the wait for their connections.
+            let all_gone = poll_immediate(close.as_mut()).await.is_some();
+            self.closed.cancel();
+            self.sessions.wait().await;
+            if !all_gone {
+                close.await;
+            }
+        };
+        if tokio::time::timeout(deadline, gone).await.is_err() {
+            tracing::warn!(left = self.sessions.len(), "some clients didn't go in time");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! One client's session: takes its events one after the other, and knows which channels it is in.
 
-use std::time::{Duration, Instant};
+use std::num::NonZeroU32;
+use std::time::Duration;
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::{Value, json};
 use socketioxide::TransportType;
 use socketioxide::extract::{AckSender, SocketRef};
@@ -18,8 +20,8 @@ use crate::edge::Hold;
 use crate::metrics::DropReason;
 
 /// Requests that a client may make a second, and at once. The trunk carries a thousand a second for everybody.
-const REQUESTS_PER_SECOND: u32 = 10;
-const REQUESTS_AT_ONCE: u32 = 30;
+const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const REQUESTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// How often a session looks whether its socket is still there, for the case that it went between log-in and the
 /// library's telling so.
@@ -42,7 +44,7 @@ pub(super) struct Session {
     hold: Hold,
     /// In the order in which they were joined; the last one is talked in.
     memberships: Vec<Membership>,
-    allowance: Allowance,
+    rate: DefaultDirectRateLimiter,
 }
 
 impl Drop for Session {
@@ -60,8 +62,8 @@ impl Session {
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
-        let allowance = Allowance::new(Instant::now());
-        Self { shared: shared.clone(), space, socket, attached, hold, memberships: Vec::new(), allowance }
+        let rate = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND).allow_burst(REQUESTS_AT_ONCE));
+        Self { shared: shared.clone(), space, socket, attached, hold, memberships: Vec::new(), rate }
     }
 
     /// Serves the client until it is gone.
@@ -92,6 +94,7 @@ impl Session {
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
+                () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }
         }
@@ -99,7 +102,7 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
-        let answered = if self.allowance.take(Instant::now()) {
+        let answered = if self.rate.check().is_ok() {
             let payload = payload.as_ref();
             match request {
                 Request::Join => self.join(payload.unwrap_or(&Value::Null)).await,
@@ -198,43 +201,5 @@ pub(super) fn answer(ack: AckSender, answer: Answer) {
     };
     if let Err(error) = ack.send(&answer) {
         tracing::debug!(%error, "an answer found no room");
-    }
-}
-
-/// How many requests a client may still make.
-struct Allowance {
-    left: f64,
-    counted_at: Instant,
-}
-
-impl Allowance {
-    fn new(now: Instant) -> Self {
-        Self { left: REQUESTS_AT_ONCE.into(), counted_at: now }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let grown =
-            now.saturating_duration_since(self.counted_at).as_secs_f64() * f64::from(REQUESTS_PER_SECOND);
-        self.left = (self.left + grown).min(REQUESTS_AT_ONCE.into());
-        self.counted_at = now;
-        let allowed = self.left >= 1.0;
-        if allowed {
-            self.left -= 1.0;
-        }
-        allowed
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_may_make_thirty_requests_at_once_and_ten_a_second() {
-        let start = Instant::now();
-        let mut allowance = Allowance::new(start);
-        assert_eq!((0..100).filter(|_| allowance.take(start)).count(), 30);
-        let later = start + Duration::from_secs(1);
-        assert_eq!((0..100).filter(|_| allowance.take(later)).count(), 10);
     }
 }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HOST};
+use axum::http::uri::Authority;
 use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -70,14 +71,14 @@ pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: Heade
     ([(CACHE_CONTROL, "no-store")], Json(connect))
 }
 
-/// The host of a `Host` header, without its port. The name `localhost` becomes an address: it may lead to the other
-/// address family than the one that is served.
-fn reachable_host(authority: &str) -> &str {
-    let host = match authority.rfind(':') {
-        Some(colon) if !authority.ends_with(']') => &authority[..colon],
-        _ => authority,
-    };
-    if host.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { host }
+/// The host of a `Host` header, without its port; what is none is taken for this machine. The name `localhost` becomes
+/// an address: it may lead to the other address family than the one that is served.
+fn reachable_host(asked: &str) -> String {
+    let authority = asked.parse::<Authority>();
+    match authority.as_ref().map(Authority::host) {
+        Ok(host) if !host.eq_ignore_ascii_case("localhost") && !asked.contains('@') => host.to_owned(),
+        _ => "127.0.0.1".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -90,5 +91,12 @@ mod tests {
         assert_eq!(reachable_host("radio.example"), "radio.example");
         assert_eq!(reachable_host("[::1]:8080"), "[::1]");
         assert_eq!(reachable_host("[::1]"), "[::1]");
+    }
+
+    #[test]
+    fn what_is_no_host_is_not_repeated() {
+        for odd in ["evil/x", "evil\\x", "", "a b", "user@evil:80", "evil?x"] {
+            assert_eq!(reachable_host(odd), "127.0.0.1", "{odd}");
+        }
     }
 }

@@ -68,6 +68,7 @@ impl<'a> View<'a> {
             Effect::Refused { code, .. } => Some(ServerMessage::Error {
                 request: None,
                 member,
+                channel: Some(channel),
                 code,
                 message: "this grant isn't yours to release".into(),
             }),

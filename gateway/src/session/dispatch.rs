@@ -49,10 +49,16 @@ impl Session<'_> {
             }
             ClientMessage::RosterRequest { channel } => match self.members.room(channel) {
                 Some(_) if !self.affords(ROSTER_COST) => {
-                    self.refuse(None, None, ErrorCode::RateLimited, "rosters are asked for too often");
+                    self.refuse_in(
+                        channel,
+                        None,
+                        None,
+                        ErrorCode::RateLimited,
+                        "rosters are asked for too often",
+                    );
                 }
                 Some(room) => room.clone().roster(self.port.id).await,
-                None => self.refuse(None, None, ErrorCode::NotJoined, "not in that channel"),
+                None => self.refuse_in(channel, None, None, ErrorCode::NotJoined, "not in that channel"),
             },
         }
     }
@@ -165,7 +171,7 @@ impl Session<'_> {
             return self.refuse(None, member, ErrorCode::UnknownMember, "no such member");
         }
         let Some(seat) = self.members.rise(member, channel) else {
-            return self.refuse(None, member, ErrorCode::NotJoined, "not in that channel");
+            return self.refuse_in(channel, None, member, ErrorCode::NotJoined, "not in that channel");
         };
         self.publish();
         seat.room.leave(seat.talker, LeaveReason::Left, true).await;
@@ -183,7 +189,7 @@ impl Session<'_> {
             return None;
         };
         let Some(seat) = attached.seats.get(&channel) else {
-            self.refuse(request, member, ErrorCode::NotJoined, "not in that channel");
+            self.refuse_in(channel, request, member, ErrorCode::NotJoined, "not in that channel");
             return None;
         };
         Some((seat.room.clone(), seat.talker))

@@ -1,12 +1,13 @@
 //! A welcomed session's life: everything that can wake it is in [`serve`]'s one `select`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_proto::limits::IDLE_TIMEOUT;
 use suara_proto::message::{ServerMessage, decode_client, request_of};
-use suara_proto::{CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -146,12 +147,29 @@ impl<'a> Session<'a> {
         request: Option<RequestId>,
         member: Option<MemberRef>,
         code: ErrorCode,
-        message: impl Into<std::borrow::Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
     ) {
-        self.core.metrics.refused(code);
         let message = message.into();
-        tracing::debug!(%code, %message, "refused");
-        self.port.outbox.say(&ServerMessage::Error { request, member, code, message });
+        self.error(code, ServerMessage::Error { request, member, channel: None, code, message });
+    }
+
+    /// Answers with an error about a channel, and counts it.
+    pub(super) fn refuse_in(
+        &self,
+        channel: ChannelNumber,
+        request: Option<RequestId>,
+        member: Option<MemberRef>,
+        code: ErrorCode,
+        message: &'static str,
+    ) {
+        let (channel, message) = (Some(channel), message.into());
+        self.error(code, ServerMessage::Error { request, member, channel, code, message });
+    }
+
+    fn error(&self, code: ErrorCode, error: ServerMessage<'_>) {
+        self.core.metrics.refused(code);
+        tracing::debug!(?error, "refused");
+        self.port.outbox.say(&error);
     }
 
     /// The voice path learns which channels and talkers are the session's.

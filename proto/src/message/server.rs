@@ -214,6 +214,9 @@ pub enum ServerMessage<'a> {
         /// Of a trunk.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
+        /// The channel that the message named by its number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<ChannelNumber>,
         /// What is wrong.
         code: ErrorCode,
         /// The same in words, for a developer's eyes.

@@ -115,6 +115,7 @@ fn session_message() -> impl Strategy<Value = Server> {
         message!(ServerMessage::Error {
             request: option::of(request()),
             member: member(),
+            channel: option::of(channel()),
             code: select(ErrorCode::ALL),
             message: text(),
         }),

@@ -111,14 +111,18 @@ async function cached(file, make) {
 /** How much speech may seem missing where a codec blurs a soft ending: less than two frames. libopus itself: none. */
 const TOLERATED_LOSS_MS = 30;
 
+/** How much longer or shorter the recording may be: less than a frame. A jitter buffer takes more. */
+const TOLERATED_DRIFT_MS = 15;
+
 /**
  * The check used everywhere: the recording is that speech, forwards, and nothing of it is missing.
  * @param {Pcm} reference
  * @param {Pcm} recorded
- * @param {{lostMs?: number}} [tolerance]
+ * @param {{lostMs?: number, driftMs?: number}} [tolerance]
  * @returns {import('./envelope.js').SpeechReport}
  */
-export function assertSameSpeech(reference, recorded, { lostMs = TOLERATED_LOSS_MS } = {}) {
+export function assertSameSpeech(reference, recorded, tolerance = {}) {
+  const { lostMs = TOLERATED_LOSS_MS, driftMs = TOLERATED_DRIFT_MS } = tolerance;
   const report = compareSpeech(reference, recorded);
   const seconds = (/** @type {Pcm} */ { samples, rate }) => (samples.length / rate).toFixed(2);
   const story =
@@ -127,5 +131,6 @@ export function assertSameSpeech(reference, recorded, { lostMs = TOLERATED_LOSS_
   assert.ok(report.correlation >= 0.9, `the recording is not the speech: ${story}`);
   assert.ok(report.reversed <= 0.6, `the recording resembles the speech backwards: ${story}`);
   assert.ok(report.lostMs <= lostMs, `speech is missing: ${story}`);
+  assert.ok(Math.abs(report.driftMs) <= driftMs, `time was lost or added: ${story}`);
   return report;
 }

@@ -15,7 +15,7 @@ pub(crate) use gateway::TestGateway;
 pub(crate) use token::{SECRET, TRUNK_SECRET, claims, mint, now};
 
 /// Nothing here takes so long, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for something that has to come.
 pub(crate) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {

@@ -72,6 +72,22 @@ test('a second cut out or muted fails, and so do three muted frames', async () =
   assert.throws(() => assertSameSpeech(source, muted(source, 1000, 1060)), /speech is missing/);
 });
 
+test('speech that a jitter buffer plays later from some pause on has lost nothing, but time was added', async () => {
+  const source = await speech('patrol');
+  const half = 3.2 * source.rate;
+  const pause = new Array(0.04 * source.rate).fill(0);
+  const later = [...source.samples.subarray(0, half), ...pause, ...source.samples.subarray(half)];
+  const heard = { rate: source.rate, samples: Int16Array.from(later) };
+  assert.throws(() => assertSameSpeech(source, heard), /time was lost or added/);
+  const report = assertSameSpeech(source, heard, { driftMs: 40 });
+  assert.equal(report.lostMs, 0);
+});
+
+test('a frame cut out without a hole is time lost', async () => {
+  const source = await speech('patrol');
+  assert.throws(() => assertSameSpeech(source, without(source, 3000, 3020)), /time was lost or added/);
+});
+
 test('a lost beginning or end is reported', async () => {
   const source = await speech('patrol');
   const end = (source.samples.length / source.rate) * 1000;
