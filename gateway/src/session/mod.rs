@@ -103,7 +103,7 @@ async fn run(
     let greeted = match refusal {
         Some(refusal) => Err(refusal),
         None => tokio::select! {
-            greeted = hello::greet(&core, &mut inbound) => greeted,
+            greeted = Box::pin(hello::greet(&core, &mut inbound)) => greeted,
             closing = core.dismissed() => Err(closing),
         },
     };

@@ -41,7 +41,8 @@ pub(super) struct Session<'a> {
     excess: u32,
 }
 
-/// Serves the session until it ends; says how it did.
+/// Serves the session until it ends; says how it did. What it does for a moment is boxed: an idle session would hold room
+/// for it all its life.
 pub(super) async fn serve(
     core: &Arc<Core>,
     port: &Port,
@@ -66,13 +67,13 @@ pub(super) async fn serve(
                 Some(Inbound::Violation(what)) => break Closing::new(CloseCode::ProtocolError, what),
                 Some(Inbound::Message(json)) => {
                     heard = Instant::now();
-                    if let Err(closing) = session.message(&json).await {
+                    if let Err(closing) = Box::pin(session.message(&json)).await {
                         break closing;
                     }
                 }
             },
             verified = session.verifying.next() => session.verified(verified),
-            () = sleep_until(expiry) => if let Err(closing) = session.expire().await {
+            () = sleep_until(expiry) => if let Err(closing) = Box::pin(session.expire()).await {
                 break closing;
             },
             () = sleep_until(idle) => break Closing::new(CloseCode::IdleTimeout, "nothing was heard for 15 s"),

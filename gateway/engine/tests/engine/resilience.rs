@@ -1,12 +1,12 @@
 //! Rebinding, restarts, pressure, new certificates.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use quinn::ConnectionError;
 use suara_engine::Mtu;
 
-use crate::kit::{Client, Path, Proxy, Server, endpoint, soon};
+use crate::kit::{Client, Path, Proxy, Server, endpoint, endpoint_at, soon};
 
 fn clear(server: &Server) -> Path {
     Path { server: server.address(), delay: Duration::ZERO, loss: 0, rate: None, hole: false }
@@ -148,6 +148,37 @@ async fn a_fixed_mtu_is_kept_and_traces_are_written() {
     let trace = std::fs::read_to_string(dir.join("worker-0.sqlog")).unwrap();
     assert!(trace.contains("packet_received"), "{trace}");
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_address_families_have_one_port_and_hear_each_other() {
+    for workers in [1, 2] {
+        let server = Server::start(|config| {
+            config.workers = workers;
+            config.addresses.push((Ipv6Addr::LOCALHOST, 0).into());
+        });
+        let [four, six] = server.engine.addresses() else { panic!("two addresses") };
+        assert_eq!(four.port(), six.port());
+        let client = Client::connect(*four).await;
+        let other = Client::with(&endpoint_at(Ipv6Addr::LOCALHOST.into()), *six).await;
+
+        client.say(b"from four");
+        assert_eq!(other.hear().await, &b"from four"[..]);
+        other.say(b"from six");
+        assert_eq!(client.hear().await, &b"from six"[..]);
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_on_all_addresses_answers_from_the_one_that_was_asked() {
+    let server = Server::start(|config| config.addresses = vec![(Ipv4Addr::UNSPECIFIED, 0).into()]);
+    let other_loopback = (Ipv4Addr::new(127, 0, 0, 2), server.address().port()).into();
+
+    let client = Client::connect(other_loopback).await;
+
+    assert_eq!(client.echo(b"there").await, b"there");
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

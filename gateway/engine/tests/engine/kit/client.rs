@@ -1,6 +1,6 @@
 //! A WebTransport client by hand, over quinn: what it sends and gets is seen byte by byte.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -86,12 +86,17 @@ pub(crate) fn trusting() -> rustls::ClientConfig {
 }
 
 pub(crate) fn endpoint() -> Endpoint {
+    endpoint_at(Ipv4Addr::LOCALHOST.into())
+}
+
+/// A client's endpoint on one of this machine's addresses.
+pub(crate) fn endpoint_at(address: IpAddr) -> Endpoint {
     let tls = trusting();
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(Some(std::time::Duration::from_secs(20).try_into().unwrap()));
     config.transport_config(Arc::new(transport));
-    let mut endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let mut endpoint = Endpoint::client(SocketAddr::from((address, 0))).unwrap();
     endpoint.set_default_client_config(config);
     endpoint
 }

@@ -5,7 +5,7 @@ mod client;
 mod proxy;
 
 pub(crate) use app::{App, Event};
-pub(crate) use client::{Client, endpoint, trusting};
+pub(crate) use client::{Client, endpoint, endpoint_at, trusting};
 pub(crate) use proxy::{Path, Proxy};
 
 use std::future::Future;
