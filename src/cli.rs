@@ -161,7 +161,8 @@ pub(crate) struct TokenArgs {
     /// The user's role, such as admin
     #[arg(long)]
     pub(crate) role: Option<String>,
-    /// PATTERN:right,right, several times; the rights are listen, talk, emergency and dispatch [default: what the
+    /// PATTERN:right,right, several times; * stands for any text and ? for one character; the rights are listen, talk,
+    /// emergency and dispatch [default: what the
     /// gateway gives to tokens without channels]
     #[arg(long, value_name = "GRANT")]
     pub(crate) channel: Vec<String>,
