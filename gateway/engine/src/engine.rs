@@ -75,7 +75,7 @@ impl Engine {
 
     /// Refuses new connections from now on; sessions go on.
     pub fn drain(&self) {
-        self.sender.command_all(|| Command::Drain);
+        self.sender.inboxes.iter().for_each(|inbox| inbox.drain());
     }
 
     /// Closes all connections, and waits until the workers have ended: a second at most.

@@ -31,8 +31,6 @@ pub(crate) enum Command {
     Stop(Seat, StreamId, u32),
     /// The session ends.
     Close(Seat, Closing),
-    /// No more connections are accepted.
-    Drain,
     /// The worker ends.
     Shutdown,
 }
@@ -57,6 +55,8 @@ pub(crate) struct Inbox {
     queues: Mutex<Delivery>,
     signalled: AtomicBool,
     wake: OwnedFd,
+    /// No more connections are accepted. A flag and no command: it holds from the moment that it is set.
+    draining: AtomicBool,
     /// Frames and packets that were lost because the worker didn't come to them.
     pub(crate) lost: AtomicU64,
 }
@@ -64,12 +64,20 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn new() -> io::Result<Self> {
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        let (queues, signalled, lost) = (Mutex::default(), AtomicBool::new(false), AtomicU64::new(0));
-        Ok(Self { queues, signalled, wake, lost })
+        let (signalled, draining) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { queues: Mutex::default(), signalled, wake, draining, lost: AtomicU64::new(0) })
     }
 
     pub(crate) fn command(&self, command: Command) {
         self.put(|queues| queues.commands.push(command));
+    }
+
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     pub(crate) fn cast(&self, cast: Cast) {

@@ -54,7 +54,6 @@ pub(crate) struct Bounds {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
-    Draining,
     Ending(Instant),
 }
 
@@ -106,7 +105,7 @@ impl<A: Application> Worker<A> {
         match self.phase {
             // What is closed has said so, and needs nobody to hear the answer.
             Phase::Ending(deadline) => self.table.all_closed() || deadline <= Instant::now(),
-            Phase::Serving | Phase::Draining => false,
+            Phase::Serving => false,
         }
     }
 
@@ -130,7 +129,7 @@ impl<A: Application> Worker<A> {
     fn next_deadline(&self) -> Option<Duration> {
         let ending = match self.phase {
             Phase::Ending(deadline) => Some(deadline),
-            Phase::Serving | Phase::Draining => None,
+            Phase::Serving => None,
         };
         let next = [self.table.next_deadline(), ending].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
@@ -152,11 +151,6 @@ impl<A: Application> Worker<A> {
 
     fn command(&mut self, now: Instant, command: Command) {
         let seat = match &command {
-            Command::Drain if self.phase == Phase::Serving => {
-                self.phase = Phase::Draining;
-                return;
-            }
-            Command::Drain => return,
             Command::Shutdown => return self.shut_down(now),
             Command::Write(seat, _)
             | Command::Read(seat, _)
@@ -171,7 +165,7 @@ impl<A: Application> Worker<A> {
             Command::Reset(_, id, code) => connection.reset(id, code),
             Command::Stop(_, id, code) => connection.stop(id, code),
             Command::Close(_, closing) => connection.close_session(now, &closing),
-            Command::Drain | Command::Shutdown => {}
+            Command::Shutdown => {}
         }
         self.table.mark(seat.slot);
     }

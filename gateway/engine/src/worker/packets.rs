@@ -85,9 +85,8 @@ impl<A: Application> Worker<A> {
     fn consider(&mut self, incoming: Incoming, socket: u8) {
         let pending = self.table.handshaking + self.incoming.len();
         let full = self.table.len() + self.incoming.len() >= self.bounds.max_connections;
-        if self.phase != Phase::Serving || full {
-            let transmit = self.endpoint.refuse(incoming, &mut self.stray);
-            self.respond(socket, &transmit);
+        if self.is_closed() || full {
+            self.refuse(incoming, socket);
         } else if pending >= self.bounds.retry_above
             && !incoming.remote_address_validated()
             && incoming.may_retry()
@@ -103,11 +102,24 @@ impl<A: Application> Worker<A> {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.phase != Phase::Serving || self.inboxes[usize::from(self.number)].is_draining()
+    }
+
+    fn refuse(&mut self, incoming: Incoming, socket: u8) {
+        let transmit = self.endpoint.refuse(incoming, &mut self.stray);
+        self.respond(socket, &transmit);
+    }
+
     /// Begins a few of the handshakes that wait; whether there were any.
     pub(super) fn begin_handshakes(&mut self, now: Instant) -> bool {
         let count = self.incoming.len().min(HANDSHAKES_A_TURN);
         for (incoming, socket) in self.incoming.drain(..count).collect::<Vec<_>>() {
             self.stray.clear();
+            if self.is_closed() {
+                self.refuse(incoming, socket);
+                continue;
+            }
             match self.endpoint.accept(incoming, now, &mut self.stray, None) {
                 Ok((handle, quic)) => {
                     let seat = self.table.seat(handle);
