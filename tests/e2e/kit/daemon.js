@@ -1,12 +1,12 @@
 /** One process of the binary under test: started, watched, stopped by its id. */
 import { spawn } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { repository } from './paths.js';
 import { until, within } from './wait.js';
 
 /** The release build, because timing is part of what is tested; `SUARA_BIN` names another. */
-export const binary = process.env.SUARA_BIN ?? join(repository, 'target', 'release', 'suara');
+export const binary = resolve(process.env.SUARA_BIN ?? join(repository, 'target', 'release', 'suara'));
 
 /** A start may have to make keys; on a busy machine that takes a while. */
 const START_MS = 20_000;
