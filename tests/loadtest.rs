@@ -1,5 +1,7 @@
 //! The load tester against the real binary: what it says of a gateway that does well, and of what it may not load.
 
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
