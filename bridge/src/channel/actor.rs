@@ -10,7 +10,7 @@ use serde_json::Value;
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
 use suara_proto::voice::VoiceFrame;
-use suara_proto::{MemberRef, RequestId};
+use suara_proto::{ChannelNumber, MemberRef, RequestId};
 use tokio::sync::mpsc;
 
 use super::audience::{Audience, Listener, Utterance};
@@ -22,7 +22,7 @@ use super::stage::{Place, Present, Stage, taken};
 use super::{Enter, Input, Outlet};
 use crate::audio::{Format, Order, Piece};
 use crate::metrics::{DropReason, Metrics};
-use crate::trunk::{FloorEvent, Talking};
+use crate::trunk::{FloorEvent, Link, Talking};
 
 /// Datagrams of a talker whose name isn't known yet; the word of who talks is on its way on the stream.
 const MAX_EARLY: usize = 16;
@@ -54,6 +54,13 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Where it is refused the next change of the roster asks again.
+fn ask_for_roster(link: &Link, channel: ChannelNumber) {
+    if !link.ask(&ClientMessage::RosterRequest { channel }) {
+        tracing::debug!("a roster was not asked for: the trunk is busy");
     }
 }
 
@@ -104,7 +111,7 @@ impl State {
                 if self.roster.apply(roster) == Change::Gap
                     && let Some(Place { link, channel }) = &self.place
                 {
-                    link.say(&ClientMessage::RosterRequest { channel: *channel });
+                    ask_for_roster(link, *channel);
                 }
                 self.replay_early(now);
             }
@@ -130,7 +137,7 @@ impl State {
         match members {
             Some(members) => self.roster.replace(version, members),
             // The member who had the roster left while this one came.
-            None if self.roster.is_unknown() => link.say(&ClientMessage::RosterRequest { channel }),
+            None if self.roster.is_unknown() => ask_for_roster(&link, channel),
             None => {}
         }
         self.place = Some(Place { link, channel });

@@ -118,7 +118,12 @@ impl Stage<'_> {
         let (channel, member) = (*channel, Some(self.member));
         while let Some(out) = present.pace.pop(self.now, |out| matches!(out, Out::Voice(_))) {
             match out {
-                Out::Request(request) => link.say(&ClientMessage::FloorRequest { request, channel, member }),
+                Out::Request(request) => {
+                    if !link.ask(&ClientMessage::FloorRequest { request, channel, member }) {
+                        // The press asks again by itself.
+                        self.metrics.press("trunk_busy");
+                    }
+                }
                 Out::Release(grant) => link.say(&ClientMessage::FloorRelease { channel, grant, member }),
                 Out::Voice(datagram) if link.voice(&datagram) => {
                     self.metrics.voice("to_trunk", 1, datagram.len());

@@ -32,7 +32,7 @@ impl State {
             }
             Reply::Return => {
                 for (channel, listener) in entry.channels.clone() {
-                    self.ask_join(now, member, channel, listener, Reply::Return);
+                    self.rejoin(now, member, channel, listener);
                 }
             }
         }

@@ -194,6 +194,27 @@ async fn an_answer_that_came_too_late_is_undone() {
 }
 
 #[tokio::test]
+async fn while_the_trunk_is_busy_nothing_is_begun_but_what_was_begun_ends() {
+    let mut scene = Scene::new();
+    let (member, _notices) = scene.up().logged_in();
+    let _joined = scene.join(member);
+    let (request, _) = scene.said("join");
+    scene.joined(request, 17);
+    let (other, _notices) = scene.logged_in();
+
+    scene.record.set_busy(true);
+    let (mut answer, _notices) = scene.attach();
+    assert_eq!(answer.try_recv().unwrap().unwrap_err(), AttachError::Unavailable);
+    let mut answer = scene.join(other);
+    assert!(matches!(answer.try_recv().unwrap(), Err(JoinError::Unavailable)));
+    assert!(scene.record.take().is_empty());
+    scene.state.request(scene.now, Request::Leave { member, channel: "gate".to_owned() });
+    scene.said("leave");
+    scene.state.request(scene.now, Request::Detach { member });
+    assert_eq!(scene.said("detach").1["member"], member.0);
+}
+
+#[tokio::test]
 async fn a_client_that_goes_while_it_logs_in_is_detached() {
     let mut scene = Scene::new();
     scene.up();

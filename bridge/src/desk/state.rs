@@ -161,6 +161,11 @@ impl State {
         }
     }
 
+    /// Begins something, unless there is no trunk or too much waits for it.
+    fn ask(&self, message: &ClientMessage<'_>) -> bool {
+        self.link.as_ref().is_some_and(|link| link.ask(message))
+    }
+
     fn tell(&self, number: ChannelNumber, input: Input) {
         if let Some(place) = self.numbers.get(&number).and_then(|name| self.places.get(name)) {
             place.channel.tell(input);
@@ -174,13 +179,14 @@ impl State {
         notices: mpsc::UnboundedSender<Notice>,
         reply: oneshot::Sender<Result<(MemberRef, Who), AttachError>>,
     ) {
-        if self.link.is_none() {
-            answer(reply, Err(AttachError::Unavailable));
-            return;
-        }
         let member = self.free_number();
         let request = self.pending.add(now, Asked::Attach { member, reply: Reply::To(reply) });
-        self.say(&ClientMessage::Attach { request, member, token: token.0.as_str().into() });
+        if !self.ask(&ClientMessage::Attach { request, member, token: token.0.as_str().into() }) {
+            if let Some(Asked::Attach { reply: Reply::To(reply), .. }) = self.pending.take(request) {
+                answer(reply, Err(AttachError::Unavailable));
+            }
+            return;
+        }
         self.members.insert(member, Member { token, notices, who: None, channels: BTreeMap::new() });
     }
 
@@ -208,22 +214,22 @@ impl State {
             *known = listener.clone();
             place.channel.tell(Input::Change { member, listener });
             answer(reply, Ok(place.channel.clone()));
-        } else if self.link.is_none() || !self.members.contains_key(&member) {
+        } else if !self.members.contains_key(&member) {
             answer(reply, Err(JoinError::Unavailable));
         } else {
-            self.ask_join(now, member, channel, listener, Reply::To(reply));
+            let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::To(reply) };
+            let request = self.pending.add(now, asked);
+            if !self.ask(&ClientMessage::Join { request, channel: channel.into(), member: Some(member) })
+                && let Some(Asked::Join { reply: Reply::To(reply), .. }) = self.pending.take(request)
+            {
+                answer(reply, Err(JoinError::Unavailable));
+            }
         }
     }
 
-    pub(super) fn ask_join(
-        &mut self,
-        now: Instant,
-        member: MemberRef,
-        channel: String,
-        listener: Listener,
-        reply: Reply<Result<Channel, JoinError>>,
-    ) {
-        let asked = Asked::Join { member, channel: channel.clone(), listener, reply };
+    /// A member that was brought back is brought into its channel.
+    pub(super) fn rejoin(&mut self, now: Instant, member: MemberRef, channel: String, listener: Listener) {
+        let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::Return };
         let request = self.pending.add(now, asked);
         self.say(&ClientMessage::Join { request, channel: channel.into(), member: Some(member) });
     }

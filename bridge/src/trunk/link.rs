@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use suara_proto::message::{self, ClientMessage};
 
-/// What carries a link. Neither call may block; both say whether it was taken.
+/// What carries a link. None of the calls may block; they say whether it was taken.
 pub(crate) trait Carrier: Send + Sync {
-    /// A control message with its length in front, in order.
+    /// A control message with its length in front, in order; refused only when the session is over.
     fn control(&self, message: Bytes) -> bool;
+    /// Whether so much waits that what can be refused should be.
+    fn is_busy(&self) -> bool;
     /// A voice datagram.
     fn voice(&self, datagram: &[u8]) -> bool;
 }
@@ -30,11 +32,22 @@ impl Link {
         Self(Arc::new(carrier))
     }
 
-    /// Sends a control message, in order.
+    /// Sends a control message, in order. It is lost with the session only, so this is for what nobody can take back:
+    /// each is the end of something that was asked for before (or a member's return), which bounds how many wait.
     pub(crate) fn say(&self, message: &ClientMessage<'_>) {
         if !self.0.control(message::encode(message)) {
             tracing::debug!("a message was lost with the trunk");
         }
+    }
+
+    /// Sends a control message that begins something, in order; `false`, and nothing sent, when too much waits.
+    #[must_use]
+    pub(crate) fn ask(&self, message: &ClientMessage<'_>) -> bool {
+        let free = !self.0.is_busy();
+        if free {
+            self.say(message);
+        }
+        free
     }
 
     /// Sends a voice datagram; `false` when the transport didn't take it.
@@ -47,6 +60,7 @@ impl Link {
 #[cfg(test)]
 pub(crate) mod recorded {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use serde_json::Value;
 
@@ -61,7 +75,10 @@ pub(crate) mod recorded {
 
     /// Everything that was said on a link and not yet looked at.
     #[derive(Clone, Default)]
-    pub(crate) struct Record(Arc<Mutex<Vec<Said>>>);
+    pub(crate) struct Record {
+        said: Arc<Mutex<Vec<Said>>>,
+        busy: Arc<AtomicBool>,
+    }
 
     impl Record {
         pub(crate) fn link(&self) -> Link {
@@ -69,7 +86,12 @@ pub(crate) mod recorded {
         }
 
         pub(crate) fn take(&self) -> Vec<Said> {
-            std::mem::take(&mut *self.0.lock().unwrap())
+            std::mem::take(&mut *self.said.lock().unwrap())
+        }
+
+        /// From now on too much waits, or no longer.
+        pub(crate) fn set_busy(&self, busy: bool) {
+            self.busy.store(busy, Ordering::Relaxed);
         }
 
         /// The control messages alone.
@@ -82,12 +104,16 @@ pub(crate) mod recorded {
     impl Carrier for Record {
         fn control(&self, message: Bytes) -> bool {
             let json = serde_json::from_slice(&message[4..]).unwrap();
-            self.0.lock().unwrap().push(Said::Control(json));
+            self.said.lock().unwrap().push(Said::Control(json));
             true
         }
 
+        fn is_busy(&self) -> bool {
+            self.busy.load(Ordering::Relaxed)
+        }
+
         fn voice(&self, datagram: &[u8]) -> bool {
-            self.0.lock().unwrap().push(Said::Voice(Bytes::copy_from_slice(datagram)));
+            self.said.lock().unwrap().push(Said::Voice(Bytes::copy_from_slice(datagram)));
             true
         }
     }

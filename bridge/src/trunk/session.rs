@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -30,9 +31,10 @@ const DATAGRAM_BUFFER: usize = 16 * 1024;
 /// Voice from the gateway that waits for us.
 const DATAGRAM_RECEIVE_BUFFER: usize = 256 * 1024;
 
-/// Control messages that wait at most. A bridge that brings everybody back has the desk's window of attaches under way;
-/// more waiting means that the gateway doesn't read, and its idle timeout ends the session soon.
-const MAX_WAITING: usize = 8192;
+/// With so many control messages waiting nothing new is begun: more than a second's worth at the pace below, which is
+/// what a press or a log-in would have to wait. Fewer would refuse those who come in a crowd. What ends something is
+/// taken beyond it: there is no more of it than was begun.
+const BUSY: usize = 1024;
 
 /// Holds the road open through NATs, and finds out about a lost gateway.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
@@ -115,15 +117,16 @@ impl Opened {
     /// Serves the session to its end.
     pub(super) async fn serve(self, trunk: &Trunk) -> End {
         let Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint } = self;
-        let (control, waiting) = mpsc::channel(MAX_WAITING);
-        let link = Link::new(Wire { control, connection: connection.clone() });
+        let (control, queue) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let link = Link::new(Wire { control, waiting: Arc::clone(&waiting), connection: connection.clone() });
         tracing::info!("the trunk to the gateway stands");
         if trunk.events.send(TrunkEvent::Up(link.clone())).is_err() {
             return End::new("the bridge stops");
         }
         let end = tokio::select! {
             end = read(from_gateway, idle, trunk) => end,
-            end = write(to_gateway, waiting) => end,
+            end = write(to_gateway, queue, &waiting) => end,
             end = hear(&connection, trunk) => end,
             end = stay(&link, heartbeat, &trunk.token_file, token) => end,
         };
@@ -134,13 +137,19 @@ impl Opened {
 
 /// A session's stream and datagrams.
 struct Wire {
-    control: mpsc::Sender<Bytes>,
+    control: mpsc::UnboundedSender<Bytes>,
+    waiting: Arc<AtomicUsize>,
     connection: Connection,
 }
 
 impl Carrier for Wire {
     fn control(&self, message: Bytes) -> bool {
-        self.control.try_send(message).is_ok()
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.control.send(message).is_ok()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= BUSY
     }
 
     fn voice(&self, datagram: &[u8]) -> bool {
@@ -255,10 +264,14 @@ fn renewal_refused(code: ErrorCode) {
 }
 
 /// Writes control messages, no faster than the gateway takes them.
-async fn write(mut stream: SendStream, mut waiting: mpsc::Receiver<Bytes>) -> End {
+async fn write(
+    mut stream: SendStream,
+    mut queue: mpsc::UnboundedReceiver<Bytes>,
+    waiting: &AtomicUsize,
+) -> End {
     let slack = MESSAGE_SPACING * MESSAGE_BURST;
     let mut rested_at = tokio::time::Instant::now();
-    while let Some(message) = waiting.recv().await {
+    while let Some(message) = queue.recv().await {
         let now = tokio::time::Instant::now();
         rested_at = rested_at.max(now) + MESSAGE_SPACING;
         if rested_at > now + slack {
@@ -267,6 +280,7 @@ async fn write(mut stream: SendStream, mut waiting: mpsc::Receiver<Bytes>) -> En
         if stream.write_all(&message).await.is_err() {
             return End::new("the control stream broke off");
         }
+        waiting.fetch_sub(1, Ordering::Relaxed);
     }
     End::new("the bridge stops")
 }
