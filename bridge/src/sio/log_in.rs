@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::engine3::Decided;
 use super::session::Session;
+use super::users::Share;
 use super::{Shared, inbox};
 use crate::desk::{AttachError, Attached, Notice, Token};
 
@@ -24,6 +25,8 @@ pub(super) struct Auth {
 pub(super) enum Refusal {
     #[error("Autentikasi Gagal")]
     Token,
+    #[error("Terlalu banyak koneksi")]
+    TooMany,
     #[error("Layanan Tidak Tersedia")]
     Unavailable,
 }
@@ -40,6 +43,7 @@ impl From<AttachError> for Refusal {
 /// A client that the gateway let in, and what will be said about it.
 pub(super) struct Admission {
     pub(super) attached: Attached,
+    pub(super) share: Share,
     pub(super) notices: mpsc::UnboundedReceiver<Notice>,
 }
 
@@ -59,7 +63,7 @@ pub(super) async fn log_in(
         }
     };
     let inbox = inbox::register(&socket, &shared);
-    let session = Session::new(&shared, space, socket, admission.attached);
+    let session = Session::new(&shared, space, socket, admission.attached, admission.share);
     shared.sessions.spawn(session.run(inbox, admission.notices));
     Ok(())
 }
@@ -75,7 +79,11 @@ pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admi
     let attached = shared.desk.attach(token, notify).await.inspect_err(|error| {
         tracing::debug!(%error, "a client was not let in");
     })?;
-    Ok(Admission { attached, notices })
+    let Some(share) = shared.users.enter(&attached.who.user) else {
+        shared.metrics.bad_input("connections");
+        return Err(Refusal::TooMany);
+    };
+    Ok(Admission { attached, share, notices })
 }
 
 fn usable(token: &str) -> Option<Token> {

@@ -9,6 +9,7 @@ mod log_in;
 mod outlet;
 mod payload;
 mod session;
+mod users;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     /// Cancelled when the sockets were closed: the library forgets to tell the sessions then.
     pub(crate) closed: CancellationToken,
     log_ins: Arc<tokio::sync::Semaphore>,
+    users: users::Users,
 }
 
 impl Shared {
@@ -88,6 +90,7 @@ impl Shared {
             sessions: TaskTracker::new(),
             closed: CancellationToken::new(),
             log_ins: Arc::new(tokio::sync::Semaphore::new(MAX_LOG_INS)),
+            users: users::Users::default(),
         }
     }
 }

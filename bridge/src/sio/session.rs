@@ -14,12 +14,13 @@ use super::Shared;
 use super::inbox::{Incoming, Request};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
+use super::users::Share;
 use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, Notice};
 use crate::edge::Hold;
 use crate::metrics::DropReason;
 
-/// Requests that a client may make a second, and at once. The trunk carries a thousand a second for everybody.
+/// Requests that a client may make a second, and at once; its user's are counted together besides.
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const REQUESTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
@@ -41,6 +42,7 @@ pub(super) struct Session {
     space: &'static str,
     socket: SocketRef,
     attached: Attached,
+    share: Share,
     hold: Hold,
     /// In the order in which they were joined; the last one is talked in.
     memberships: Vec<Membership>,
@@ -54,7 +56,13 @@ impl Drop for Session {
 }
 
 impl Session {
-    pub(super) fn new(shared: &Shared, space: &'static str, socket: SocketRef, attached: Attached) -> Self {
+    pub(super) fn new(
+        shared: &Shared,
+        space: &'static str,
+        socket: SocketRef,
+        attached: Attached,
+        share: Share,
+    ) -> Self {
         let asked = socket.clone();
         let upgraded = move || asked.transport_type() == TransportType::Websocket;
         let hold = shared.lines.hold(socket.id, socket.req_parts(), upgraded);
@@ -63,7 +71,7 @@ impl Session {
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
         let rate = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND).allow_burst(REQUESTS_AT_ONCE));
-        Self { shared: shared.clone(), space, socket, attached, hold, memberships: Vec::new(), rate }
+        Self { shared: shared.clone(), space, socket, attached, share, hold, memberships: Vec::new(), rate }
     }
 
     /// Serves the client until it is gone.
@@ -102,7 +110,7 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
-        let answered = if self.rate.check().is_ok() {
+        let answered = if self.rate.check().is_ok() && self.share.may_ask() {
             let payload = payload.as_ref();
             match request {
                 Request::Join => self.join(payload.unwrap_or(&Value::Null)).await,
