@@ -3,7 +3,7 @@
 //! A WebSocket client has one connection, and that one tells whether it is stalled. A polling client has a new request
 //! for each batch; what can be known of it is since when no poll of its waits.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +29,13 @@ const UPGRADE_MEMORY: Duration = Duration::from_secs(15);
 /// Upgrades that are remembered at a time. Anybody can ask for one, with an invented session.
 const MAX_UPGRADES: usize = 4096;
 
+/// A session that was broken off gets no more answers for so long. Without its pongs the library ends it well before
+/// then, at the settings' ping interval and timeout.
+const SEVERED_MEMORY: Duration = Duration::from_secs(120);
+
+/// Such sessions that are remembered at a time.
+const MAX_SEVERED: usize = 16 * 1024;
+
 /// The road to one client.
 pub(crate) struct Line {
     road: Mutex<Road>,
@@ -48,7 +55,7 @@ enum Road {
     Polling { since: Option<Instant> },
     /// One connection for everything. Without a handle it came by a listener that knows nothing of stalls.
     WebSocket(Option<StallHandle>),
-    /// Broken off: the next poll is refused.
+    /// Broken off.
     Severed,
 }
 
@@ -77,8 +84,7 @@ impl Line {
         }
     }
 
-    /// Breaks the road off, as if the network had: the client reconnects by itself. `false` where this can't be done.
-    pub(crate) fn sever(&self) -> bool {
+    fn sever(&self) -> bool {
         match std::mem::replace(&mut *self.road(), Road::Severed) {
             Road::WebSocket(Some(stall)) => stall.sever(),
             Road::WebSocket(None) => return false,
@@ -97,6 +103,9 @@ struct Table {
     entries: HashMap<Sid, Entry>,
     /// Upgrades of sessions that haven't logged in yet, oldest first.
     upgrades: VecDeque<(Instant, Sid, StallHandle)>,
+    /// Sessions that were broken off while the library may still know them, and the same, oldest first.
+    severed: HashSet<Sid>,
+    severances: VecDeque<(Instant, Sid)>,
 }
 
 #[derive(Debug)]
@@ -117,6 +126,30 @@ pub(crate) struct Hold {
 impl Hold {
     pub(crate) fn line(&self) -> &Arc<Line> {
         &self.line
+    }
+
+    /// Breaks the road off, as if the network had: the client reconnects by itself. `false` where this can't be done.
+    pub(crate) fn sever(&self) -> bool {
+        let done = self.line.sever();
+        if done {
+            self.lines.lock().remember_severed(Instant::now(), self.sid);
+        }
+        done
+    }
+}
+
+impl Table {
+    fn remember_severed(&mut self, now: Instant, sid: Sid) {
+        let is_old = |at: Instant| now.saturating_duration_since(at) > SEVERED_MEMORY;
+        while let Some((at, oldest)) = self.severances.front().copied()
+            && (is_old(at) || self.severances.len() >= MAX_SEVERED)
+        {
+            self.severances.pop_front();
+            self.severed.remove(&oldest);
+        }
+        if self.severed.insert(sid) {
+            self.severances.push_back((now, sid));
+        }
     }
 }
 
@@ -146,7 +179,7 @@ impl Lines {
         upgraded: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Hold {
         let mut table = self.lock();
-        let Table { entries, upgrades } = &mut *table;
+        let Table { entries, upgrades, .. } = &mut *table;
         let entry = entries.entry(sid).or_insert_with(|| {
             let upgrade =
                 upgrades.iter().position(|(_, of, _)| *of == sid).and_then(|at| upgrades.remove(at));
@@ -168,6 +201,10 @@ impl Lines {
 
     fn get(&self, sid: Sid) -> Option<Arc<Line>> {
         self.lock().entries.get(&sid).map(|entry| Arc::clone(&entry.line))
+    }
+
+    fn is_severed(&self, sid: Sid) -> bool {
+        self.lock().severed.contains(&sid)
     }
 
     /// A client moves to the WebSocket on this connection.
@@ -201,6 +238,9 @@ impl Road {
 /// Notes by which connection a client's requests come, and when its polls begin and end.
 pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request, next: Next) -> Response {
     let Some(sid) = sid_of(&request) else { return next.run(request).await };
+    if lines.is_severed(sid) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     if request.headers().contains_key(header::UPGRADE) {
         let stall = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.stall.clone());
         let response = next.run(request).await;
@@ -210,9 +250,6 @@ pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request,
         return response;
     }
     let Some(line) = lines.get(sid) else { return next.run(request).await };
-    if matches!(*line.road(), Road::Severed) {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
     if request.method() != Method::GET {
         return next.run(request).await;
     }
@@ -283,8 +320,24 @@ mod tests {
         let lines = Lines::default();
         let hold = lines.hold(Sid::new(), &handshake(), || false);
         assert!(!hold.line().is_late(Instant::now()));
-        assert!(hold.line().sever());
+        assert!(hold.sever());
         assert!(hold.line().is_late(Instant::now()));
+    }
+
+    #[tokio::test]
+    async fn a_severed_session_is_refused_though_nobody_holds_its_line() {
+        use tower::ServiceExt as _;
+
+        let (lines, sid) = (Lines::default(), Sid::new());
+        assert!(lines.hold(sid, &handshake(), || false).sever());
+        let router = axum::Router::new()
+            .route("/", axum::routing::any(|| async {}))
+            .layer(axum::middleware::from_fn_with_state(lines, watch_requests));
+        for (sid, status) in [(sid, StatusCode::BAD_REQUEST), (Sid::new(), StatusCode::OK)] {
+            let request = Request::get(format!("/?EIO=4&transport=polling&sid={sid}"));
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
+        }
     }
 
     #[test]

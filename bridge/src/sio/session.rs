@@ -24,8 +24,9 @@ use crate::metrics::DropReason;
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const REQUESTS_AT_ONCE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
-/// How often a session looks whether its socket is still there, for the case that it went between log-in and the
-/// library's telling so.
+/// A client may go while it logs in, of which the library doesn't tell: a session looks soon after, and then from time
+/// to time, whether its socket is there.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_secs(30);
 
 /// A channel that the client is in.
@@ -81,7 +82,7 @@ impl Session {
         mut notices: mpsc::UnboundedReceiver<Notice>,
     ) {
         let mut look = tokio::time::interval(LOOK_AFTER);
-        look.reset();
+        look.reset_after(FIRST_LOOK);
         loop {
             tokio::select! {
                 incoming = inbox.recv() => match incoming {
@@ -188,7 +189,7 @@ impl Session {
     /// the documented words. A disconnect by the server would keep it from reconnecting.
     fn expire(self) {
         tracing::info!(sid = %self.socket.id, member = %self.attached.member, "a client's token has ended");
-        if !self.hold.line().sever() {
+        if !self.hold.sever() {
             self.disconnect();
         }
     }
