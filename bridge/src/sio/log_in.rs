@@ -1,10 +1,14 @@
 //! Log-in: finds the token, has the gateway verify it, and sets the session up.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+use socketioxide::TransportType;
 use socketioxide::extract::SocketRef;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use super::attempts::Attempts;
 use super::engine3::Decided;
 use super::session::Session;
 use super::users::Share;
@@ -13,6 +17,9 @@ use crate::desk::{AttachError, Attached, Notice, Token};
 
 /// A token's length in bytes at most: half of what a control message holds.
 const MAX_TOKEN: usize = 32 * 1024;
+
+/// A log-in waits for its turn at most so long. With the gateway's own 5 s it stays below what clients wait for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a client sends with its `connect`.
 #[derive(Deserialize)]
@@ -58,8 +65,14 @@ pub(super) async fn log_in(
     let admission = match decided {
         Some(admission) => admission,
         None => {
+            let attempts = request.extensions.get::<Attempts>().cloned().unwrap_or_default();
+            if !attempts.are_left() {
+                hang_up(&shared, &socket);
+                return Err(Refusal::Token);
+            }
             let token = auth.and_then(|auth| auth.token);
-            admit(&shared, token.or_else(|| token_in(request.uri.query()?))).await?
+            let admitted = admit(&shared, token.or_else(|| token_in(request.uri.query()?))).await;
+            admitted.inspect_err(|_| attempts.refused())?
         }
     };
     let inbox = inbox::register(&socket, &shared);
@@ -68,13 +81,33 @@ pub(super) async fn log_in(
     Ok(())
 }
 
+/// Breaks off the connection of a client that won't take no for an answer.
+fn hang_up(shared: &Shared, socket: &SocketRef) {
+    shared.metrics.bad_input("log_ins");
+    let asked = socket.clone();
+    let upgraded = move || asked.transport_type() == TransportType::Websocket;
+    if !shared.lines.hold(socket.id, socket.req_parts(), upgraded).sever() {
+        tracing::debug!(sid = %socket.id, "a refused client's connection is not known");
+    }
+}
+
+/// Waits for the turn to ask the gateway: those with good tokens aren't turned away for those with bad ones.
+async fn turn(shared: &Shared) -> Option<tokio::sync::SemaphorePermit<'_>> {
+    let turn = async {
+        let permit = shared.log_ins.acquire().await.ok()?;
+        shared.log_in_rate.until_ready().await;
+        Some(permit)
+    };
+    tokio::time::timeout(PATIENCE, turn).await.ok().flatten()
+}
+
 /// Has the gateway verify a token.
 pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admission, Refusal> {
     let Some(token) = token.and_then(|token| usable(&token)) else {
         shared.metrics.bad_input("token");
         return Err(Refusal::Token);
     };
-    let Ok(_permit) = shared.log_ins.try_acquire() else { return Err(Refusal::Unavailable) };
+    let Some(_permit) = turn(shared).await else { return Err(Refusal::Unavailable) };
     let (notify, notices) = mpsc::unbounded_channel();
     let attached = shared.desk.attach(token, notify).await.inspect_err(|error| {
         tracing::debug!(%error, "a client was not let in");

@@ -3,6 +3,7 @@
 //! A client logs in with its token, which the gateway verifies; from then on a session task takes its events in order.
 //! Knows sockets and their events, and the desk and the channels by what can be asked of them; no codec, no floor rule.
 
+mod attempts;
 mod engine3;
 mod inbox;
 mod log_in;
@@ -11,6 +12,7 @@ mod payload;
 mod session;
 mod users;
 
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +21,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::future::poll_immediate;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::layer::SocketIoLayer;
@@ -54,9 +57,12 @@ const MAX_WAITING: usize = 256;
 /// From the transport's opening to a log-in; the gateway's answer may take 5 s of it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Log-ins that are asked of the gateway at a time. More are turned away, so that a flood of bad tokens doesn't stand
-/// before the talkers' floor requests.
+/// Log-ins that are asked of the gateway at a time; more wait, in the order of their coming.
 const MAX_LOG_INS: usize = 256;
+
+/// Log-ins that are asked of the gateway a second: half of what the trunk carries, so that a flood of bad tokens doesn't
+/// stand before the talkers' floor requests.
+const LOG_INS_PER_SECOND: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
 /// The Socket.IO server, before it has handlers.
 pub(crate) struct Server {
@@ -76,6 +82,7 @@ pub(crate) struct Shared {
     /// Cancelled when the sockets were closed: the library forgets to tell the sessions then.
     pub(crate) closed: CancellationToken,
     log_ins: Arc<tokio::sync::Semaphore>,
+    log_in_rate: Arc<DefaultDirectRateLimiter>,
     users: users::Users,
 }
 
@@ -90,6 +97,7 @@ impl Shared {
             sessions: TaskTracker::new(),
             closed: CancellationToken::new(),
             log_ins: Arc::new(tokio::sync::Semaphore::new(MAX_LOG_INS)),
+            log_in_rate: Arc::new(RateLimiter::direct(Quota::per_second(LOG_INS_PER_SECOND))),
             users: users::Users::default(),
         }
     }
@@ -135,6 +143,7 @@ impl Server {
             .route("/socket.io", any(StatusCode::NOT_FOUND))
             .layer(self.layer)
             .layer(from_fn_with_state(shared.clone(), engine3::decide))
+            .layer(from_fn(attempts::count))
             .layer(from_fn_with_state(MAX_MESSAGE, mend_line_breaks))
             .layer(from_fn_with_state(shared.lines.clone(), watch_requests))
             .layer(from_fn_with_state(drain.clone(), turn_away))
