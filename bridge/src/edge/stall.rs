@@ -15,11 +15,16 @@ use std::time::{Duration, Instant};
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 /// Kernel send buffer of a connection that carries voice, in bytes. The kernel doubles it for its bookkeeping. Higher
 /// would let a listener hear older voice after a stall (this holds about half a second of 16 kHz PCM), lower would
 /// starve 48 kHz PCM on a road of 250 ms.
 const VOICE_SEND_BUFFER: usize = 16 * 1024;
+
+/// A peer on a connection that carries voice that takes not one byte for so long is hung up on: it reads no more, though
+/// it may still send, and everything of its would wait for ever. As long as the pings wait for a sign of life.
+const HANG_UP: Duration = Duration::from_secs(20);
 
 const FLOWING: u64 = 0;
 
@@ -94,13 +99,15 @@ pub struct StallAware {
     stream: TcpStream,
     handle: StallHandle,
     small_buffer: bool,
+    /// When it is hung up on; set while a write finds no room.
+    hang_up: Option<Pin<Box<Sleep>>>,
 }
 
 impl StallAware {
     /// Watches `stream`.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, handle: StallHandle::default(), small_buffer: false }
+        Self { stream, handle: StallHandle::default(), small_buffer: false, hang_up: None }
     }
 
     /// What it tells about itself.
@@ -118,12 +125,32 @@ impl StallAware {
         if self.handle.is_severed() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 
-    fn after_write(&self, written: &Poll<io::Result<usize>>, offered: usize) {
-        match written {
-            Poll::Pending => self.handle.stalled(),
-            Poll::Ready(Ok(count)) if *count >= offered => self.handle.flows(),
-            Poll::Ready(_) => {}
+    fn after_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        offered: usize,
+    ) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Pending => {
+                self.handle.stalled();
+                if self.handle.0.carries_voice.load(Ordering::Relaxed) {
+                    let hang_up = self.hang_up.get_or_insert_with(|| Box::pin(tokio::time::sleep(HANG_UP)));
+                    if hang_up.as_mut().poll(cx).is_ready() {
+                        // The reader has to end, too.
+                        self.handle.sever();
+                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    }
+                }
+            }
+            Poll::Ready(written) => {
+                self.hang_up = None;
+                if matches!(written, Ok(count) if *count >= offered) {
+                    self.handle.flows();
+                }
+            }
         }
+        written
     }
 }
 
@@ -145,8 +172,7 @@ impl AsyncWrite for StallAware {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.before_write(cx)?;
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.after_write(&written, bytes.len());
-        written
+        self.after_write(cx, written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -156,8 +182,7 @@ impl AsyncWrite for StallAware {
     ) -> Poll<io::Result<usize>> {
         self.before_write(cx)?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.after_write(&written, parts.iter().map(|part| part.len()).sum());
-        written
+        self.after_write(cx, written, parts.iter().map(|part| part.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -212,6 +237,22 @@ mod tests {
         }
         let _served = writer.await.unwrap();
         assert_eq!(handle.stalled_for(Instant::now()), None);
+    }
+
+    #[tokio::test]
+    async fn one_who_takes_nothing_any_more_is_hung_up_on() {
+        let (mut served, _peer) = pair().await;
+        served.handle().carry_voice();
+        let full = async {
+            loop {
+                served.write_all(&[7; 256 * 1024]).await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_millis(300), full).await.is_err());
+        tokio::time::pause();
+        let error = served.write_all(&[7; 256 * 1024]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(served.read_u8().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test]
