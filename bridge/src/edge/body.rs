@@ -1,6 +1,8 @@
 //! Mends polling bodies of Java clients: `socket.io-client-java` 2.x ends each line of a binary packet's base64 with a
 //! line break, which the Engine.IO library takes for a broken packet and ends the session.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_LENGTH;
@@ -11,6 +13,9 @@ use axum::response::{IntoResponse, Response};
 /// Between the packets of an Engine.IO 4 body.
 const SEPARATOR: u8 = 0x1e;
 
+/// A body has to be there in so long: the ping's own patience. Without it anybody could have us hold unfinished bodies.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Takes CR and LF out of the base64 packets of an Engine.IO 4 POST; `limit` is the largest body.
 ///
 /// Engine.IO 3 counts its packets' characters in front of them, and is left as it is.
@@ -20,7 +25,11 @@ pub(crate) async fn mend_line_breaks(State(limit): State<usize>, request: Reques
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, limit).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
+    let bytes = match tokio::time::timeout(PATIENCE, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
     let bytes = match without_line_breaks(&bytes) {
         None => bytes,
         Some(mended) => {
@@ -93,6 +102,16 @@ mod tests {
     async fn the_length_follows_the_mended_body() {
         assert_eq!(send("/?EIO=4&sid=x", b"bAAEC\n").await, (StatusCode::OK, "5:bAAEC".to_owned()));
         assert_eq!(send("/?EIO=3&sid=x", b"6:bAAEC\n").await, (StatusCode::OK, "8:6:bAAEC\n".to_owned()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_waited_for_no_longer() {
+        let router = Router::new()
+            .route("/", post(|| async {}))
+            .layer(axum::middleware::from_fn_with_state(64, mend_line_breaks));
+        let endless = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+        let request = Request::post("/?EIO=4&sid=x").body(Body::from_stream(endless)).unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test]

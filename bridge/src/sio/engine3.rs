@@ -18,13 +18,16 @@ use socketioxide::socket::Sid;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::Shared;
 use super::log_in::{Admission, Refusal, admit, token_in};
 
 /// A refused client that doesn't hang up is hung up on after this.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Bytes of one message of a refused client, who has nothing to say any more.
+const MAX_WORDS: usize = 64 * 1024;
 
 /// A log-in that was decided before the library saw the client; its session takes it.
 #[derive(Clone)]
@@ -74,7 +77,9 @@ async fn refuse(upgrade: OnUpgrade, refusal: Refusal) {
 
 /// What the library would say, but for the message's being a bare string; then waits for the client to go.
 async fn say(connection: Upgraded, refusal: Refusal) -> Result<(), tokio_tungstenite::tungstenite::Error> {
-    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, None).await;
+    let limits = WebSocketConfig::default().max_message_size(Some(MAX_WORDS)).max_frame_size(Some(MAX_WORDS));
+    let mut socket =
+        WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, Some(limits)).await;
     let open = json!({ "sid": Sid::new(), "upgrades": [], "pingInterval": 10_000, "pingTimeout": 10_000 });
     socket.send(Message::text(format!("0{open}"))).await?;
     socket.send(Message::text(format!("44{}", json!(refusal.to_string())))).await?;
