@@ -35,6 +35,8 @@ pub(crate) enum DropReason {
     NotJoined,
     /// Larger than the settings allow.
     Oversized,
+    /// Faster than anybody speaks.
+    Rate,
     /// Not the format that the client announced.
     Malformed,
     /// The listener doesn't keep up.
@@ -58,6 +60,7 @@ impl DropReason {
         match self {
             Self::NotJoined => "not_joined",
             Self::Oversized => "oversized",
+            Self::Rate => "rate",
             Self::Malformed => "malformed",
             Self::Stale => "stale",
             Self::QueueFull => "queue_full",

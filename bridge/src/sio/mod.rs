@@ -4,6 +4,7 @@
 //! Knows sockets and their events, and the desk and the channels by what can be asked of them; no codec, no floor rule.
 
 mod attempts;
+mod budget;
 mod engine3;
 mod inbox;
 mod log_in;

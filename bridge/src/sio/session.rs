@@ -1,8 +1,9 @@
 //! One client's session: takes its events one after the other, and knows which channels it is in.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::{Value, json};
 use socketioxide::TransportType;
@@ -11,10 +12,12 @@ use suara_proto::LeaveReason;
 use tokio::sync::mpsc;
 
 use super::Shared;
+use super::budget::Budget;
 use super::inbox::{Incoming, Request};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
 use super::users::Share;
+use crate::audio::Format;
 use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, Notice};
 use crate::edge::Hold;
@@ -33,6 +36,7 @@ const LOOK_AFTER: Duration = Duration::from_secs(30);
 struct Membership {
     id: ChannelId,
     channel: Channel,
+    format: Format,
 }
 
 /// What a request is answered with, beside `status: "ok"`.
@@ -48,6 +52,7 @@ pub(super) struct Session {
     /// In the order in which they were joined; the last one is talked in.
     memberships: Vec<Membership>,
     rate: DefaultDirectRateLimiter,
+    budget: Budget,
 }
 
 impl Drop for Session {
@@ -72,7 +77,17 @@ impl Session {
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
         let rate = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND).allow_burst(REQUESTS_AT_ONCE));
-        Self { shared: shared.clone(), space, socket, attached, share, hold, memberships: Vec::new(), rate }
+        Self {
+            shared: shared.clone(),
+            space,
+            socket,
+            attached,
+            share,
+            hold,
+            memberships: Vec::new(),
+            rate,
+            budget: Budget::new(Instant::now()),
+        }
     }
 
     /// Serves the client until it is gone.
@@ -87,15 +102,7 @@ impl Session {
             tokio::select! {
                 incoming = inbox.recv() => match incoming {
                     Some(Incoming::Request { request, payload, ack }) => self.request(request, payload, ack).await,
-                    Some(Incoming::Voice { at, chunk }) => match self.memberships.last() {
-                        Some(Membership { channel, .. }) => {
-                            let member = self.attached.member;
-                            if !channel.voice(Input::Voice { member, at, chunk }) {
-                                self.shared.metrics.dropped(DropReason::Backlog, 1);
-                            }
-                        }
-                        None => self.shared.metrics.dropped(DropReason::NotJoined, 1),
-                    },
+                    Some(Incoming::Voice { at, chunk }) => self.voice(at, chunk),
                     Some(Incoming::Gone) | None => break,
                 },
                 notice = notices.recv() => match notice {
@@ -108,6 +115,18 @@ impl Session {
             }
         }
         tracing::info!(sid = %self.socket.id, member = %self.attached.member, "a client is gone");
+    }
+
+    fn voice(&mut self, at: Instant, chunk: Bytes) {
+        let Some(Membership { channel, format, .. }) = self.memberships.last() else {
+            return self.shared.metrics.dropped(DropReason::NotJoined, 1);
+        };
+        if !self.budget.spend(at, *format, &chunk) {
+            return self.shared.metrics.dropped(DropReason::Rate, 1);
+        }
+        if !channel.voice(Input::Voice { member: self.attached.member, at, chunk }) {
+            self.shared.metrics.dropped(DropReason::Backlog, 1);
+        }
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
@@ -140,7 +159,7 @@ impl Session {
             spelling: id.spelling.clone(),
         };
         let channel = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await?;
-        if let Some(Membership { id: last, channel }) = self.memberships.last()
+        if let Some(Membership { id: last, channel, .. }) = self.memberships.last()
             && last.name != id.name
         {
             // It talks in the new one from now on.
@@ -148,7 +167,7 @@ impl Session {
         }
         self.memberships.retain(|membership| membership.id.name != id.name);
         let spelling = id.spelling.clone();
-        self.memberships.push(Membership { id, channel });
+        self.memberships.push(Membership { id, channel, format });
         Ok(Some(spelling))
     }
 
@@ -168,7 +187,7 @@ impl Session {
             None => self.memberships.last(),
             Some(id) => self.memberships.iter().find(|membership| membership.id.name == id.name),
         };
-        let Membership { id, channel } = membership.ok_or(Fault::NotJoined)?;
+        let Membership { id, channel, .. } = membership.ok_or(Fault::NotJoined)?;
         channel.tell(input(self.attached.member));
         Ok(Some(id.spelling.clone()))
     }
