@@ -114,12 +114,16 @@ impl Audience {
 
     pub(super) fn leave(&mut self, member: MemberRef, listener: &Listener) {
         let room = listener.room();
-        self.outlet.leave(listener.seat, &room);
-        if let Some(group) = self.groups.get_mut(&room) {
-            group.seats.remove(&member);
-            if group.seats.is_empty() {
-                self.groups.remove(&room);
-            }
+        let Some(group) = self.groups.get_mut(&room) else {
+            return self.outlet.leave(listener.seat, &room);
+        };
+        group.seats.remove(&member);
+        // One that left its namespace and came back is another member on the same seat, perhaps before the first's exit.
+        if !group.seats.values().any(|(seat, _)| *seat == listener.seat) {
+            self.outlet.leave(listener.seat, &room);
+        }
+        if group.seats.is_empty() {
+            self.groups.remove(&room);
         }
     }
 

@@ -98,7 +98,10 @@ impl Scene {
     }
 
     fn enter(&mut self, number: u32, format: Format, spelling: Value) -> Sid {
-        let sid = Sid::new();
+        self.enter_as(number, Sid::new(), format, spelling)
+    }
+
+    fn enter_as(&mut self, number: u32, sid: Sid, format: Format, spelling: Value) -> Sid {
         let handshake = axum::http::Request::new(()).into_parts().0;
         let hold = self.lines.hold(sid, &handshake, || false);
         let line = Arc::clone(hold.line());
@@ -376,6 +379,17 @@ fn when_the_trunk_is_lost_talking_ends_and_begins_anew_after_it_is_back() {
     scene.grant(1);
     assert_eq!(chunks(&scene.ears.of(again)), [Bytes::from(vec![3; 640])]);
     assert!(chunks(&scene.ears.of(sid)).is_empty());
+}
+
+#[test]
+fn one_who_comes_back_on_its_connection_hears_though_its_exit_comes_later() {
+    let mut scene = Scene::new();
+    let sid = scene.enter(1, pcm(16_000), json!(5));
+    scene.enter_as(2, sid, pcm(16_000), json!(5));
+    scene.handle(Input::Exit { member: MemberRef(1) });
+    assert_eq!(scene.ears.rooms.lock().unwrap().iter().filter(|(there, _)| *there == sid).count(), 2);
+    scene.handle(Input::Exit { member: MemberRef(2) });
+    assert_eq!(scene.ears.rooms.lock().unwrap().len(), 0);
 }
 
 #[test]

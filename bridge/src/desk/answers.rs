@@ -45,6 +45,11 @@ impl State {
         let entry = self.members.get_mut(&member);
         let who = entry.as_ref().and_then(|entry| entry.who.clone());
         let (Some(entry), Some(who), Some(link)) = (entry, who, self.link.clone()) else { return };
+        // One that was brought back may have asked for another format meanwhile.
+        let listener = match (&reply, entry.channels.get(&channel)) {
+            (Reply::Return, Some(newer)) => newer.clone(),
+            _ => listener,
+        };
         let unwanted = match &reply {
             Reply::To(reply) => reply.is_closed(),
             Reply::TooLate => true,

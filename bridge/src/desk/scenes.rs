@@ -172,6 +172,26 @@ async fn a_return_that_cannot_be_decided_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_format_that_was_asked_for_during_the_return_stays() {
+    let mut scene = Scene::new();
+    let (member, _notices) = scene.up().logged_in();
+    let _answer = scene.join(member);
+    let (request, _) = scene.said("join");
+    scene.joined(request, 17);
+    scene.event(lost());
+    scene.up();
+    let (request, _) = scene.said("attach");
+    scene.event(TrunkEvent::Attached { request, who: who() });
+    let (request, _) = scene.said("join");
+
+    let mut again = scene.join(member);
+    assert!(again.try_recv().unwrap().is_ok());
+    let newer = scene.state.members[&member].channels["gate"].seat;
+    scene.joined(request, 4);
+    assert_eq!(scene.state.members[&member].channels["gate"].seat, newer);
+}
+
+#[tokio::test]
 async fn an_answer_that_came_too_late_is_undone() {
     let mut scene = Scene::new();
     scene.up();
