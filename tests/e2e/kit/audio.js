@@ -97,13 +97,16 @@ export function recordedVoices() {
   return readdirSync(directory).filter((name) => name.endsWith('.wav')).map((name) => join(directory, name));
 }
 
+let made = 0;
+
 /**
- * Runs `make` unless the file is there. Test files run side by side: each writes a file of its own, and the last wins.
+ * Runs `make` unless the file is there. Tests run side by side, in processes and within one: each writes a file of its
+ * own, and the last wins.
  * @param {string} file @param {(temporary: string) => Promise<unknown>} make
  */
 async function cached(file, make) {
   if (existsSync(file)) return;
-  const temporary = file.replace(/\.wav$/, `.${process.pid}.wav`);
+  const temporary = file.replace(/\.wav$/, `.${process.pid}-${made += 1}.wav`);
   await make(temporary);
   renameSync(temporary, file);
 }
