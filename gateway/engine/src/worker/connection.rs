@@ -29,8 +29,13 @@ pub(super) struct Connection<P> {
     pub(super) marked: bool,
     /// Has got something small, and is looked at when it has something to do, or a little later.
     pub(super) resting: bool,
-    /// Small packets that are looked at at once, since they may let waiting stream data go.
+    /// A small packet that was put aside: read with the next thing that happens here, when all that it touches is at
+    /// hand anyway.
+    aside: Option<(u8, ConnectionEvent)>,
+    /// Small packets that are read at once, since they may let stream data go, or bring it back.
     pub(super) alert: u8,
+    /// Nothing is about to be sent, to end or to recover.
+    calm: bool,
     /// The address, by number, that its packets come to and are sent from.
     pub(super) socket: u8,
     pub(super) quic: quinn_proto::Connection,
@@ -69,7 +74,9 @@ impl<P> Connection<P> {
             handle,
             marked: false,
             resting: false,
+            aside: None,
             alert: 0,
+            calm: false,
             socket,
             quic,
             voice: VoiceQueue::default(),
@@ -94,6 +101,11 @@ impl<P> Connection<P> {
 
     /// A packet has come for it.
     pub(super) fn packet(&mut self, now: Instant, socket: u8, event: ConnectionEvent) {
+        self.catch_up(now);
+        self.take(now, socket, event);
+    }
+
+    fn take(&mut self, now: Instant, socket: u8, event: ConnectionEvent) {
         self.socket = socket;
         self.quic.handle_event(event);
         if self.breaker.is_open() {
@@ -101,14 +113,35 @@ impl<P> Connection<P> {
         }
     }
 
-    /// Whether it can wait for a while after a small packet: nothing is about to be sent, to end or to recover.
-    pub(super) fn may_rest(&mut self, bounds: &Bounds) -> bool {
-        let calm = self.session.is_some() && !self.marked && !self.breaker.is_open() && self.voice.is_empty();
-        if self.alert > 0 {
-            self.alert -= 1;
+    /// Whether a small packet can wait.
+    pub(super) fn is_patient(&mut self) -> bool {
+        if !self.calm || self.marked || self.aside.is_some() {
             return false;
         }
-        calm && self.sends_at_once(bounds)
+        let alert = self.alert > 0;
+        self.alert = self.alert.saturating_sub(1);
+        !alert
+    }
+
+    /// Puts a packet aside. It says itself when it came, so the round trip is measured as if it were read now.
+    pub(super) fn put_aside(&mut self, socket: u8, event: ConnectionEvent) {
+        self.aside = Some((socket, event));
+    }
+
+    /// Reads what was put aside, before anything else happens here.
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        if let Some((socket, event)) = self.aside.take() {
+            self.take(now, socket, event);
+        }
+    }
+
+    /// Notes whether the next small packet can wait.
+    pub(super) fn settled(&mut self, bounds: &Bounds) {
+        (self.marked, self.resting) = (false, false);
+        self.calm = self.session.is_some()
+            && !self.breaker.is_open()
+            && self.voice.is_empty()
+            && self.sends_at_once(bounds);
     }
 
     /// Whether QUIC has nothing more after a packet that had room for more.

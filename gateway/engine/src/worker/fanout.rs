@@ -45,15 +45,14 @@ impl<A: Application> Worker<A> {
         if cast.sender.is_some_and(|sender| sender.seat == seat && sender.worker == self.number) {
             return;
         }
+        if self.table.at(seat).is_some_and(|connection| connection.resting) {
+            self.events(now, seat.slot);
+        }
         let Some(connection) = self.table.at(seat) else { return };
         let Some(quarter) = connection.quarter() else { return };
         connection.offer(now, cast.since, cast.frame.datagram(quarter), &self.bounds, &mut self.tally);
-        let rested = connection.resting;
         self.table.mark(seat.slot);
         if at_once {
-            if rested {
-                self.events(now, seat.slot);
-            }
             self.transmit(now, seat.slot);
         }
     }

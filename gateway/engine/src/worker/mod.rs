@@ -35,6 +35,8 @@ use table::Table;
 const HANDSHAKES_A_TURN: usize = 2;
 /// Batches that are received in one turn, from each socket: what comes in is answered before more is taken.
 const BATCHES_A_TURN: usize = 4;
+/// The listeners of a frame acknowledge it in a trickle, and to be woken for each costs more than to read it.
+const LINGER: Duration = Duration::from_millis(1);
 /// After a stop, clients that don't answer are left behind.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
@@ -48,6 +50,18 @@ pub(crate) struct Bounds {
     max_age: Duration,
     /// Bytes of datagrams that QUIC may hold.
     send_buffer: usize,
+}
+
+/// How a worker waits for what comes next.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Park {
+    /// For anything.
+    #[default]
+    Wait,
+    /// For nothing: there is more to do.
+    Look,
+    /// After packets none of which was urgent, more of their kind are left to come together before anybody looks.
+    Linger,
 }
 
 /// How far a worker is on its way out.
@@ -82,18 +96,20 @@ impl<A: Application> Worker<A> {
     /// Serves until it is told to stop and all connections are gone.
     pub(crate) fn run(mut self) {
         let mut readable = vec![false; self.sources.len()];
-        let mut busy = false;
+        let mut next = Park::default();
         while !self.is_over() {
-            self.park(busy, &mut readable);
+            self.park(next, &mut readable);
             let now = Instant::now();
-            busy = self.receive(now, &readable);
+            next = self.receive(now, &readable);
             self.collect(now);
             self.expire(now);
             self.settle(now);
             if self.begin_handshakes(now) {
                 self.settle(now);
             }
-            busy |= !self.incoming.is_empty();
+            if !self.incoming.is_empty() {
+                next = Park::Look;
+            }
             if !self.tally.is_empty() {
                 self.application.tally(&self.tally);
                 self.tally.clear();
@@ -109,9 +125,12 @@ impl<A: Application> Worker<A> {
         }
     }
 
-    /// Waits for packets, other threads or the next deadline; while `busy`, only looks.
-    fn park(&self, busy: bool, readable: &mut [bool]) {
-        let timeout = if busy { Some(Duration::ZERO) } else { self.next_deadline() };
+    /// Waits for packets, other threads or the next deadline.
+    fn park(&self, park: Park, readable: &mut [bool]) {
+        if park == Park::Linger {
+            self.linger();
+        }
+        let timeout = if park == Park::Look { Some(Duration::ZERO) } else { self.next_deadline() };
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
@@ -124,6 +143,15 @@ impl<A: Application> Worker<A> {
         for (readable, fd) in readable.iter_mut().zip(&fds) {
             *readable = !fd.revents().is_empty();
         }
+    }
+
+    /// Lets packets come together for a moment; other threads aren't kept waiting.
+    fn linger(&self) {
+        let inbox = &self.inboxes[usize::from(self.number)];
+        let timeout = self.next_deadline().map_or(LINGER, |deadline| deadline.min(LINGER));
+        let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
+        poll(&mut [PollFd::from_borrowed_fd(inbox.as_fd(), PollFlags::IN)], Some(&timeout))
+            .unwrap_or_default();
     }
 
     fn next_deadline(&self) -> Option<Duration> {
@@ -189,6 +217,7 @@ impl<A: Application> Worker<A> {
         while let Some(slot) = self.table.timers.pop(now) {
             let slot = slot as u32;
             if let Some(connection) = self.table.get(slot) {
+                connection.catch_up(now);
                 connection.deadline_passed(now);
                 connection.voice.expire(now, self.bounds.max_age, &mut self.tally);
                 self.table.mark(slot);
@@ -216,6 +245,7 @@ impl<A: Application> Worker<A> {
 
     fn events(&mut self, now: Instant, slot: u32) {
         let Some(connection) = self.table.get(slot) else { return };
+        connection.catch_up(now);
         let handshaking = connection.is_handshaking();
         connection.exchange_events(&mut self.endpoint);
         let turn = Turn {

@@ -6,14 +6,14 @@ use quinn_proto::{DatagramEvent, Incoming, Transmit};
 
 use super::connection::Connection;
 use super::inbox::Forwarded;
-use super::{BATCHES_A_TURN, HANDSHAKES_A_TURN, Phase, Worker};
+use super::{BATCHES_A_TURN, HANDSHAKES_A_TURN, Park, Phase, Worker};
 use crate::application::Application;
 use crate::cid::short_header_cid;
 use crate::udp::{ReceiveBatch, Received};
 use crate::voice::Handle;
 
-/// Packets of this many bytes are ACKs, or hardly more: a datagram of 20 bytes doesn't fit. After one there is seldom
-/// anything to send, so the connection rests until it has something, or the others of its kind are looked at together.
+/// Packets of this many bytes are ACKs, or hardly more: a datagram of 20 bytes doesn't fit. One is seldom urgent, so it
+/// waits until its connection has something to do, or the others of its kind are looked at together.
 const SMALL: usize = 48;
 /// A packet of this many bytes or more may have been too full for all that there was to send.
 const FULL: usize = 1000;
@@ -22,9 +22,9 @@ const FULL: usize = 1000;
 const MAX_INCOMING: usize = 1024;
 
 impl<A: Application> Worker<A> {
-    /// Takes packets from the sockets that have some; whether there may be more.
-    pub(super) fn receive(&mut self, now: Instant, readable: &[bool]) -> bool {
-        let mut more = false;
+    /// Takes packets from the sockets that have some; says how to wait for more.
+    pub(super) fn receive(&mut self, now: Instant, readable: &[bool]) -> Park {
+        let (mut any, mut more) = (false, false);
         for (socket, readable) in readable.iter().enumerate() {
             let mut left = if *readable { BATCHES_A_TURN } else { 0 };
             while left > 0 {
@@ -37,13 +37,18 @@ impl<A: Application> Worker<A> {
                     let packet = self.receive.take(index);
                     self.route(now, socket as u8, packet);
                 }
+                any |= count > 0;
                 if count < ReceiveBatch::SIZE {
                     break;
                 }
                 more |= left == 0;
             }
         }
-        more
+        match (more, any && self.table.marked.is_empty()) {
+            (true, _) => Park::Look,
+            (false, true) => Park::Linger,
+            (false, false) => Park::Wait,
+        }
     }
 
     /// Keeps a packet or hands it to the worker whose connection it is for.
@@ -68,10 +73,11 @@ impl<A: Application> Worker<A> {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 let slot = handle.0 as u32;
                 let Some(connection) = self.table.get(slot) else { return };
-                connection.packet(now, socket, event);
-                if small && connection.may_rest(&self.bounds) {
+                if small && connection.is_patient() {
+                    connection.put_aside(socket, event);
                     self.table.rest(now, slot);
                 } else {
+                    connection.packet(now, socket, event);
                     self.table.mark(slot);
                 }
             }
@@ -150,7 +156,6 @@ impl<A: Application> Worker<A> {
         if !connection.marked {
             return;
         }
-        (connection.marked, connection.resting) = (false, false);
         loop {
             connection.feed(now, &self.bounds, &mut self.tally);
             let socket = usize::from(connection.socket);
@@ -163,6 +168,7 @@ impl<A: Application> Worker<A> {
             }
         }
         connection.exchange_events(&mut self.endpoint);
+        connection.settled(&self.bounds);
         let deadline = connection.next_deadline(self.bounds.max_age);
         if connection.quic.is_drained() {
             self.table.remove(slot);

@@ -20,6 +20,11 @@ const CHUNK: usize = 16 * 1024;
 /// A stream's header is this long at most: two numbers of eight bytes.
 const MAX_HEADER: usize = 16;
 
+/// After something was written, so many packets of the client's are read at once: they say what was lost.
+const ALERT: u8 = 4;
+/// And one more for each packet that is filled.
+const PACKET: usize = 1200;
+
 /// What a stream is.
 pub(super) enum Role {
     /// Not known yet: what came so far.
@@ -79,7 +84,7 @@ impl<P> Connection<P> {
     /// Writes what the task has put in line, as far as QUIC takes it.
     pub(super) fn write(&mut self, id: StreamId) {
         let Some(pipe) = self.pipe(id) else { return };
-        self.alert = u8::MAX;
+        self.alert = self.alert.max(ALERT);
         loop {
             let mut chunk = match pipe.to_send() {
                 ToSend::Chunk(chunk) => chunk,
@@ -93,6 +98,7 @@ impl<P> Connection<P> {
             match self.quic.send_stream(id).write(&chunk) {
                 Ok(written) => {
                     chunk.advance(written);
+                    self.alert = self.alert.saturating_add(u8::try_from(written / PACKET).unwrap_or(u8::MAX));
                     if chunk.has_remaining() {
                         pipe.not_sent(chunk);
                     }
