@@ -20,7 +20,7 @@ use crate::{
     error::CertError,
     fingerprint::Fingerprint,
     identity::Identity,
-    provider,
+    provider, small_packets,
     validity::Validity,
     watch::{Poll, Watch},
 };
@@ -147,12 +147,15 @@ impl CertStore {
     ///
     /// TLS 1.3 only where `alpn` has `h3`, since QUIC knows no other; otherwise 1.2 as well, for old clients.
     pub fn server_config(&self, alpn: &[&[u8]]) -> ServerConfig {
-        let versions = if alpn.contains(&H3) { &[&TLS13][..] } else { &[&TLS13, &TLS12] };
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let quic = alpn.contains(&H3);
+        let versions = if quic { &[&TLS13][..] } else { &[&TLS13, &TLS12] };
+        let provider = if quic { small_packets() } else { provider() };
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .expect("the provider has cipher suites for both versions")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(self.clone()));
+        config.ignore_client_order = quic;
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         config
     }

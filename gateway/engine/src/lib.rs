@@ -21,6 +21,7 @@ mod error;
 mod h3;
 mod session;
 mod stream;
+mod tls;
 mod transport;
 mod udp;
 mod voice;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::{hkdf, hmac};
-use quinn_proto::crypto::rustls::QuicServerConfig;
 use quinn_proto::{
     AckFrequencyConfig, BloomTokenLog, EndpointConfig, QlogConfig, QlogStream, ServerConfig, TransportConfig,
     ValidationTokenConfig, VarInt,
@@ -17,6 +16,7 @@ use crate::cid::{CidGenerator, CidKey};
 use crate::config::{Config, Mtu};
 use crate::congestion::VoiceControl;
 use crate::error::StartError;
+use crate::tls::Tls;
 
 /// Streams that a client may have open at a time. Browsers need 6 and 3 at least, HTTP/3's own counted; quinn makes
 /// room for each of them beforehand, so more would be paid by every idle session.
@@ -51,7 +51,7 @@ const INCOMING_BUFFERS: u64 = 4 << 20;
 
 /// What all workers share.
 pub(crate) struct Shared {
-    tls: Arc<QuicServerConfig>,
+    tls: Arc<Tls>,
     tokens: Arc<BloomTokenLog>,
     pub(crate) cids: CidKey,
 }
@@ -61,7 +61,7 @@ impl Shared {
         let mut tls = config.tls.clone();
         // Nobody comes back often enough for the two packets that each session would get.
         tls.send_tls13_tickets = 0;
-        let tls = QuicServerConfig::try_from(tls).map_err(|error| StartError::Tls(error.to_string()))?;
+        let tls = Tls::new(tls).map_err(|error| StartError::Tls(error.to_string()))?;
         let cids = CidKey::new(&config.keys.reset).ok_or(StartError::Setting("the reset key"))?;
         let tokens = BloomTokenLog::new_expected_items(TOKEN_LOG_BYTES, TOKEN_LOG_HITS);
         Ok(Self { tls: Arc::new(tls), tokens: Arc::new(tokens), cids })

@@ -1,12 +1,13 @@
 //! A session's control stream: bytes ⇄ messages, and the last words.
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures_channel::mpsc::Sender;
+use futures_util::SinkExt;
 use suara_engine::{ReceiveStream, SendStream, Session, Stream};
 use suara_proto::CloseCode;
 use suara_proto::frame::{STREAM_CONTROL, split};
 use suara_proto::limits::{HELLO_TIMEOUT, MAX_CLIENT_MESSAGE};
 use suara_proto::message::{ServerMessage, encode};
-use tokio::sync::mpsc::Sender;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::core::Core;
@@ -34,8 +35,8 @@ pub(super) async fn serve(
     };
     let reading = async {
         tokio::select! {
-            () = read(receive, first, &inbound) => {}
-            () = other_streams(session, &inbound) => {}
+            () = read(receive, first, inbound.clone()) => {}
+            () = other_streams(session, inbound.clone()) => {}
         }
         // The client can say nothing more: the session ends, and the writer has its last words.
         drop(inbound);
@@ -69,7 +70,7 @@ async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream,
 }
 
 /// Turns later streams away; a second control stream ends the session.
-async fn other_streams(session: &Session, inbound: &Sender<Inbound>) {
+async fn other_streams(session: &Session, mut inbound: Sender<Inbound>) {
     while let Some(mut stream) = session.accept().await {
         if let Some((STREAM_CONTROL, _)) = first_bytes(&mut stream.receive).await {
             inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
@@ -93,7 +94,7 @@ fn turn_away(Stream { send, receive }: Stream) {
 }
 
 /// Cuts what comes into messages; returns when nothing more can come.
-async fn read(mut receive: ReceiveStream, first: Bytes, inbound: &Sender<Inbound>) {
+async fn read(mut receive: ReceiveStream, first: Bytes, mut inbound: Sender<Inbound>) {
     let mut buffer = BytesMut::new();
     let mut chunk = first;
     loop {

@@ -1,9 +1,10 @@
 //! The first message: who is there, and in which version.
 
+use futures_channel::mpsc;
+use futures_util::StreamExt;
 use suara_proto::CloseCode;
 use suara_proto::limits::{FLOOR_RENEWAL, HEARTBEAT, HELLO_TIMEOUT, IDLE_TIMEOUT};
 use suara_proto::message::{ClientMessage, ServerMessage, decode_client};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::outbox::Closing;
@@ -17,7 +18,7 @@ const VERSION: u32 = 1;
 /// Waits for `hello` and verifies it.
 pub(super) async fn greet(core: &Core, inbound: &mut mpsc::Receiver<Inbound>) -> Result<Principal, Closing> {
     let deadline = Instant::now() + HELLO_TIMEOUT;
-    let first = timeout_at(deadline, inbound.recv())
+    let first = timeout_at(deadline, inbound.next())
         .await
         .map_err(|_| Closing::new(CloseCode::HelloTimeout, "no hello within 5 s"))?
         .ok_or_else(|| Closing::new(CloseCode::Normal, "the client left before its hello"))?;

@@ -16,18 +16,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_channel::mpsc;
 use suara_proto::CloseCode;
 use suara_proto::frame::FrameError;
-use tokio::sync::mpsc;
 use tracing::Instrument;
 
-pub use outbox::{Closing, Outbox, OutboxReader, Outgoing};
+pub use outbox::{Closing, ClosingWatch, Outbox, OutboxReader, Outgoing};
 
 use crate::core::Core;
 use crate::voice::{Ear, Ingress};
 
-/// Messages that wait for a busy session; then its transport stops reading, and QUIC holds the client back.
-const INBOUND_QUEUE: usize = 32;
+/// Messages that wait for a busy session beside one of each sender's; then its transport stops reading, and QUIC holds
+/// the client back.
+const INBOUND_QUEUE: usize = 4;
 
 /// Names a session in logs and in the data plane. Gives no right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +101,7 @@ async fn run(
     mut inbound: mpsc::Receiver<Inbound>,
     refusal: Option<Closing>,
 ) {
+    let _last_resort = LastResort(port.outbox.clone());
     let greeted = match refusal {
         Some(refusal) => Err(refusal),
         None => tokio::select! {
@@ -117,4 +119,13 @@ async fn run(
         _ => tracing::debug!(code = %closing.code, reason = %closing.reason, "closed"),
     }
     port.outbox.close(closing);
+}
+
+/// Ends a session whose task is gone without a word, so that its transport doesn't wait for one.
+struct LastResort(Outbox);
+
+impl Drop for LastResort {
+    fn drop(&mut self) {
+        self.0.close(Closing::new(CloseCode::Internal, "the session broke down"));
+    }
 }

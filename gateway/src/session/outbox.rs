@@ -4,18 +4,19 @@
 //! client that lets too much pile up is closed, and nobody waits for it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use suara_proto::CloseCode;
 use suara_proto::limits::MAX_SERVER_MESSAGE;
 use suara_proto::message::{ServerMessage, encode};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
 
+/// Messages for which a line keeps its room when it is empty again.
+const KEPT: usize = 8;
 /// Bytes that may wait. Holds the largest roster twice; a client that is this far behind has stopped reading.
 const MAX_QUEUED: usize = 2 * MAX_SERVER_MESSAGE;
 
@@ -57,27 +58,59 @@ pub enum Outgoing {
 /// The writing side, shared by the session and the rooms that it is in.
 #[derive(Clone)]
 pub struct Outbox {
-    sender: mpsc::UnboundedSender<Outgoing>,
-    queued: Arc<AtomicUsize>,
-    closing: CancellationToken,
-    overflow: CancellationToken,
+    line: Arc<Line>,
     metrics: Metrics,
 }
 
 /// The transport's side.
 pub struct OutboxReader {
-    receiver: mpsc::UnboundedReceiver<Outgoing>,
-    queued: Arc<AtomicUsize>,
-    closing: CancellationToken,
+    line: Arc<Line>,
+}
+
+/// Hears of the end when it is queued, however much is queued before it.
+pub struct ClosingWatch {
+    line: Arc<Line>,
+}
+
+/// What both sides share. A channel of tokio's would do, but holds a kilobyte for each idle session.
+#[derive(Default)]
+struct Line {
+    state: Mutex<State>,
+    /// There is something to take.
+    filled: Notify,
+    /// The end is queued, or too much is.
+    turned: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    messages: VecDeque<Bytes>,
+    bytes: usize,
+    overflown: bool,
+    closing: Option<Closing>,
+    closed: bool,
 }
 
 /// Both ends of an empty outbox.
 #[must_use]
 pub(super) fn outbox(metrics: Metrics) -> (Outbox, OutboxReader) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let (queued, closing) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
-    let reader = OutboxReader { receiver, queued: queued.clone(), closing: closing.clone() };
-    (Outbox { sender, queued, closing, overflow: CancellationToken::new(), metrics }, reader)
+    let line = Arc::<Line>::default();
+    (Outbox { line: line.clone(), metrics }, OutboxReader { line })
+}
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn turns(&self, so: impl Fn(&State) -> bool) {
+        let turned = self.turned.notified();
+        let mut turned = std::pin::pin!(turned);
+        while !so(&self.state()) {
+            turned.as_mut().await;
+            turned.set(self.turned.notified());
+        }
+    }
 }
 
 impl Outbox {
@@ -88,46 +121,132 @@ impl Outbox {
 
     /// Queues a framed message, shared with others.
     pub fn send(&self, framed: Bytes) {
-        if self.closing.is_cancelled() {
+        let mut state = self.line.state();
+        if state.closed || state.overflown {
             return;
         }
-        let length = framed.len();
-        if self.queued.fetch_add(length, Relaxed) + length > MAX_QUEUED {
-            self.overflow.cancel();
-            return;
+        state.bytes += framed.len();
+        state.overflown = state.bytes > MAX_QUEUED;
+        if state.overflown {
+            drop(state);
+            return self.line.turned.notify_waiters();
         }
+        state.messages.push_back(framed);
+        drop(state);
         self.metrics.messages_out.inc();
-        // The transport has gone: the session is about to hear of it.
-        self.sender.send(Outgoing::Message(framed)).unwrap_or_default();
+        self.line.filled.notify_one();
     }
 
     /// Queues the end. Later messages are dropped.
     pub fn close(&self, closing: Closing) {
-        if !self.closing.is_cancelled() {
-            self.sender.send(Outgoing::Close(closing)).unwrap_or_default();
-            self.closing.cancel();
+        let mut state = self.line.state();
+        if !std::mem::replace(&mut state.closed, true) {
+            state.closing = Some(closing);
+            drop(state);
+            self.line.filled.notify_one();
+            self.line.turned.notify_waiters();
         }
     }
 
     /// Waits until more has piled up than may.
     pub async fn overflowed(&self) {
-        self.overflow.cancelled().await;
+        self.line.turns(|state| state.overflown).await;
     }
 }
 
 impl OutboxReader {
-    /// The next thing to do; `None` when the session is gone without a word.
+    /// The next thing to do; `None` after the end. Cancel-safe, for one caller at a time.
     pub async fn next(&mut self) -> Option<Outgoing> {
-        let next = self.receiver.recv().await;
-        if let Some(Outgoing::Message(framed)) = &next {
-            self.queued.fetch_sub(framed.len(), Relaxed);
+        loop {
+            {
+                let mut state = self.line.state();
+                if let Some(framed) = state.messages.pop_front() {
+                    state.bytes -= framed.len();
+                    if state.messages.is_empty() && state.messages.capacity() > KEPT {
+                        state.messages = VecDeque::new();
+                    }
+                    return Some(Outgoing::Message(framed));
+                }
+                if state.closed {
+                    return state.closing.take().map(Outgoing::Close);
+                }
+            }
+            self.line.filled.notified().await;
         }
-        next
     }
 
-    /// Is cancelled when an end is queued, however much is queued before it.
+    /// To hear of the end before its turn.
     #[must_use]
-    pub fn closing(&self) -> CancellationToken {
-        self.closing.clone()
+    pub fn closing(&self) -> ClosingWatch {
+        ClosingWatch { line: self.line.clone() }
+    }
+}
+
+impl ClosingWatch {
+    /// Waits until an end is queued. Cancel-safe.
+    pub async fn cancelled(&self) {
+        self.line.turns(|state| state.closed).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(byte: u8) -> Bytes {
+        Bytes::from(vec![byte; 100])
+    }
+
+    async fn bytes(reader: &mut OutboxReader) -> Vec<u8> {
+        match reader.next().await {
+            Some(Outgoing::Message(framed)) => framed.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_the_end_comes_before_it_and_nothing_after() {
+        let (outbox, mut reader) = outbox(Metrics::default());
+        let watch = reader.closing();
+        for byte in 0..20 {
+            outbox.send(message(byte));
+        }
+        outbox.close(Closing::new(CloseCode::Kicked, "out"));
+        outbox.close(Closing::new(CloseCode::Normal, "too late"));
+        outbox.send(message(99));
+        watch.cancelled().await;
+        for byte in 0..20 {
+            assert_eq!(bytes(&mut reader).await, message(byte));
+        }
+        match reader.next().await {
+            Some(Outgoing::Close(closing)) => assert_eq!(closing.code, CloseCode::Kicked),
+            other => panic!("{other:?}"),
+        }
+        assert!(reader.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_waits_is_woken() {
+        let (outbox, mut reader) = outbox(Metrics::default());
+        let reading = tokio::spawn(async move { bytes(&mut reader).await });
+        tokio::task::yield_now().await;
+        outbox.send(message(7));
+        assert_eq!(reading.await.unwrap(), message(7));
+    }
+
+    #[tokio::test]
+    async fn one_who_reads_nothing_overflows_and_keeps_no_more() {
+        let (outbox, reader) = outbox(Metrics::default());
+        let large = Bytes::from(vec![0; MAX_SERVER_MESSAGE]);
+        let waiting = tokio::spawn({
+            let outbox = outbox.clone();
+            async move { outbox.overflowed().await }
+        });
+        tokio::task::yield_now().await;
+        for _ in 0..5 {
+            outbox.send(large.clone());
+        }
+        waiting.await.unwrap();
+        assert_eq!(reader.line.state().messages.len(), 2);
     }
 }

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_channel::mpsc;
+use futures_util::StreamExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_proto::limits::IDLE_TIMEOUT;
 use suara_proto::message::{ServerMessage, decode_client, request_of};
 use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::hello::welcome;
@@ -61,7 +62,7 @@ pub(super) async fn serve(
     let closing = loop {
         let (idle, expiry) = (heard + IDLE_TIMEOUT, session.next_expiry());
         tokio::select! {
-            message = inbound.recv() => match message {
+            message = inbound.next() => match message {
                 None => break Closing::new(CloseCode::Normal, "the client is gone"),
                 Some(Inbound::Fault(fault)) => break Closing::new(CloseCode::ProtocolError, fault.to_string()),
                 Some(Inbound::Violation(what)) => break Closing::new(CloseCode::ProtocolError, what),

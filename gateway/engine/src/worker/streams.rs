@@ -30,13 +30,13 @@ pub(super) enum Role {
     /// Not known yet: what came so far.
     Unknown(BytesMut),
     /// The client's control stream.
-    Control(ControlReader),
+    Control(Box<ControlReader>),
     /// What comes is of no interest.
     Ignored,
     /// A request whose head isn't complete.
-    Request(RequestReader),
+    Request(Box<RequestReader>),
     /// The CONNECT of the session.
-    Connect(CapsuleReader),
+    Connect(Box<CapsuleReader>),
     /// A stream of a session that isn't open yet, and what came of it.
     Early(u64, BytesMut),
     /// A stream of the session.
@@ -278,7 +278,7 @@ impl<P: Peer> Connection<P> {
     ) -> Option<Role> {
         match kind {
             UniHeader::Control if !std::mem::replace(&mut self.has_control, true) => {
-                return Some(Role::Control(ControlReader::default()));
+                return Some(Role::Control(Box::default()));
             }
             UniHeader::Qpack => return Some(Role::Ignored),
             UniHeader::Control | UniHeader::Push => {
@@ -294,7 +294,7 @@ impl<P: Peer> Connection<P> {
 
     fn bidi_role<A: Application<Peer = P>>(&mut self, kind: BidiHeader, turn: &Turn<'_, A>) -> Option<Role> {
         match kind {
-            BidiHeader::Request => return Some(Role::Request(RequestReader::default())),
+            BidiHeader::Request => return Some(Role::Request(Box::default())),
             BidiHeader::Session(session) if session % 4 != 0 => {
                 self.violated(turn.now, Violation::new(code::ID_ERROR, "a session's id that can't be"));
             }
@@ -346,7 +346,7 @@ impl<P: Peer> Connection<P> {
         let peer = turn.application.open(request, Session::new(shared.clone()));
         let quarter = VarInt::from_u64(u64::from(id) / 4).unwrap_or(VarInt::MAX);
         self.open_session(id, OpenSession { peer, shared, quarter });
-        self.put_role(id, Role::Connect(CapsuleReader::default()));
+        self.put_role(id, Role::Connect(Box::default()));
         self.join_session(turn);
         self.bytes(id, rest, turn);
     }
