@@ -35,8 +35,8 @@ type room struct {
 	handshakes         []time.Duration
 }
 
-// listener is one subscriber and what it heard. Its track is read by one goroutine, so nothing in it is locked until the
-// run is over.
+// listener is one subscriber and what it heard. One goroutine reads its track; the lock is for the end, when all are added
+// up.
 type listener struct {
 	room       *room
 	began      time.Duration

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The mark inside each packet is that of the load tester (loadtest/src/stamp.rs): a table-of-contents byte of Opus (20 ms,
-// one frame), "SLt", who, which, and when it should have been sent in nanoseconds of the run's clock.
+// The mark inside each packet is that of the load tester (loadtest/src/stamp.rs): a table-of-contents byte of Opus
+// (20 ms, one frame), "SLt", who, which, and when it should have been sent in nanoseconds of the run's clock.
 const (
 	stampLength = 1 + 3 + 2 + 4 + 8
 	opusToc     = 0x78
