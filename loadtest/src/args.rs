@@ -56,7 +56,7 @@ pub struct FloodArgs {
 }
 
 /// How much of what.
-#[derive(Args, Clone)]
+#[derive(Debug, Args, Clone)]
 pub struct Load {
     /// Sessions that only listen
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=20_000))]

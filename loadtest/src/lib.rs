@@ -9,6 +9,7 @@ pub mod client;
 mod error;
 pub mod measure;
 pub mod path;
+pub mod peer;
 pub mod report;
 pub mod scenario;
 pub mod socketio;

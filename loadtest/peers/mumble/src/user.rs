@@ -4,19 +4,18 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use suara_loadtest::measure::Seen;
-use suara_loadtest::stamp::Stamp;
+use suara_loadtest::peer::{Booth, Talker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::Room;
+use crate::Place;
 use crate::ocb::Ocb;
 use crate::wire::{
     AUTHENTICATE, CRYPT_SETUP, ECHO, HEAD, PING, REJECT, SERVER_SYNC, VERSION, crypt_setup, head, message,
@@ -30,54 +29,37 @@ const BEAT: Duration = Duration::from_secs(5);
 /// An echo over UDP comes within this, or is asked for again.
 const ECHOED: Duration = Duration::from_millis(500);
 const TRIES: usize = 20;
-/// How often a talker looks whether voice has begun.
-const LOOK: Duration = Duration::from_millis(20);
 
 struct User {
-    room: Rc<Room>,
+    booth: Rc<Booth>,
     control: TlsStream<TcpStream>,
     udp: UdpSocket,
     out: Ocb,
     back: Ocb,
-    /// Who it is in its stamps, if it talks.
-    source: Option<u16>,
-    frame: u32,
+    talker: Option<Talker>,
     seen: Seen,
 }
 
-pub(crate) async fn run(room: Rc<Room>, number: u32) {
-    let start = room.shared.clock.at((room.step * number).as_nanos() as u64);
-    sleep_until(start.into()).await;
+pub(crate) async fn run(booth: Rc<Booth>, place: Place, number: u32) {
+    sleep_until(booth.begin(number).into()).await;
     let began = Instant::now();
-    match User::log_in(&room, number).await {
+    match User::log_in(&booth, &place, number).await {
         Ok(user) => {
-            {
-                let mut tally = room.tally.borrow_mut();
-                tally.handshake.saturating_record(began.elapsed().as_micros() as u64);
-                tally.sessions += 1;
-            }
-            room.shared.came(0);
-            if let Err(why) = user.live().await
-                && !room.shared.stopped()
-            {
-                let mut tally = room.tally.borrow_mut();
-                tally.dropped += 1;
-                tally.fault(|| why.to_string());
+            booth.came(began);
+            if let Err(why) = user.live().await {
+                booth.ended(|| why.to_string());
             }
         }
-        Err(why) => {
-            room.shared.failed.fetch_add(1, Ordering::Relaxed);
-            room.tally.borrow_mut().fault(|| why.to_string());
-        }
+        Err(why) => booth.failed(|| why.to_string()),
     }
 }
 
 impl User {
-    async fn log_in(room: &Rc<Room>, me: u32) -> io::Result<Self> {
-        let stream = TcpStream::connect(room.server).await?;
+    async fn log_in(booth: &Rc<Booth>, place: &Place, me: u32) -> io::Result<Self> {
+        let stream = TcpStream::connect(place.server).await?;
         stream.set_nodelay(true)?;
-        let name = ServerName::IpAddress(room.server.ip().into());
-        let mut control = TlsConnector::from(Arc::clone(&room.tls)).connect(name, stream).await?;
+        let name = ServerName::IpAddress(place.server.ip().into());
+        let mut control = TlsConnector::from(Arc::clone(&place.tls)).connect(name, stream).await?;
         let (mut version, mut login) = (Vec::new(), Vec::new());
         number(1, OUR_VERSION, &mut version);
         text(1, &format!("load-{me}"), &mut login);
@@ -87,11 +69,10 @@ impl User {
         let mut unread = Vec::new();
         let [key, ours, theirs] = greeted(&mut control, &mut unread).await?;
         let udp = UdpSocket::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).await?;
-        udp.connect(room.server).await?;
+        udp.connect(place.server).await?;
         let (out, back) = (Ocb::new(key, ours), Ocb::new(key, theirs));
-        let source = (me < room.load.talkers).then_some(me as u16);
-        let (room, seen) = (Rc::clone(room), Seen::default());
-        let mut user = Self { room, control, udp, out, back, source, frame: 0, seen };
+        let (talker, seen) = (booth.talker(me), Seen::default());
+        let mut user = Self { booth: booth.clone(), control, udp, out, back, talker, seen };
         user.be_heard().await?;
         Ok(user)
     }
@@ -117,7 +98,7 @@ impl User {
         let mut bytes = vec![0; 16 * 1024];
         let mut beat = tokio::time::interval(BEAT);
         loop {
-            let due = self.due();
+            let due = self.talker.as_ref().map(|talker| talker.due(&self.booth));
             tokio::select! {
                 received = self.udp.recv(&mut datagram) => {
                     let length = received?;
@@ -133,52 +114,22 @@ impl User {
                     let sealed = self.out.seal(&[ECHO, 1]);
                     self.udp.send(&sealed).await?;
                 }
-                () = sleep_until(due.into()), if self.source.is_some() => self.talk().await?,
+                () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => self.talk().await?,
             }
         }
     }
 
     fn heard(&mut self, datagram: &mut [u8]) {
-        let Some(stamp) = self.back.open(datagram).and_then(packet).and_then(Stamp::read) else { return };
-        let shared = &self.room.shared;
-        let Some(into) = shared.phase.counted(stamp.intended) else { return };
-        let mut tally = self.room.tally.borrow_mut();
-        if self.seen.first(stamp.source, stamp.frame) {
-            tally.delivered(into, Duration::from_nanos(shared.clock.now().saturating_sub(stamp.intended)));
-            shared.heard.fetch_add(1, Ordering::Relaxed);
-        } else {
-            tally.duplicates += 1;
+        if let Some(packet) = self.back.open(datagram).and_then(packet) {
+            self.booth.heard(&mut self.seen, packet);
         }
-    }
-
-    fn due(&self) -> Instant {
-        let shared = &self.room.shared;
-        match shared.phase.voice().map(|voice| self.moment(voice)) {
-            Some(moment) if moment < shared.phase.until() => shared.clock.at(moment),
-            _ => Instant::now() + LOOK,
-        }
-    }
-
-    fn moment(&self, voice: u64) -> u64 {
-        voice + (self.room.load.voice().period * self.frame).as_nanos() as u64
     }
 
     async fn talk(&mut self) -> io::Result<()> {
-        let room = Rc::clone(&self.room);
-        let (Some(source), Some(begin)) = (self.source, room.shared.phase.voice()) else { return Ok(()) };
-        let now = room.shared.clock.now();
-        while self.moment(begin) <= now && self.moment(begin) < room.shared.phase.until() {
-            let stamp = Stamp { source, frame: self.frame, intended: self.moment(begin) };
-            if let Some(into) = room.shared.phase.counted(stamp.intended) {
-                let late = Duration::from_nanos(now - stamp.intended);
-                room.tally.borrow_mut().sent(into, late, room.shared.others(0));
-            }
-            let mut packet = vec![0; room.load.size as usize];
-            stamp.write(&mut packet);
+        while let Some((frame, packet)) = self.talker.as_mut().and_then(|talker| talker.next(&self.booth)) {
             // Mumble counts frames of 10 ms.
-            let sealed = self.out.seal(&voice(self.frame * 2, &packet));
+            let sealed = self.out.seal(&voice(frame * 2, &packet));
             self.udp.send(&sealed).await?;
-            self.frame += 1;
         }
         Ok(())
     }
