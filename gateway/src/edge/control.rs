@@ -25,13 +25,16 @@ pub(super) async fn serve(
     inbound: Sender<Inbound>,
     mut outgoing: OutboxReader,
 ) -> CloseCode {
-    let opened = tokio::select! {
-        opened = control_stream(session) => opened,
-        () = patience(core) => None,
-    };
-    let Some((mut send, receive, first)) = opened else {
+    // What is over soon is boxed: an idle session would hold room for it all its life.
+    let opened = Box::pin(async {
+        tokio::select! {
+            opened = control_stream(session) => opened,
+            () = patience(core) => None,
+        }
+    });
+    let Some((mut send, receive, first)) = opened.await else {
         drop(inbound);
-        return last_code(outgoing).await;
+        return Box::pin(last_code(outgoing)).await;
     };
     let reading = async {
         tokio::select! {
@@ -149,7 +152,7 @@ async fn write(send: &mut SendStream, outgoing: &mut OutboxReader) -> CloseCode 
             Some(Outgoing::Close(closing)) => {
                 let code = closing.code;
                 // A client that is gone, or reads too slowly, misses its last words.
-                timeout(LAST_WORDS, say_closing(send, closing)).await.unwrap_or_default();
+                Box::pin(timeout(LAST_WORDS, say_closing(send, closing))).await.unwrap_or_default();
                 return code;
             }
         }

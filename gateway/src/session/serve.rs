@@ -84,14 +84,13 @@ pub(super) async fn serve(
             closing = core.dismissed() => break closing,
         }
     };
-    session
-        .leave_all(match closing.code {
-            // A trunk's members have tokens of their own, which go on.
-            CloseCode::TokenExpired if session.scope == Scope::User => LeaveReason::Expired,
-            CloseCode::Kicked => LeaveReason::Kicked,
-            _ => LeaveReason::Disconnected,
-        })
-        .await;
+    let reason = match closing.code {
+        // A trunk's members have tokens of their own, which go on.
+        CloseCode::TokenExpired if session.scope == Scope::User => LeaveReason::Expired,
+        CloseCode::Kicked => LeaveReason::Kicked,
+        _ => LeaveReason::Disconnected,
+    };
+    Box::pin(session.leave_all(reason)).await;
     closing
 }
 
