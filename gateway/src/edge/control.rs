@@ -1,19 +1,19 @@
 //! A session's control stream: bytes ⇄ messages, and the last words.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use suara_engine::{ReceiveStream, SendStream, Session, Stream};
 use suara_proto::CloseCode;
-use suara_proto::frame::{STREAM_CONTROL, split};
-use suara_proto::limits::{HELLO_TIMEOUT, MAX_CLIENT_MESSAGE};
+use suara_proto::frame::STREAM_CONTROL;
+use suara_proto::limits::HELLO_TIMEOUT;
 use suara_proto::message::{ServerMessage, encode};
 use tokio::sync::mpsc::Sender;
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use super::LAST_WORDS;
+use super::messages::{Messages, Over};
 use crate::core::Core;
 use crate::session::{Closing, Inbound, OutboxReader, Outgoing};
 
-/// After `closing` was written the client has this long to read it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The application's code for a stream that shouldn't be.
 const STREAM_REFUSED: u32 = 0x10;
 
@@ -94,28 +94,14 @@ fn turn_away(Stream { send, receive }: Stream) {
 
 /// Cuts what comes into messages; returns when nothing more can come.
 async fn read(mut receive: ReceiveStream, first: Bytes, inbound: &Sender<Inbound>) {
-    let mut buffer = BytesMut::new();
+    let mut messages = Messages::new(inbound.clone());
     let mut chunk = first;
     loop {
-        buffer.extend_from_slice(&chunk);
-        loop {
-            match split(&mut buffer, MAX_CLIENT_MESSAGE) {
-                Ok(None) => break,
-                Ok(Some(message)) => {
-                    if inbound.send(Inbound::Message(message)).await.is_err() {
-                        return;
-                    }
-                }
-                Err(fault) => {
-                    inbound.send(Inbound::Fault(fault)).await.unwrap_or_default();
-                    // What follows can't be told apart; the session says so and closes.
-                    return std::future::pending().await;
-                }
-            }
-        }
-        if buffer.is_empty() {
-            // An idle session keeps no buffer.
-            buffer = BytesMut::new();
+        match messages.take(&chunk).await {
+            Ok(()) => {}
+            Err(Over::Ended) => return,
+            // The session says so and closes.
+            Err(Over::Fault) => return std::future::pending().await,
         }
         match receive.next().await {
             Ok(Some(next)) => chunk = next,

@@ -1,0 +1,60 @@
+//! A control stream's bytes on their way in, cut into messages.
+
+use bytes::BytesMut;
+use suara_proto::frame::split;
+use suara_proto::limits::MAX_CLIENT_MESSAGE;
+use tokio::sync::mpsc::Sender;
+
+use crate::session::Inbound;
+
+/// What comes on a control stream, towards its session.
+pub(super) struct Messages {
+    buffer: BytesMut,
+    inbound: Sender<Inbound>,
+}
+
+/// Nothing more can be taken.
+pub(super) enum Over {
+    /// The session has ended.
+    Ended,
+    /// What follows can't be told apart. The session knows, and is about to say so.
+    Fault,
+}
+
+impl Messages {
+    pub(super) fn new(inbound: Sender<Inbound>) -> Self {
+        Self { buffer: BytesMut::new(), inbound }
+    }
+
+    /// Takes the next bytes, and hands on each message that they complete. Waits for a session that is busy.
+    pub(super) async fn take(&mut self, chunk: &[u8]) -> Result<(), Over> {
+        self.buffer.extend_from_slice(chunk);
+        loop {
+            match split(&mut self.buffer, MAX_CLIENT_MESSAGE) {
+                Ok(None) => break,
+                Ok(Some(message)) => self.hand_on(Inbound::Message(message)).await?,
+                Err(fault) => {
+                    self.hand_on(Inbound::Fault(fault)).await?;
+                    return Err(Over::Fault);
+                }
+            }
+        }
+        if self.buffer.is_empty() {
+            // An idle session keeps no buffer.
+            self.buffer = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// The client did what the protocol doesn't allow.
+    pub(super) async fn violation(&self, what: &'static str) -> Over {
+        match self.hand_on(Inbound::Violation(what)).await {
+            Ok(()) => Over::Fault,
+            Err(over) => over,
+        }
+    }
+
+    async fn hand_on(&self, inbound: Inbound) -> Result<(), Over> {
+        self.inbound.send(inbound).await.map_err(|_| Over::Ended)
+    }
+}
