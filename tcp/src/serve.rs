@@ -33,6 +33,8 @@ pub trait Accept: Send + 'static {
 
 /// Serves HTTP/1.1 until `stop`, then waits for answers under way. Each request has the extension `ConnectInfo<Peer>`.
 pub async fn serve(mut connections: impl Accept, router: Router, stop: CancellationToken) {
+    // Until then each request would build its layers anew, and what they remember would be forgotten.
+    let router: Router = router.with_state(());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(SILENCE);
     let served = TaskTracker::new();
@@ -69,6 +71,9 @@ pub async fn serve(mut connections: impl Accept, router: Router, stop: Cancellat
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
@@ -79,13 +84,16 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n";
 
-    async fn connect(stop: &CancellationToken) -> TcpStream {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    async fn connect_to(router: Router) -> (TcpStream, CancellationToken) {
+        let (listener, stop) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), CancellationToken::new());
         let address = listener.local_addr().unwrap();
-        let whose = get(|ConnectInfo(peer): ConnectInfo<Peer>| async move { peer.address.to_string() });
-        let router = Router::new().route("/", whose);
         tokio::spawn(serve(StallAwareListener::new(listener), router, stop.clone()));
-        TcpStream::connect(address).await.unwrap()
+        (TcpStream::connect(address).await.unwrap(), stop)
+    }
+
+    async fn connect() -> (TcpStream, CancellationToken) {
+        let whose = get(|ConnectInfo(peer): ConnectInfo<Peer>| async move { peer.address.to_string() });
+        connect_to(Router::new().route("/", whose)).await
     }
 
     async fn answer(client: &mut TcpStream) -> String {
@@ -104,8 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_knows_who_asks() {
-        let stop = CancellationToken::new();
-        let mut client = connect(&stop).await;
+        let (mut client, stop) = connect().await;
         client.write_all(REQUEST).await.unwrap();
         let whole = answer(&mut client).await;
         assert!(whole.ends_with(&client.local_addr().unwrap().to_string()), "{whole}");
@@ -114,17 +121,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_layer_remembers_is_there_at_the_next_request() {
+        let layers_built = Arc::new(AtomicUsize::new(0));
+        let built = layers_built.clone();
+        let counting = tower::layer::layer_fn(move |inner| {
+            built.fetch_add(1, Ordering::Relaxed);
+            inner
+        });
+        let handler = |request: axum::extract::Request| async move { request.uri().to_string() };
+        let router = Router::new().route("/", get(handler).layer(counting));
+        let (mut client, _stop) = connect_to(router).await;
+        let mut counts = Vec::new();
+        for _ in 0..3 {
+            client.write_all(REQUEST).await.unwrap();
+            assert!(answer(&mut client).await.starts_with("HTTP/1.1 200"));
+            counts.push(layers_built.load(Ordering::Relaxed));
+        }
+        assert_eq!(counts, [counts[0]; 3]);
+    }
+
+    #[tokio::test]
     async fn half_a_request_is_not_waited_for_for_ever() {
-        let stop = CancellationToken::new();
-        let mut client = connect(&stop).await;
+        let (mut client, _stop) = connect().await;
         client.write_all(&REQUEST[..9]).await.unwrap();
         hangs_up(&mut client).await;
     }
 
     #[tokio::test]
     async fn a_connection_that_asks_no_more_is_closed() {
-        let stop = CancellationToken::new();
-        let mut client = connect(&stop).await;
+        let (mut client, _stop) = connect().await;
         client.write_all(REQUEST).await.unwrap();
         assert!(answer(&mut client).await.starts_with("HTTP/1.1 200"));
         hangs_up(&mut client).await;
