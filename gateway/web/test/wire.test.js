@@ -120,10 +120,19 @@ test('the connect document is read, and what is unknown in it ignored', () => {
   const read = readConnect({
     protocol: 'suara/1', websocket: {},
     webtransport: { url: 'https://h/v1/wt', certificate_hashes: [{ algorithm: 'sha-256', value }, { algorithm: 'sha-512' }] },
-  });
+  }, 'https://h/api/connect');
   assert.equal(read.url, 'https://h/v1/wt');
+  assert.equal(read.websocket, null);
   assert.deepEqual(read.hashes.map((hash) => hash.algorithm), ['sha-256']);
-  assert.deepEqual(readConnect({ protocol: 'suara/1', webtransport: { url: 'https://h/' } }).hashes, []);
-  assert.throws(() => readConnect({ protocol: 'suara/2', webtransport: { url: 'https://h/' } }));
-  assert.throws(() => readConnect(null));
+  assert.deepEqual(readConnect({ protocol: 'suara/1', webtransport: { url: 'https://h/' } }, 'https://h').hashes, []);
+  assert.throws(() => readConnect({ protocol: 'suara/2', webtransport: { url: 'https://h/' } }, 'https://h'));
+  assert.throws(() => readConnect(null, 'https://h'));
+});
+
+test('the WebSocket’s address is relative to the document’s, and as secure', () => {
+  const socket = (/** @type {string} */ url, /** @type {string} */ at) => readConnect(
+    { protocol: 'suara/1', webtransport: { url: 'https://h/' }, websocket: { url } }, at).websocket;
+  assert.equal(socket('/v1/ws', 'https://radio.example/api/connect'), 'wss://radio.example/v1/ws');
+  assert.equal(socket('/v1/ws', 'http://127.0.0.1:8080/api/connect'), 'ws://127.0.0.1:8080/v1/ws');
+  assert.equal(socket('wss://other.example/v1/ws', 'http://h/api/connect'), 'wss://other.example/v1/ws');
 });
