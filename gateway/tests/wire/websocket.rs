@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use suara_gateway::EngineSettings;
+use suara_gateway::auth::{Claims, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::kit::{
-    SocketClient, TestGateway, claims, first_piece, frame, framed, hello, mint, open_socket, opening,
+    SocketClient, TestGateway, claims, first_piece, frame, framed, hello, mint, now, open_socket, opening,
 };
 
 /// A client by WebSocket with its welcome.
@@ -320,5 +321,50 @@ async fn a_listener_that_stalls_loses_old_voice_and_no_message_and_nobody_waits(
     let dropped = gateway.dropped("stale") + gateway.dropped("overflow");
     assert_eq!(heard.len() as f64 + dropped, f64::from(STALL_FRAMES) + 1.0, "heard or counted");
     assert!(heard.len() < usize::from(STALL_FRAMES) / 2, "{} frames were held back", heard.len());
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn who_reads_no_messages_is_closed_and_the_others_are_told() {
+    let gateway = TestGateway::start();
+    let mut trunk = gateway.trunk().await;
+    let long = "\"".repeat(128);
+    // Each member is more than half a kilobyte of JSON.
+    let crowded = Claims { name: Some(long.clone()), role: Some(long.clone()), ..claims("alice") };
+    for member in 0..900 {
+        trunk.ask(json!({"type": "attach", "member": member, "token": mint(&crowded)})).await;
+        trunk.ask(json!({"type": "join", "member": member, "channel": "lobby"})).await;
+    }
+    // Rosters are dear: only a trunk may ask for so many.
+    let mut deaf = visitor(&gateway).await;
+    deaf.hello(&mint(&Claims { scope: Scope::Trunk, ..claims("bridge") })).await;
+    deaf.hear("welcome").await;
+    deaf.ask(json!({"type": "attach", "member": 1, "token": mint(&claims("deaf"))})).await;
+    let joined = deaf.ask(json!({"type": "join", "member": 1, "channel": "lobby"})).await;
+    let talker = joined["talker"].as_u64().expect("a number") as u16;
+
+    for _ in 0..90 {
+        deaf.say(json!({"type": "roster_request", "channel": joined["channel"]})).await;
+    }
+
+    assert_eq!(trunk.sees_leave(talker).await, "disconnected");
+    assert_eq!(gateway.metric("suara_session_closes_total{reason=\"slow_consumer\"}"), 1.0);
+    gateway.until("it is hung up on", |gateway| gateway.metric("suara_websockets") == 0.0).await;
+    gateway.finish().await;
+}
+
+/// The end of a session must not depend on its client's reading either.
+#[tokio::test]
+async fn who_reads_nothing_can_not_hold_up_its_own_end() {
+    let gateway = TestGateway::start();
+    let mut deaf = visitor(&gateway).await;
+    deaf.hello(&mint(&Claims { exp: now() + 2, ..claims("deaf") })).await;
+    deaf.hear("welcome").await;
+    for nonce in 0..90 {
+        deaf.say(json!({"type": "ping", "nonce": nonce})).await;
+    }
+    deaf.send(Message::Ping(vec![7; 125].into())).await;
+    gateway.until("it is hung up on", |gateway| gateway.metric("suara_websockets") == 0.0).await;
+    gateway.deserted().await;
     gateway.finish().await;
 }
