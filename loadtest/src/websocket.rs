@@ -16,7 +16,7 @@ use suara_proto::frame::{STREAM_CONTROL, split};
 use suara_proto::limits::{HEARTBEAT, MAX_SERVER_MESSAGE};
 use suara_proto::message::{ClientMessage, encode};
 use suara_proto::voice::VoiceFrame;
-use suara_proto::websocket::{CONTROL, DATAGRAM, SUBPROTOCOL};
+use suara_proto::websocket::{CONTROL, Piece, SUBPROTOCOL};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -151,7 +151,7 @@ async fn hear(socket: &mut Socket, control: &mut BytesMut, wanted: &str) -> Resu
             }
         }
         let piece = next(socket).await?;
-        if let Some((&CONTROL, piece)) = piece.split_first() {
+        if let Ok(Piece::Stream(CONTROL, piece)) = Piece::read(&piece) {
             control.extend_from_slice(piece);
         }
     }
@@ -179,7 +179,7 @@ async fn listen(room: &Room, mut socket: Socket) -> String {
         let done = tokio::select! {
             message = next(&mut socket) => message.map(|message| {
                 // The roster and the floor are nothing that a listener needs to be counted.
-                if let Some((&DATAGRAM, datagram)) = message.split_first() {
+                if let Ok(Piece::Datagram(datagram)) = Piece::read(&message) {
                     heard(room, &mut seen, datagram);
                 }
             }),

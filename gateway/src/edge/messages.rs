@@ -33,10 +33,7 @@ impl Messages {
             match split(&mut self.buffer, MAX_CLIENT_MESSAGE) {
                 Ok(None) => break,
                 Ok(Some(message)) => self.hand_on(Inbound::Message(message)).await?,
-                Err(fault) => {
-                    self.hand_on(Inbound::Fault(fault)).await?;
-                    return Err(Over::Fault);
-                }
+                Err(fault) => return Err(self.end(Inbound::Fault(fault)).await),
             }
         }
         if self.buffer.is_empty() {
@@ -46,9 +43,9 @@ impl Messages {
         Ok(())
     }
 
-    /// The client did what the protocol doesn't allow.
-    pub(super) async fn violation(&self, what: &'static str) -> Over {
-        match self.hand_on(Inbound::Violation(what)).await {
+    /// Hands on a fault, after which nothing can follow.
+    pub(super) async fn end(&self, fault: Inbound) -> Over {
+        match self.hand_on(fault).await {
             Ok(()) => Over::Fault,
             Err(over) => over,
         }

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use suara_engine::{Frame, Sender};
 use suara_proto::frame::STREAM_CONTROL;
 use suara_proto::message::{ServerMessage, encode};
-use suara_proto::websocket::{CLOSE_BASE, CONTROL, DATAGRAM, MAX_PIECE};
+use suara_proto::websocket::{CLOSE_BASE, CONTROL, MAX_PIECE, Piece};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;
@@ -69,27 +69,31 @@ impl Reader {
     async fn take(&mut self, message: Result<Message, Error>) -> Result<(), Over> {
         match message {
             Ok(Message::Binary(bytes)) => self.binary(&bytes).await,
-            Ok(Message::Text(_)) => Err(self.messages.violation("a message in text").await),
+            Ok(Message::Text(_)) => Err(self.violation("a message in text").await),
             // Pings are answered by the library, and a close is, too.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Ok(()),
-            Err(Error::Capacity(_)) => Err(self.messages.violation("a message is too large").await),
+            Err(Error::Capacity(_)) => Err(self.violation("a message is too large").await),
             Err(Error::Protocol(_) | Error::Utf8(_)) => {
-                Err(self.messages.violation("against the rules of WebSocket").await)
+                Err(self.violation("against the rules of WebSocket").await)
             }
             Err(_) => Err(Over::Ended),
         }
     }
 
+    async fn violation(&self, what: &'static str) -> Over {
+        self.messages.end(Inbound::Violation(what)).await
+    }
+
     async fn binary(&mut self, message: &[u8]) -> Result<(), Over> {
-        match message.split_first() {
-            None => Err(self.messages.violation("an empty message").await),
-            Some((&DATAGRAM, datagram)) => {
+        match Piece::read(message) {
+            Err(fault) => Err(self.messages.end(Inbound::Fault(fault)).await),
+            Ok(Piece::Datagram(datagram)) => {
                 let now = Instant::now();
                 self.ingress.datagram(now, datagram, &mut Elsewhere(&self.sender, now));
                 Ok(())
             }
-            Some((&CONTROL, piece)) => self.control(piece).await,
-            Some((&number, piece)) => self.other(number, piece).await,
+            Ok(Piece::Stream(CONTROL, piece)) => self.control(piece).await,
+            Ok(Piece::Stream(number, piece)) => self.other(number, piece).await,
         }
     }
 
@@ -102,7 +106,7 @@ impl Reader {
                 self.streams.control_opened = true;
                 self.messages.take(rest).await
             }
-            Some(_) => Err(self.messages.violation("the first stream is the control stream").await),
+            Some(_) => Err(self.violation("the first stream is the control stream").await),
         }
     }
 
@@ -112,7 +116,7 @@ impl Reader {
         match piece.first() {
             None => *word &= !bit,
             Some(_) if *word & bit != 0 => {}
-            Some(&STREAM_CONTROL) => return Err(self.messages.violation("a second control stream").await),
+            Some(&STREAM_CONTROL) => return Err(self.violation("a second control stream").await),
             Some(_) => {
                 *word |= bit;
                 self.turned_away.send(number).await.map_err(|_| Over::Ended)?;

@@ -158,7 +158,7 @@ test('a WebSocket’s messages say what they carry', () => {
   road.sendControl(Uint8Array.of(0xaa));
   road.sendControl(Uint8Array.of(0xbb));
   road.sendDatagram(Uint8Array.of(0xcc, 0xdd));
-  assert.deepEqual(sent, ['010100000001aa', '0100000001bb', '00ccdd']);
+  assert.deepEqual(sent, ['0101', '0100000001aa', '0100000001bb', '00ccdd']);
   come(1, 0, 0, 0);
   come(1, 2, 0xaa);
   come(0, 0xcc);
@@ -193,6 +193,6 @@ test('voice that a stalled connection would deliver late is not sent, messages a
   road.sendControl(Uint8Array.of(0xaa));
   fake.bufferedAmount = 0;
   road.sendDatagram(Uint8Array.of(4));
-  assert.deepEqual(sent, ['0001', '0002', '010100000001aa', '0004']);
+  assert.deepEqual(sent, ['0001', '0002', '0101', '0100000001aa', '0004']);
   assert.equal(road.stale, 1);
 });

@@ -5,6 +5,7 @@ import { readConnect } from '../lib/wire/connect.js';
 import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
 import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
 import { ticks } from '../lib/wire/opus.js';
+import { readPiece, writePiece } from '../lib/wire/pieces.js';
 import { decode, encode, VoiceError } from '../lib/wire/voice.js';
 import { bytes, hex, seeded, vectors } from './support.js';
 
@@ -55,6 +56,18 @@ test('the length of an Opus packet follows from its first bytes', () => {
   assert.equal(ticks(bytes('fb03')), 2880);
   for (const bad of ['', '4b', '4b00', '59']) assert.equal(ticks(bytes(bad)), 0);
 });
+
+for (const { name, hex: wire, datagram, stream, piece } of vectors('websocket').good) {
+  test(`pieces: ${name}`, () => {
+    const meaning = datagram === undefined ? { stream, piece: bytes(piece) } : { datagram: bytes(datagram) };
+    assert.deepEqual(readPiece(bytes(wire)), meaning);
+    assert.equal(hex(writePiece(meaning)), wire);
+  });
+}
+
+for (const { name, hex: wire } of vectors('websocket').bad) {
+  test(`pieces, bad: ${name}`, () => assert.equal(readPiece(bytes(wire)), null));
+}
 
 for (const { name, limit, chunks, messages, rest } of vectors('frames').good) {
   test(`framing: ${name}`, () => {

@@ -1,13 +1,11 @@
-// The WebSocket road (PROTOCOL.md, section 3.5): a byte that says which stream or that it is a datagram, and the rest.
+// The WebSocket road, where UDP is blocked: streams and datagrams as messages of one TCP connection.
 
 import { FrameSplitter, join, STREAM_CONTROL } from '../wire/frames.js';
+import { CONTROL, readPiece, SUBPROTOCOL, writePiece } from '../wire/pieces.js';
 
 /** @typedef {import('../road.js').Road} Road */
 /** @typedef {import('../road.js').RoadHandlers} RoadHandlers */
 
-const SUBPROTOCOL = 'suara.1';
-const DATAGRAM = 0;
-const CONTROL = 1;
 /** Voice older than that isn't worth its bytes (PROTOCOL.md, section 6). */
 const OUTGOING_MAX_AGE_MS = 120;
 
@@ -65,14 +63,13 @@ export class WebSocketRoad {
     };
     this.socket.onclose = ({ reason, code }) => closed(reason || `closed (${code})`);
     this.socket.onmessage = ({ data }) => {
-      if (this.#closed || !(data instanceof ArrayBuffer) || data.byteLength === 0) return;
-      const message = new Uint8Array(data);
-      const rest = message.subarray(1);
-      if (message[0] === DATAGRAM) return handlers.onDatagram(rest);
-      if (message[0] !== CONTROL) return;
-      if (rest.length === 0) return closed('the control stream ended');
+      const carried = !this.#closed && data instanceof ArrayBuffer ? readPiece(new Uint8Array(data)) : null;
+      if (!carried) return;
+      if ('datagram' in carried) return handlers.onDatagram(carried.datagram);
+      if (carried.stream !== CONTROL) return;
+      if (carried.piece.length === 0) return closed('the control stream ended');
       try {
-        for (const whole of splitter.push(rest)) handlers.onControl(whole);
+        for (const whole of splitter.push(carried.piece)) handlers.onControl(whole);
       } catch (error) {
         closed(String(error));
       }
@@ -81,15 +78,15 @@ export class WebSocketRoad {
 
   /** @param {Uint8Array<ArrayBuffer>} message */
   sendControl(message) {
-    const head = this.#opened ? [CONTROL] : [CONTROL, STREAM_CONTROL];
+    if (!this.#opened) this.#send({ stream: CONTROL, piece: Uint8Array.of(STREAM_CONTROL) });
     this.#opened = true;
-    this.#send(head, join(message));
+    this.#send({ stream: CONTROL, piece: join(message) });
   }
 
   /** @param {Uint8Array<ArrayBuffer>} datagram */
   sendDatagram(datagram) {
     if (this.#isStalled()) this.stale++;
-    else this.#send([DATAGRAM], datagram);
+    else this.#send({ datagram });
   }
 
   close() {
@@ -107,15 +104,8 @@ export class WebSocketRoad {
     return this.now() - this.#stalledAt > OUTGOING_MAX_AGE_MS;
   }
 
-  /**
-   * @param {number[]} head
-   * @param {Uint8Array} rest
-   */
-  #send(head, rest) {
-    if (this.#closed) return;
-    const message = new Uint8Array(head.length + rest.length);
-    message.set(head);
-    message.set(rest, head.length);
-    this.socket.send(message);
+  /** @param {import('../wire/pieces.js').Carried} carried */
+  #send(carried) {
+    if (!this.#closed) this.socket.send(writePiece(carried));
   }
 }
