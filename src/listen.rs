@@ -6,12 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
-use axum::serve::{IncomingStream, Listener};
-use suara_bridge::edge::{Peer, StallAware, StallAwareListener};
+use suara_tcp::{Accept, Peer, StallAware, StallAwareListener, serve as serve_http};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -37,19 +32,13 @@ pub(crate) fn serve(
     router: Router,
     tls: Option<Arc<rustls::ServerConfig>>,
     stop: CancellationToken,
-) -> JoinHandle<std::io::Result<()>> {
+) -> JoinHandle<()> {
     let plain = StallAwareListener::new(listener);
     match tls {
-        None => {
-            let service = router.into_make_service_with_connect_info::<Peer>();
-            let server = axum::serve(plain, service).with_graceful_shutdown(stop.cancelled_owned());
-            tokio::spawn(server.into_future())
-        }
+        None => tokio::spawn(serve_http(plain, router, stop)),
         Some(config) => {
             let listener = TlsListener { plain, acceptor: config.into(), handshakes: JoinSet::new() };
-            let service = router.layer(from_fn(unwrap_peer)).into_make_service_with_connect_info::<TlsPeer>();
-            let server = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-            tokio::spawn(server.into_future())
+            tokio::spawn(serve_http(listener, router, stop))
         }
     }
 }
@@ -58,19 +47,18 @@ pub(crate) fn serve(
 struct TlsListener {
     plain: StallAwareListener,
     acceptor: TlsAcceptor,
-    handshakes: JoinSet<Option<(TlsStream<StallAware>, SocketAddr)>>,
+    handshakes: JoinSet<Option<(TlsStream<StallAware>, Peer)>>,
 }
 
-impl Listener for TlsListener {
+impl Accept for TlsListener {
     type Io = TlsStream<StallAware>;
-    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+    async fn accept(&mut self) -> (Self::Io, Peer) {
         loop {
             tokio::select! {
-                (stream, address) = self.plain.accept(), if self.handshakes.len() < MAX_HANDSHAKES => {
+                (stream, peer) = self.plain.accept(), if self.handshakes.len() < MAX_HANDSHAKES => {
                     let handshake = timeout(HANDSHAKE, self.acceptor.accept(stream));
-                    self.handshakes.spawn(async move { Some((handshake.await.ok()?.ok()?, address)) });
+                    self.handshakes.spawn(async move { Some((handshake.await.ok()?.ok()?, peer)) });
                 }
                 Some(done) = self.handshakes.join_next() => if let Ok(Some(connection)) = done {
                     return connection;
@@ -78,29 +66,4 @@ impl Listener for TlsListener {
             }
         }
     }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.plain.local_addr()
-    }
-}
-
-/// The connection beneath a TLS one.
-#[derive(Clone)]
-struct TlsPeer(Peer);
-
-impl Connected<IncomingStream<'_, TlsListener>> for TlsPeer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        let (beneath, _) = stream.io().get_ref();
-        Self(Peer { address: *stream.remote_addr(), stall: beneath.handle() })
-    }
-}
-
-/// Lets the services see the connection as they do without TLS.
-async fn unwrap_peer(
-    ConnectInfo(TlsPeer(peer)): ConnectInfo<TlsPeer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    request.extensions_mut().insert(ConnectInfo(peer));
-    next.run(request).await
 }

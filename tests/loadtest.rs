@@ -97,6 +97,24 @@ fn a_small_flood_is_delivered_whole() {
 }
 
 #[test]
+fn a_flood_to_listeners_by_websocket_is_delivered_whole() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path());
+    let json = data.path().join("flood.json");
+    let args = ["flood", "--road", "websocket", "--listeners", "20", "--seconds", "2", "--json"];
+    let report = (0..ATTEMPTS)
+        .map(|_| {
+            let run = gateway.load(data.path(), &[&args[..], &[json.to_str().unwrap()]].concat());
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            serde_json::from_slice::<Value>(&std::fs::read(&json).unwrap()).unwrap()
+        })
+        .find(|report| report["delivered"] == report["expected"])
+        .expect("whatever was expected is delivered");
+    assert_eq!(report["sessions"], 21);
+    assert_eq!(report["expected"], 2000, "each to 20 listeners");
+}
+
+#[test]
 fn another_machine_is_not_loaded() {
     let data = tempfile::tempdir().unwrap();
     for scenario in ["flood", "churn", "attack", "socketio", "mixed"] {

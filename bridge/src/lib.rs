@@ -8,7 +8,7 @@
 mod audio;
 mod channel;
 mod desk;
-pub mod edge;
+mod edge;
 mod metrics;
 mod settings;
 mod sio;

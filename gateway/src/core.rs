@@ -80,6 +80,12 @@ impl Core {
         }
     }
 
+    /// Whether the gateway is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.get().is_some() || self.dismissed.is_cancelled()
+    }
+
     /// Ends every session with `going_away`, those to come too.
     pub fn dismiss_all(&self) {
         self.dismissed.cancel();

@@ -13,6 +13,7 @@ use suara_proto::message::Rights;
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
 use crate::core::Core;
+use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
 use crate::hub::ChannelSettings;
@@ -47,6 +48,7 @@ pub struct Gateway {
     core: Arc<Core>,
     connect: ConnectInfo,
     engine: Engine,
+    websockets: Arc<websocket::Edge>,
 }
 
 impl Gateway {
@@ -61,13 +63,15 @@ impl Gateway {
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
         let core = Arc::new(Core::new(auth, settings.channels, metrics, clock, settings.max_sessions));
         let tls = settings.certificates.server_config(&[b"h3"]);
-        let engine = start(settings.webtransport, tls, settings.engine, core.clone(), settings.origins)?;
+        let origins = settings.origins;
+        let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;
+        let websockets = Arc::new(websocket::Edge::new(core.clone(), origins, engine.sender()));
         let port = engine.addresses().first().map_or(0, SocketAddr::port);
         // A certificate of a public authority is verified the ordinary way.
         let pin = settings.certificates.is_development();
-        let connect =
-            ConnectInfo { certificates: settings.certificates, announce: settings.announce, port, pin };
-        Ok(Self { core, connect, engine })
+        let (certificates, announce) = (settings.certificates, settings.announce);
+        let connect = ConnectInfo { certificates, announce, port, pin, websocket: true };
+        Ok(Self { core, connect, engine, websockets })
     }
 
     /// The UDP addresses that were really bound.
@@ -76,9 +80,9 @@ impl Gateway {
         self.engine.addresses()
     }
 
-    /// What it serves over HTTP.
+    /// What it serves over HTTP, sessions by WebSocket included. To be served by [`suara_tcp::serve`].
     pub fn router(&self) -> Router {
-        router(self.connect.clone())
+        router(self.connect.clone()).merge(websocket::router(self.websockets.clone()))
     }
 
     /// What a bridge of the same machine asks: `GET /api/connect` with the server's address as bound, and its
@@ -87,6 +91,7 @@ impl Gateway {
         trunk_router(ConnectInfo {
             announce: Some(ConnectInfo::url(address)),
             pin: true,
+            websocket: false,
             ..self.connect.clone()
         })
     }

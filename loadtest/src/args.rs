@@ -12,8 +12,8 @@ use crate::stamp;
 /// The scenarios.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Talkers and listeners over WebTransport: latency, loss, and what the server pays
-    Flood(FloodArgs),
+    /// Talkers and listeners: latency, loss, and what the server pays
+    Flood(RoadArgs),
     /// The same while guests join, leave, close and vanish
     Churn(ChurnArgs),
     /// Malformed, oversized, unauthorised, forged, replayed, slow and half-open, while voice flows
@@ -53,6 +53,28 @@ pub struct FloodArgs {
     /// Threads that the sessions are spread over
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub threads: u32,
+}
+
+/// A flood, and the road that its listeners take.
+#[derive(Args, Clone)]
+pub struct RoadArgs {
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub flood: FloodArgs,
+    /// How listeners connect; talkers always by WebTransport, and so is what is said of paths and ACKs
+    #[arg(long, value_enum, default_value_t)]
+    pub road: Road,
+}
+
+/// A road of the gateway's own clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Road {
+    /// By UDP
+    #[default]
+    Webtransport,
+    /// By TCP, on the HTTP port
+    #[value(alias = "ws")]
+    Websocket,
 }
 
 /// How much of what.

@@ -16,6 +16,7 @@ pub mod socketio;
 pub mod stamp;
 pub mod target;
 pub mod token;
+pub mod websocket;
 
 pub use args::Command;
 pub use error::LoadError;

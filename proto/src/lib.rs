@@ -12,6 +12,7 @@ pub mod message;
 pub mod opus;
 pub mod text;
 pub mod voice;
+pub mod websocket;
 
 pub use code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
 pub use ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};

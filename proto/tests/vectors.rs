@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use suara_proto::message::{self, MessageError};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
+use suara_proto::websocket::Piece;
 use suara_proto::{ChannelNumber, Grant, TalkerNumber, frame};
 
 #[derive(Deserialize)]
@@ -44,6 +45,22 @@ struct FlagNames {
 
 #[derive(Deserialize)]
 struct BadVoice {
+    name: String,
+    hex: String,
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct Carried {
+    name: String,
+    hex: String,
+    datagram: Option<String>,
+    stream: Option<u8>,
+    piece: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BadPiece {
     name: String,
     hex: String,
     error: String,
@@ -134,6 +151,23 @@ fn every_stream_splits_into_its_messages() {
             bytes.extend_from_slice(&buffer);
             assert_eq!(bytes, unhex(&stream.chunks.concat()), "{}", stream.name);
         }
+    }
+}
+
+#[test]
+fn every_piece_is_told_by_its_first_byte() {
+    let Vectors { good, bad } = read::<Carried, BadPiece>("websocket");
+    for Carried { name, hex, datagram, stream, piece } in good {
+        let (datagram, piece) = (datagram.as_deref().map(unhex), piece.as_deref().map(unhex));
+        let meaning = match (&datagram, stream, &piece) {
+            (Some(datagram), None, None) => Piece::Datagram(datagram),
+            (None, Some(number), Some(piece)) => Piece::Stream(number, piece),
+            _ => panic!("{name}: a datagram, or a stream and a piece of it"),
+        };
+        assert_eq!(Piece::read(&unhex(&hex)), Ok(meaning), "{name}");
+    }
+    for BadPiece { name, hex, error } in bad {
+        assert_eq!(Piece::read(&unhex(&hex)).expect_err(&name).name(), error, "{name}");
     }
 }
 

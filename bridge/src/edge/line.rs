@@ -13,8 +13,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use socketioxide::socket::Sid;
-
-use super::{Peer, StallHandle};
+use suara_tcp::{Peer, StallHandle};
 
 /// Voice for a WebSocket client that has been stalled for longer is dropped: the protocol's bound on old voice.
 const STALL_LIMIT: Duration = Duration::from_millis(120);

@@ -1,20 +1,19 @@
 //! A session's control stream: bytes ⇄ messages, and the last words.
 
-use bytes::{Buf, Bytes, BytesMut};
-use futures_channel::mpsc::Sender;
+use bytes::{Buf, Bytes};
 use futures_util::SinkExt;
 use suara_engine::{ReceiveStream, SendStream, Session, Stream};
 use suara_proto::CloseCode;
-use suara_proto::frame::{STREAM_CONTROL, split};
-use suara_proto::limits::{HELLO_TIMEOUT, MAX_CLIENT_MESSAGE};
+use suara_proto::frame::STREAM_CONTROL;
+use suara_proto::limits::HELLO_TIMEOUT;
 use suara_proto::message::{ServerMessage, encode};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use super::LAST_WORDS;
+use super::messages::{Messages, Over};
 use crate::core::Core;
-use crate::session::{Closing, Inbound, OutboxReader, Outgoing};
+use crate::session::{Closing, Inbound, Inlet, OutboxReader, Outgoing};
 
-/// After `closing` was written the client has this long to read it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The application's code for a stream that shouldn't be.
 const STREAM_REFUSED: u32 = 0x10;
 
@@ -22,7 +21,7 @@ const STREAM_REFUSED: u32 = 0x10;
 pub(super) async fn serve(
     core: &Core,
     session: &Session,
-    inbound: Sender<Inbound>,
+    inbound: Inlet,
     mut outgoing: OutboxReader,
 ) -> CloseCode {
     // What is over soon is boxed: an idle session would hold room for it all its life.
@@ -73,7 +72,7 @@ async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream,
 }
 
 /// Turns later streams away; a second control stream ends the session.
-async fn other_streams(session: &Session, mut inbound: Sender<Inbound>) {
+async fn other_streams(session: &Session, mut inbound: Inlet) {
     while let Some(mut stream) = session.accept().await {
         if let Some((STREAM_CONTROL, _)) = first_bytes(&mut stream.receive).await {
             inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
@@ -97,29 +96,15 @@ fn turn_away(Stream { send, receive }: Stream) {
 }
 
 /// Cuts what comes into messages; returns when nothing more can come.
-async fn read(mut receive: ReceiveStream, first: Bytes, mut inbound: Sender<Inbound>) {
-    let mut buffer = BytesMut::new();
+async fn read(mut receive: ReceiveStream, first: Bytes, inbound: Inlet) {
+    let mut messages = Messages::new(inbound);
     let mut chunk = first;
     loop {
-        buffer.extend_from_slice(&chunk);
-        loop {
-            match split(&mut buffer, MAX_CLIENT_MESSAGE) {
-                Ok(None) => break,
-                Ok(Some(message)) => {
-                    if inbound.send(Inbound::Message(message)).await.is_err() {
-                        return;
-                    }
-                }
-                Err(fault) => {
-                    inbound.send(Inbound::Fault(fault)).await.unwrap_or_default();
-                    // What follows can't be told apart; the session says so and closes.
-                    return std::future::pending().await;
-                }
-            }
-        }
-        if buffer.is_empty() {
-            // An idle session keeps no buffer.
-            buffer = BytesMut::new();
+        match messages.take(&chunk).await {
+            Ok(()) => {}
+            Err(Over::Ended) => return,
+            // The session says so and closes.
+            Err(Over::Fault) => return std::future::pending().await,
         }
         match receive.next().await {
             Ok(Some(next)) => chunk = next,

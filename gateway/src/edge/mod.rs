@@ -1,4 +1,12 @@
 //! Where transports meet sessions. An edge knows bytes and connections; it parses no message and knows no rule.
 
 mod control;
+mod messages;
+mod pieces;
+pub(crate) mod websocket;
 pub mod webtransport;
+
+use std::time::Duration;
+
+/// After `closing` was written the client has this long to read it.
+const LAST_WORDS: Duration = Duration::from_millis(500);

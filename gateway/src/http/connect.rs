@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use suara_certs::CertStore;
 
+use crate::edge::websocket;
 use crate::edge::webtransport::PATH;
 
 /// What the answer is made of.
@@ -27,6 +28,8 @@ pub struct ConnectInfo {
     pub port: u16,
     /// Whether the certificate is to be trusted by its hash, and not by its issuer.
     pub pin: bool,
+    /// Whether sessions are opened by WebSocket too, at the address that was asked.
+    pub websocket: bool,
 }
 
 impl ConnectInfo {
@@ -41,6 +44,14 @@ impl ConnectInfo {
 struct Connect {
     protocol: &'static str,
     webtransport: WebTransport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    websocket: Option<WebSocket>,
+}
+
+#[derive(Serialize)]
+struct WebSocket {
+    /// Relative: what stands in front of the gateway knows its address, and whether it is TLS there.
+    url: &'static str,
 }
 
 #[derive(Serialize)]
@@ -67,7 +78,9 @@ pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: Heade
     };
     let certificate_hashes =
         if info.pin { info.certificates.fingerprints().into_iter().map(hash).collect() } else { Vec::new() };
-    let connect = Connect { protocol: "suara/1", webtransport: WebTransport { url, certificate_hashes } };
+    let websocket = info.websocket.then_some(WebSocket { url: websocket::PATH });
+    let webtransport = WebTransport { url, certificate_hashes };
+    let connect = Connect { protocol: "suara/1", webtransport, websocket };
     ([(CACHE_CONTROL, "no-store")], Json(connect))
 }
 

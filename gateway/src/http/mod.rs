@@ -14,7 +14,7 @@ pub use connect::ConnectInfo;
 pub use health::{Health, ReadyCheck, health_router, metrics_router};
 pub use origin::OriginPolicy;
 
-/// What the gateway serves to clients: the console and `GET /api/connect`.
+/// What the gateway serves to clients besides sessions: the console and `GET /api/connect`.
 pub fn router(connect: ConnectInfo) -> Router {
     trunk_router(connect).fallback(get(console::console))
 }

@@ -138,6 +138,8 @@ pub struct Metrics {
     pub voice: VoiceMetrics,
     /// Sessions that are welcomed and not yet ended.
     pub sessions: Gauge,
+    /// Sessions on a WebSocket, welcomed or not.
+    pub websockets: Gauge,
     /// Members in channels, each channel counted.
     pub members: Gauge,
     /// Channels with somebody in them.
@@ -194,6 +196,7 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let suara = registry.sub_registry_with_prefix("suara");
         suara.register("sessions", "Sessions that are welcomed and not yet ended", self.sessions.clone());
+        suara.register("websockets", "Sessions on a WebSocket, welcomed or not", self.websockets.clone());
         suara.register("members", "Members in channels", self.members.clone());
         suara.register("channels", "Channels with members", self.channels.clone());
         suara.register("trunk_members", "Members attached by trunks", self.attached.clone());

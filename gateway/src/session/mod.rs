@@ -70,10 +70,13 @@ pub enum Inbound {
     Violation(&'static str),
 }
 
+/// Takes what an edge has read to its session.
+pub type Inlet = mpsc::Sender<Inbound>;
+
 /// An edge's end of a session. Dropping `inbound` tells the session that its client is gone.
 pub struct EdgeEnd {
     /// What the client said.
-    pub inbound: mpsc::Sender<Inbound>,
+    pub inbound: Inlet,
     /// What is to be said to it.
     pub outgoing: OutboxReader,
     /// Voice from it.

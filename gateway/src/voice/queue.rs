@@ -70,11 +70,6 @@ impl VoiceQueue {
         self.metrics.bytes_out.inc_by(frame.payload().len() as u64);
     }
 
-    /// Counts a frame that its transport can't take.
-    pub fn unsendable(&self) {
-        self.metrics.dropped(DropReason::TooLarge);
-    }
-
     fn drop_stale(&self, frames: &mut VecDeque<(Instant, Frame)>, now: Instant) {
         while frames.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) > MAX_AGE) {
             frames.pop_front();

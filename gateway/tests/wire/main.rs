@@ -1,4 +1,4 @@
-//! The gateway over the wire: real WebTransport sessions against a gateway in this process, and what
+//! The gateway over the wire: real sessions against a gateway in this process, and what
 //! `proto/PROTOCOL.md` says of them. Messages are plain JSON here, so that the page is tested and not our own types.
 
 mod kit;
@@ -15,3 +15,4 @@ mod renewal;
 mod streams;
 mod trunk;
 mod voice;
+mod websocket;

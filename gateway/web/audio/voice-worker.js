@@ -4,7 +4,10 @@
 
 import { realClock } from '../lib/clock.js';
 import { Core } from '../lib/core.js';
+import { RoadRace } from '../lib/roads/race.js';
+import { openWebSocket } from '../lib/roads/websocket.js';
 import { openWebTransport } from '../lib/roads/webtransport.js';
+import { fetchConnect } from '../lib/wire/connect.js';
 import { WorkletMicrophone } from './microphone.js';
 import { WorkletSpeaker } from './speaker.js';
 
@@ -16,13 +19,17 @@ const emit = (event, detail) => postMessage({ event, detail });
 
 const microphone = new WorkletMicrophone((error) => emit('fault', { code: 'encoder', message: String(error) }));
 const speaker = new WorkletSpeaker((channel, talker, speaking) => core.hearing.speaking(channel, talker, speaking));
-const core = new Core({
-  clock: realClock, random: Math.random, openRoad: openWebTransport, microphone, speaker, emit,
+const roads = new RoadRace({
+  clock: realClock, fetchConnect, openers: { webtransport: openWebTransport, websocket: openWebSocket },
 });
+const core = new Core({ clock: realClock, random: Math.random, roads, microphone, speaker, emit });
 
 /** @type {Record<string, (...args: any[]) => any>} */
 const calls = {
-  connect: (where) => core.connect(where),
+  connect: ({ road, ...where }) => {
+    roads.preferred = road;
+    core.connect(where);
+  },
   close: () => core.close(),
   join: (name) => core.join(name),
   leave: (name) => core.leave(name),
@@ -30,7 +37,10 @@ const calls = {
   press: (name) => core.press(name),
   release: () => core.release(),
   stats: () => core.stats(),
-  hurry: () => core.hurry(),
+  hurry: (road) => {
+    roads.preferred = road;
+    core.hurry();
+  },
   capture: (port) => microphone.attach(port),
   playback: (port) => speaker.attach(port),
 };

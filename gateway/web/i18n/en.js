@@ -118,6 +118,8 @@ export default {
   'quality.fair': 'Fair connection',
   'quality.poor': 'Poor connection',
   'quality.none': 'No connection',
+  'quality.road.webtransport': 'By UDP',
+  'quality.road.websocket': 'By TCP: UDP doesn’t get through',
   'quality.rtt': 'Round trip {ms} ms',
   'quality.loss': 'Loss {percent} %',
   'quality.buffer': 'Buffer {ms} ms',

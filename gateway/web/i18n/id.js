@@ -118,6 +118,8 @@ export default {
   'quality.fair': 'Koneksi sedang',
   'quality.poor': 'Koneksi buruk',
   'quality.none': 'Tanpa koneksi',
+  'quality.road.webtransport': 'Lewat UDP',
+  'quality.road.websocket': 'Lewat TCP: UDP tidak tembus',
   'quality.rtt': 'Bolak-balik {ms} md',
   'quality.loss': 'Hilang {percent} %',
   'quality.buffer': 'Penyangga {ms} md',

@@ -65,6 +65,11 @@ export class Button {
     return [...this.#live].some((press) => press.channel === channel && !press.over);
   }
 
+  /** Whether it is up, and nothing of what was said under it is still to be sent. */
+  get isIdle() {
+    return !this.#press?.held && [...this.#live].every((press) => press.over);
+  }
+
   /** @param {Channel} channel whose floor's messages are about this press */
   #owner(channel) {
     return [...this.#live].find((press) => press.owns && press.channel === channel);

@@ -25,6 +25,12 @@ export class Channels {
     return [...this.#byName.values()];
   }
 
+  /** Whether one is wherever one wants to be, and nobody talks there. */
+  get areQuiet() {
+    const joined = [...this.wanted].every((name) => this.#byName.has(name));
+    return joined && this.all().every(({ floor }) => floor.view().holder === null && floor.grant < 0);
+  }
+
   /**
    * @param {import('./wire/messages.js').Joined} joined
    * @param {number} renewalMs

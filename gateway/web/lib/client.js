@@ -1,6 +1,7 @@
 // Suara in a page: the whole public interface. See README.md beside this file.
 
 import { WorkerLink } from './link.js';
+import { RoadMemory } from './memory.js';
 import { Sound } from './sound.js';
 
 export { RequestError } from './session.js';
@@ -22,6 +23,7 @@ export { RequestError } from './session.js';
  * - `joined`: {@link JoinedDetail}, after each reconnect again; `left`: `{channel, reason}`
  * - `roster`: {@link RosterDetail}, at each change
  * - `floor`: {@link FloorDetail}, at each change
+ * - `road`: `{road}`, `webtransport` or `websocket`, when a session began and when it moved
  * - `speaking`: {@link SpeakingDetail}, when somebody becomes audible and when no longer
  * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
  * - `stats`: once a second
@@ -32,6 +34,8 @@ export class SuaraClient extends EventTarget {
   #link;
   #sound;
   #name;
+  #memory = new RoadMemory();
+  #url = '';
   /** @type {ConnectionState} */
   #state = { phase: 'ended', code: 'normal', reason: 'not connected' };
 
@@ -69,7 +73,8 @@ export class SuaraClient extends EventTarget {
     // Its end, if there was one, is not this attempt's.
     await this.disconnect();
     const settled = this.#settled();
-    await this.#link.call('connect', [{ url, token, client: this.#name }]);
+    this.#url = url;
+    await this.#link.call('connect', [{ url, token, client: this.#name, road: this.#memory.recall(url) }]);
     return settled;
   }
 
@@ -131,7 +136,7 @@ export class SuaraClient extends EventTarget {
 
   /** Tries again at once, when it waits for its next attempt. */
   retry() {
-    this.#link.call('hurry');
+    this.#link.call('hurry', [this.#url ? this.#memory.recall(this.#url) : null]);
   }
 
   // A worker isn't told in every browser.
@@ -156,6 +161,7 @@ export class SuaraClient extends EventTarget {
    */
   #emit(type, detail) {
     if (type === 'state') this.#state = detail;
+    if (type === 'road') this.#memory.note(this.#url, detail.road);
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

@@ -15,7 +15,7 @@ import { RequestError } from './session.js';
  * @typedef {object} CoreOptions
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
- * @property {import('./road.js').OpenRoad} openRoad
+ * @property {import('./road.js').Roads} roads
  * @property {import('./press.js').Microphone} microphone
  * @property {import('./hearing.js').Speaker} speaker
  * @property {(type: string, detail: any) => void} emit
@@ -50,9 +50,9 @@ export class Core {
   /** @param {{url: string, token: string, client: string}} where */
   connect({ url, token, client }) {
     this.close();
-    const { clock, random, openRoad, emit } = this.options;
+    const { clock, random, roads, emit } = this.options;
     this.#connection = new Connection({
-      url, token, client, clock, random, openRoad,
+      url, token, client, clock, random, roads,
       onState: (state) => emit('state', state),
       onSession: (session) => this.#rejoin(session),
       onLost: (end) => {
@@ -61,6 +61,10 @@ export class Core {
       },
       onMessage: (message) => this.#take(message),
       onDatagram: (bytes) => this.hearing.datagram(bytes),
+      onRoad: (road) => emit('road', { road }),
+      onMoved: () => this.#renumber(),
+      wanted: () => [...this.#channels.wanted],
+      mayMove: () => this.#channels.areQuiet && this.#button.isIdle,
     });
     this.#connection.start();
     this.#tick();
@@ -207,8 +211,7 @@ export class Core {
   #tick() {
     const { clock, emit } = this.options;
     for (const channel of this.#channels.all()) this.#button.tick(channel);
-    const quiet = this.#channels.all().every(({ floor }) => floor.view().holder === null && floor.grant < 0);
-    if (this.#drainBy > 0 && (quiet || clock.now() >= this.#drainBy)) {
+    if (this.#drainBy > 0 && (this.#channels.areQuiet || clock.now() >= this.#drainBy)) {
       this.#drainBy = 0;
       this.#connection?.restart();
     }
@@ -236,6 +239,10 @@ export class Core {
   /** The session is gone, and with it every number. */
   #forget() {
     this.#button.abort();
+    this.#renumber();
+  }
+
+  #renumber() {
     this.#channels.forget();
     this.options.speaker.silence(null);
   }

@@ -59,6 +59,11 @@ export class Press {
     return this.#requested && !this.#over;
   }
 
+  /** Whether the button is down. */
+  get held() {
+    return this.#held;
+  }
+
   get over() {
     return this.#over;
   }

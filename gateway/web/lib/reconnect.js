@@ -1,7 +1,9 @@
 // Keeps one session going: connects, waits, connects again (PROTOCOL.md, section 3.4). Knows no channel.
 
 import { Backoff, isFatal } from './backoff.js';
-import { Session } from './session.js';
+import { Move, STILL_MS } from './move.js';
+import { BEST } from './road.js';
+import { DEAF, Session } from './session.js';
 
 /**
  * @typedef {import('./session.js').SessionEnd} SessionEnd
@@ -17,12 +19,16 @@ import { Session } from './session.js';
  * @property {string} client
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
- * @property {import('./road.js').OpenRoad} openRoad
+ * @property {import('./road.js').Roads} roads
  * @property {(state: ConnectionState) => void} onState
  * @property {(session: Session, welcome: Welcome) => void} onSession a fresh session: join again
  * @property {(end: SessionEnd) => void} onLost the session that was handed out is over
  * @property {(message: import('./wire/messages.js').ServerMessage) => void} onMessage
  * @property {(bytes: Uint8Array) => void} onDatagram
+ * @property {(road: import('./road.js').RoadKind) => void} onRoad where the session runs
+ * @property {() => void} onMoved it is another session now, without a gap: numbers are told anew
+ * @property {() => string[]} wanted the channels that one is in
+ * @property {() => boolean} mayMove whether nobody talks, and one doesn't either
  */
 
 export class Connection {
@@ -33,6 +39,9 @@ export class Connection {
   /** @type {unknown} */
   #timer = null;
   #since = 0;
+  /** While the road could be better. @type {Move | null} */
+  #move = null;
+  #voiceAt = -Infinity;
 
   /** @param {ConnectionOptions} options */
   constructor(options) {
@@ -51,20 +60,32 @@ export class Connection {
     options.onState({ phase: 'connecting' });
     let road;
     try {
-      road = await options.openRoad(options.url);
+      road = await options.roads.open(options.url);
     } catch (error) {
       return this.#retry({ code: 'lost', reason: error instanceof Error ? error.message : String(error) }, 0);
     }
     if (this.#stopped) return road.close('left');
     this.#since = options.clock.now();
-    const { client, clock, onMessage, onDatagram } = options;
-    this.#session = new Session(road, {
-      token: this.token, client, clock, onMessage, onDatagram, onEnd: (end) => this.#ended(end),
-    }, (welcome) => this.#welcomed(welcome));
+    const { client, clock } = options;
+    this.#session = new Session(road, { token: this.token, client, clock, ...this.#handlers() },
+      (welcome) => this.#welcomed(welcome));
+  }
+
+  #handlers() {
+    const { onMessage, onDatagram, clock } = this.options;
+    return {
+      onMessage,
+      onDatagram: (/** @type {Uint8Array} */ bytes) => {
+        this.#voiceAt = clock.now();
+        onDatagram(bytes);
+      },
+      onEnd: (/** @type {SessionEnd} */ end) => this.#ended(end),
+    };
   }
 
   /** The network came back: don't wait out what is left of the delay. */
   hurry() {
+    this.#move?.hurry();
     if (this.#timer === null || this.#stopped) return;
     this.options.clock.cancel(this.#timer);
     this.start();
@@ -79,6 +100,7 @@ export class Connection {
     this.#stopped = true;
     this.options.clock.cancel(this.#timer);
     this.#timer = null;
+    this.#stay();
     this.#session?.close('left');
   }
 
@@ -89,6 +111,45 @@ export class Connection {
     const { user, name, role, expires } = welcome;
     this.options.onState({ phase: 'online', user, name, role, expires });
     this.options.onSession(session, welcome);
+    this.#onRoad(session);
+  }
+
+  /** @param {Session} session */
+  #onRoad(session) {
+    const { options } = this;
+    options.onRoad(session.road.kind);
+    if (session.road.kind === BEST) return;
+    this.#move = new Move({
+      clock: options.clock,
+      open: () => options.roads.openBest(options.url),
+      who: () => ({ token: this.token, client: options.client }),
+      wanted: options.wanted,
+      quiet: () => !session.asks && options.clock.now() - this.#voiceAt >= STILL_MS && options.mayMove(),
+      onMove: (better, messages) => this.#moved(better, messages),
+    });
+  }
+
+  /**
+   * The same connection by another road: nobody is told of an end.
+   * @param {Session} session
+   * @param {import('./wire/messages.js').ServerMessage[]} messages what was said on it so far
+   */
+  #moved(session, messages) {
+    const before = this.#session;
+    this.#move = null;
+    this.#session = session;
+    this.#since = this.options.clock.now();
+    session.handTo(this.#handlers());
+    before?.handTo(DEAF);
+    before?.close('moved to a better road');
+    this.options.onMoved();
+    for (const message of messages) this.options.onMessage(message);
+    this.#onRoad(session);
+  }
+
+  #stay() {
+    this.#move?.stop();
+    this.#move = null;
   }
 
   /** @param {SessionEnd} end */
@@ -96,6 +157,7 @@ export class Connection {
     const lastedMs = this.options.clock.now() - this.#since;
     const wasOnline = this.session !== null;
     this.#session = null;
+    this.#stay();
     if (wasOnline) this.options.onLost(end);
     this.#retry(end, wasOnline ? lastedMs : 0);
   }

@@ -1,19 +1,30 @@
-// A road carries a session's bytes: WebTransport today, a WebSocket where UDP is blocked. A session knows this only.
+// A road carries a session's bytes: WebTransport, or a WebSocket where UDP is blocked. A session knows this only.
 
 /**
+ * @typedef {'webtransport' | 'websocket'} RoadKind
+ *
  * @typedef {object} RoadHandlers
  * @property {(message: Uint8Array) => void} onControl one whole message
  * @property {(datagram: Uint8Array) => void} onDatagram
  * @property {(reason: string) => void} onClose once, whoever closed it; after it nothing more comes
  *
  * @typedef {object} Road
- * @property {string} kind for statistics
+ * @property {RoadKind} kind
  * @property {(handlers: RoadHandlers) => void} run starts reading; called once
  * @property {(message: Uint8Array<ArrayBuffer>) => void} sendControl in order, surely or not at all
  * @property {(datagram: Uint8Array<ArrayBuffer>) => void} sendDatagram at once or never
  * @property {(reason: string) => void} close
  *
- * @typedef {(base: string) => Promise<Road>} OpenRoad finds a gateway by its HTTP address and goes there
+ * @typedef {(gateway: import('./wire/connect.js').ConnectDocument, signal: AbortSignal) => Promise<Road>} OpenRoad
+ *   rejected, and nothing left open, when it is refused or aborted
+ *
+ * @typedef {object} Roads the ways to a gateway, found by its HTTP address
+ * @property {(base: string) => Promise<Road>} open the one that works, sooner than the other
+ * @property {(base: string) => Promise<Road>} openBest the best one, or rejected
  */
 
-export {};
+/**
+ * Voice that is lost is not waited for on this one alone.
+ * @type {RoadKind}
+ */
+export const BEST = 'webtransport';

@@ -28,6 +28,9 @@ const WELCOME_TIMEOUT_MS = 10_000;
 /** A request that takes longer is answered by nobody. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
+/** For a session whose end is one's own wish. */
+export const DEAF = { onMessage: () => {}, onDatagram: () => {}, onEnd: () => {} };
+
 /** A request was refused; `code` is of PROTOCOL.md 8.2, or `lost` or `timeout`. */
 export class RequestError extends Error {
   /**
@@ -72,11 +75,24 @@ export class Session {
       onControl: (bytes) => this.#control(bytes),
       onDatagram: (bytes) => {
         this.#heardAt = options.clock.now();
-        if (this.welcome) options.onDatagram(bytes);
+        if (this.welcome) this.options.onDatagram(bytes);
       },
       onClose: (reason) => this.#end({ code: 'lost', reason }),
     });
     this.send({ type: 'hello', version: PROTOCOL_VERSION, token: options.token, client: options.client });
+  }
+
+  /**
+   * From now on others take what comes.
+   * @param {Pick<SessionOptions, 'onMessage' | 'onDatagram' | 'onEnd'>} handlers
+   */
+  handTo(handlers) {
+    this.options = { ...this.options, ...handlers };
+  }
+
+  /** Whether an answer is waited for. */
+  get asks() {
+    return this.#pending.size > 0;
   }
 
   /** @param {ClientMessage} message */

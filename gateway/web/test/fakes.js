@@ -7,7 +7,8 @@ import { FakeClock, packet, settle } from './support.js';
 
 /** One road to a gateway that answers what it must, and notes the rest. */
 export class FakeRoad {
-  kind = 'fake';
+  /** @type {import('../lib/road.js').RoadKind} */
+  kind = 'webtransport';
   /** @type {any[]} */
   said = [];
   /** @type {(ReturnType<typeof decode> & {at: number})[]} */
@@ -111,26 +112,41 @@ export class FakeMicrophone {
   }
 }
 
-/** A core that is in the channel «ops», or wherever it got to. */
-export async function online() {
+/**
+ * A core that is in the channel «ops», or wherever it got to.
+ * @param {import('../lib/road.js').RoadKind} [kind] of the first road
+ */
+export async function online(kind = 'webtransport') {
   const clock = new FakeClock();
   /** @type {FakeRoad[]} */
   const roads = [];
   /** @type {{type: string, detail: any}[]} */
   const events = [];
   const microphone = new FakeMicrophone(clock);
-  /** @type {{refuse: string | null, prepare: (road: FakeRoad) => void}} */
-  const gateway = { refuse: null, prepare: () => {} };
+  /** @type {{refuse: string | null, prepare: (road: FakeRoad) => void, kind: import('../lib/road.js').RoadKind,
+   *   blocked: boolean, looks: number[]}} */
+  const gateway = { refuse: null, prepare: () => {}, kind, blocked: false, looks: [] };
+  const build = (/** @type {import('../lib/road.js').RoadKind} */ its) => {
+    const road = new FakeRoad(clock);
+    road.kind = its;
+    roads.push(road);
+    gateway.prepare(road);
+    return road;
+  };
   /** @type {any[]} */
   const heard = [];
   const core = new Core({
     clock, microphone, random: () => 0.5,
-    openRoad: async () => {
-      if (gateway.refuse) throw new Error(gateway.refuse);
-      const road = new FakeRoad(clock);
-      roads.push(road);
-      gateway.prepare(road);
-      return road;
+    roads: {
+      open: async () => {
+        if (gateway.refuse) throw new Error(gateway.refuse);
+        return build(gateway.kind);
+      },
+      openBest: async () => {
+        gateway.looks.push(clock.time);
+        if (gateway.blocked) throw new Error('UDP is blocked');
+        return build('webtransport');
+      },
     },
     speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, stats: () => ({}) },
     emit: (type, detail) => events.push({ type, detail }),

@@ -5,6 +5,7 @@ import { readConnect } from '../lib/wire/connect.js';
 import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
 import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
 import { ticks } from '../lib/wire/opus.js';
+import { readPiece, writePiece } from '../lib/wire/pieces.js';
 import { decode, encode, VoiceError } from '../lib/wire/voice.js';
 import { bytes, hex, seeded, vectors } from './support.js';
 
@@ -55,6 +56,18 @@ test('the length of an Opus packet follows from its first bytes', () => {
   assert.equal(ticks(bytes('fb03')), 2880);
   for (const bad of ['', '4b', '4b00', '59']) assert.equal(ticks(bytes(bad)), 0);
 });
+
+for (const { name, hex: wire, datagram, stream, piece } of vectors('websocket').good) {
+  test(`pieces: ${name}`, () => {
+    const meaning = datagram === undefined ? { stream, piece: bytes(piece) } : { datagram: bytes(datagram) };
+    assert.deepEqual(readPiece(bytes(wire)), meaning);
+    assert.equal(hex(writePiece(meaning)), wire);
+  });
+}
+
+for (const { name, hex: wire } of vectors('websocket').bad) {
+  test(`pieces, bad: ${name}`, () => assert.equal(readPiece(bytes(wire)), null));
+}
 
 for (const { name, limit, chunks, messages, rest } of vectors('frames').good) {
   test(`framing: ${name}`, () => {
@@ -120,10 +133,19 @@ test('the connect document is read, and what is unknown in it ignored', () => {
   const read = readConnect({
     protocol: 'suara/1', websocket: {},
     webtransport: { url: 'https://h/v1/wt', certificate_hashes: [{ algorithm: 'sha-256', value }, { algorithm: 'sha-512' }] },
-  });
+  }, 'https://h/api/connect');
   assert.equal(read.url, 'https://h/v1/wt');
+  assert.equal(read.websocket, null);
   assert.deepEqual(read.hashes.map((hash) => hash.algorithm), ['sha-256']);
-  assert.deepEqual(readConnect({ protocol: 'suara/1', webtransport: { url: 'https://h/' } }).hashes, []);
-  assert.throws(() => readConnect({ protocol: 'suara/2', webtransport: { url: 'https://h/' } }));
-  assert.throws(() => readConnect(null));
+  assert.deepEqual(readConnect({ protocol: 'suara/1', webtransport: { url: 'https://h/' } }, 'https://h').hashes, []);
+  assert.throws(() => readConnect({ protocol: 'suara/2', webtransport: { url: 'https://h/' } }, 'https://h'));
+  assert.throws(() => readConnect(null, 'https://h'));
+});
+
+test('the WebSocket’s address is relative to the document’s, and as secure', () => {
+  const socket = (/** @type {string} */ url, /** @type {string} */ at) => readConnect(
+    { protocol: 'suara/1', webtransport: { url: 'https://h/' }, websocket: { url } }, at).websocket;
+  assert.equal(socket('/v1/ws', 'https://radio.example/api/connect'), 'wss://radio.example/v1/ws');
+  assert.equal(socket('/v1/ws', 'http://127.0.0.1:8080/api/connect'), 'ws://127.0.0.1:8080/v1/ws');
+  assert.equal(socket('wss://other.example/v1/ws', 'http://h/api/connect'), 'wss://other.example/v1/ws');
 });

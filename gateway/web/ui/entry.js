@@ -7,7 +7,7 @@ import { notice, withdraw } from './notices.js';
 import { token as kept } from './prefs.js';
 
 /** What the library can't do without; each by the name that one would search for. */
-const NEEDED = ['WebTransport', 'AudioEncoder', 'AudioDecoder', 'AudioWorkletNode'];
+const NEEDED = ['AudioEncoder', 'AudioDecoder', 'AudioWorkletNode'];
 
 export class Entry {
   /** @type {HTMLTextAreaElement} */

@@ -20,6 +20,7 @@ export class Quality {
     const loss = this.#loss();
     const level = rate(stats.rttMs, loss);
     const parts = [t(`quality.${level}`)];
+    if (stats.road) parts.push(t(stats.road === 'websocket' ? 'quality.road.websocket' : 'quality.road.webtransport'));
     if (stats.rttMs >= 0) parts.push(t('quality.rtt', { ms: Math.max(1, Math.round(stats.rttMs)) }));
     parts.push(t('quality.loss', { percent: (loss * 100).toFixed(loss > 0 && loss < 0.1 ? 1 : 0) }));
     if (targetMs > 0) parts.push(t('quality.buffer', { ms: Math.round(depthMs || targetMs) }));

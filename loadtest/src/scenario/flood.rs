@@ -1,15 +1,16 @@
-//! Talkers and listeners over WebTransport, and the same with guests.
+//! Talkers and listeners, and the same with guests.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::LoadError;
-use crate::args::{ChurnArgs, FloodArgs, Load, PathArgs};
+use crate::args::{ChurnArgs, FloodArgs, Load, PathArgs, Road, RoadArgs};
 use crate::client::{self, Acks, Fleet, Plan, Quic, Role, Shared};
 use crate::path::{Impairment, Relay};
 use crate::report::Outcome;
-use crate::target::Target;
+use crate::target::{Target, loopback};
 use crate::token::Minter;
+use crate::websocket;
 
 use super::run::{Run, Threads, look};
 
@@ -19,10 +20,37 @@ const TO_A_SOCKET: usize = 64;
 pub(crate) const CHANNELS: &str = "loadtest";
 
 /// Talkers and listeners, and nothing else.
-pub(crate) fn flood(args: &FloodArgs) -> Result<Outcome, LoadError> {
-    start("flood", args, &Site::find(args)?, &[])?
-        .conduct(&args.load, &args.output)
-        .map(|outcome| on(args, outcome))
+pub(crate) fn flood(args: &RoadArgs) -> Result<Outcome, LoadError> {
+    let RoadArgs { flood, road } = args;
+    let site = Site::find(flood)?;
+    let run = match road {
+        Road::Webtransport => start("flood", flood, &site, &[])?,
+        Road::Websocket => start_by_websocket(flood, &site)?,
+    };
+    let mut outcome = on(flood, run.conduct(&flood.load, &flood.output)?);
+    if *road == Road::Websocket {
+        outcome.settings.push(("listeners' road", "WebSocket".to_owned()));
+    }
+    Ok(outcome)
+}
+
+/// The same with listeners by WebSocket, on threads of their own.
+fn start_by_websocket(args: &FloodArgs, site: &Site) -> Result<Run, LoadError> {
+    let address = loopback(&args.url)?;
+    let before = look(&args.output)?;
+    let load = &args.load;
+    let shared = Arc::new(Shared::new(load.channels as usize, load.talkers));
+    let wanted = (load.listeners + load.talkers) as usize;
+    let (talkers, listeners): (Vec<_>, Vec<_>) =
+        plans(args, site, &[])?.into_iter().partition(|plan| matches!(plan.role, Role::Talker { .. }));
+    let (mut threads, relay) = launch(args, site, shared.clone(), talkers)?;
+    let share = listeners.len().div_ceil(args.threads as usize).max(1);
+    threads.extend(listeners.chunks(share).map(|plans| {
+        let crowd = websocket::Crowd { address, plans: plans.to_vec(), shared: shared.clone() };
+        std::thread::spawn(|| websocket::run(crowd))
+    }));
+    let delay = Duration::from_millis((2 * args.path.delay + args.path.jitter).into());
+    Ok(Run { scenario: "flood", shared, threads, wanted, delay, before, relay })
 }
 
 /// A flood while guests come and go.

@@ -24,7 +24,7 @@ use crate::report::{self, Outcome};
 /// When it can't run, or its report can't be written.
 pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
     let (outcome, output) = match command {
-        Command::Flood(args) => (flood::flood(args)?, &args.output),
+        Command::Flood(args) => (flood::flood(args)?, &args.flood.output),
         Command::Churn(args) => (flood::churn(args)?, &args.flood.output),
         Command::Attack(args) => (attack::attack(args)?, &args.output),
         Command::Socketio(args) => (legacy::socketio(args)?, &args.output),

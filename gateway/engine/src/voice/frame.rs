@@ -27,6 +27,12 @@ impl Frame {
         &self.0[1..]
     }
 
+    /// The frame with a zero in front, as it lies there: for another transport that marks its datagrams so.
+    #[must_use]
+    pub fn behind_zero(&self) -> Bytes {
+        self.0.clone()
+    }
+
     /// The frame as an HTTP/3 datagram of the session whose quarter stream id is `quarter`.
     pub(crate) fn datagram(&self, quarter: VarInt) -> Bytes {
         if quarter.into_inner() == u64::from(FIRST_SESSION) {

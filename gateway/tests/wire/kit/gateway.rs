@@ -11,8 +11,12 @@ use suara_gateway::http::OriginPolicy;
 use suara_gateway::metrics::render;
 use suara_gateway::{Gateway, Settings};
 use suara_proto::message::Rights;
+use suara_tcp::{StallAwareListener, serve};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::{ConnectOptions, endpoint_side};
 use wtransport::error::ConnectingError;
@@ -28,6 +32,7 @@ pub(crate) struct TestGateway {
     registry: Registry,
     certificates: CertStore,
     clients: Endpoint<endpoint_side::Client>,
+    http: OnceCell<SocketAddr>,
     _certificate_dir: TempDir,
 }
 
@@ -60,7 +65,8 @@ impl TestGateway {
         let mut registry = Registry::default();
         let gateway = Gateway::start(settings, &mut registry).expect("a gateway starts on any free port");
         let clients = endpoint(&certificates, QuicTransportConfig::default());
-        Self { gateway, registry, certificates, clients, _certificate_dir: dir }
+        let http = OnceCell::new();
+        Self { gateway, registry, certificates, clients, http, _certificate_dir: dir }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -69,6 +75,19 @@ impl TestGateway {
 
     pub(crate) fn url(&self) -> String {
         format!("https://{}/v1/wt", self.address())
+    }
+
+    /// Where it serves HTTP; from the first question on.
+    pub(crate) async fn http(&self) -> SocketAddr {
+        let listen = async {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let listener = TcpListener::bind(address).await.expect("there is a free port");
+            let address = listener.local_addr().expect("it is bound");
+            let connections = StallAwareListener::new(listener);
+            tokio::spawn(serve(connections, self.gateway.router(), CancellationToken::new()));
+            address
+        };
+        *self.http.get_or_init(|| listen).await
     }
 
     /// A client's endpoint of its own, for one with other buffers than the usual.

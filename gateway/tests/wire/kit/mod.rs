@@ -3,6 +3,7 @@
 mod client;
 mod frame;
 mod gateway;
+mod socket;
 mod token;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat};
 pub(crate) use frame::{END, START, TALK_AHEAD, frame, marked};
 pub(crate) use gateway::TestGateway;
+pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};
 pub(crate) use token::{SECRET, TRUNK_SECRET, claims, mint, now};
 
 /// Nothing here takes so long, however busy the machine is.

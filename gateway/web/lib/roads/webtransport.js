@@ -1,23 +1,18 @@
 // The WebTransport road: one bidirectional stream for control, datagrams for voice.
 
 import { FrameSplitter, join, STREAM_CONTROL } from '../wire/frames.js';
-import { fetchConnect } from '../wire/connect.js';
 
 /** @typedef {import('../road.js').Road} Road */
 /** @typedef {import('../road.js').RoadHandlers} RoadHandlers */
 
-/** Firefox waits for ever where nobody listens, Chromium for 10 to 310 ms. */
-const OPEN_TIMEOUT_MS = 8000;
 /** The default of 1 loses what comes while the worker decodes; a quarter of a second of one talker is enough. */
 const INCOMING_DATAGRAMS = 64;
 /** Voice older than that isn't worth its bytes (PROTOCOL.md, section 6). */
 const OUTGOING_MAX_AGE_MS = 120;
 
 /** @type {import('../road.js').OpenRoad} */
-export async function openWebTransport(base) {
+export async function openWebTransport({ url, hashes }, signal) {
   if (typeof WebTransport === 'undefined') throw new Error('this browser has no WebTransport');
-  const timeout = AbortSignal.timeout(OPEN_TIMEOUT_MS);
-  const { url, hashes } = await fetchConnect(base, timeout);
   const transport = new WebTransport(url, {
     congestionControl: 'low-latency',
     requireUnreliable: true,
@@ -26,8 +21,8 @@ export async function openWebTransport(base) {
   // Settled again below; without this an early failure would be reported as unhandled.
   transport.closed.catch(() => {});
   try {
-    await Promise.race([transport.ready, aborted(timeout)]);
-    const stream = await Promise.race([transport.createBidirectionalStream(), aborted(timeout)]);
+    await Promise.race([transport.ready, aborted(signal)]);
+    const stream = await Promise.race([transport.createBidirectionalStream(), aborted(signal)]);
     return new WebTransportRoad(transport, stream);
   } catch (error) {
     transport.close();
@@ -37,6 +32,7 @@ export async function openWebTransport(base) {
 
 /** @implements {Road} */
 class WebTransportRoad {
+  /** @type {'webtransport'} */
   kind = 'webtransport';
   #closed = false;
 
@@ -115,6 +111,7 @@ async function readAll(stream, take) {
  */
 function aborted(signal) {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('the gateway does not answer')), { once: true });
+    if (signal.aborted) return reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
 }

@@ -4,14 +4,16 @@
  * @typedef {object} ConnectDocument
  * @property {string} url of the WebTransport server
  * @property {WebTransportHash[]} hashes empty when the certificate is verified the ordinary way
+ * @property {string | null} websocket the URL of sessions by WebSocket, if there are any
  */
 
 /**
  * Reads the document; fields that this version doesn't know are ignored.
  * @param {any} json
+ * @param {URL | string} at the document's own address
  * @returns {ConnectDocument}
  */
-export function readConnect(json) {
+export function readConnect(json, at) {
   const road = json?.webtransport;
   if (json?.protocol !== 'suara/1' || typeof road?.url !== 'string') {
     throw new TypeError('not a suara/1 connect document');
@@ -21,7 +23,17 @@ export function readConnect(json) {
   const hashes = announced
     .filter((hash) => hash?.algorithm === 'sha-256' && typeof hash.value === 'string')
     .map((hash) => ({ algorithm: 'sha-256', value: fromBase64(hash.value ?? '') }));
-  return { url: road.url, hashes };
+  const socket = json.websocket?.url;
+  return { url: road.url, hashes, websocket: typeof socket === 'string' ? socketUrl(socket, at) : null };
+}
+
+/**
+ * `ws` in place of `http`, `wss` in place of `https`.
+ * @param {string} url
+ * @param {URL | string} at
+ */
+function socketUrl(url, at) {
+  return new URL(url, at).href.replace(/^http/, 'ws');
 }
 
 /**
@@ -31,9 +43,10 @@ export function readConnect(json) {
  * @returns {Promise<ConnectDocument>}
  */
 export async function fetchConnect(base, signal) {
-  const answer = await fetch(new URL('/api/connect', base), { cache: 'no-store', signal });
+  const at = new URL('/api/connect', base);
+  const answer = await fetch(at, { cache: 'no-store', signal });
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
-  return readConnect(await answer.json());
+  return readConnect(await answer.json(), at);
 }
 
 /** @param {string} text */

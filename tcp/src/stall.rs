@@ -22,6 +22,11 @@ use tokio::time::Sleep;
 /// starve 48 kHz PCM on a road of 250 ms.
 const VOICE_SEND_BUFFER: usize = 16 * 1024;
 
+/// What the kernel takes beyond what it has sent (`TCP_NOTSENT_LOWAT`), in bytes: while TCP waits for acknowledgements,
+/// voice waits here, where it gets old and is dropped. Higher would hold more old voice behind a stall (these are 100 ms
+/// of Opus in 20 ms frames, or one chunk of PCM); lower would save nothing, for a write isn't cut.
+const UNSENT: u32 = 512;
+
 /// A peer on a connection that carries voice that takes not one byte for so long is hung up on: it reads no more, though
 /// it may still send, and everything of its would wait for ever. As long as the pings wait for a sign of life.
 const HANG_UP: Duration = Duration::from_secs(20);
@@ -66,7 +71,7 @@ impl StallHandle {
         }
     }
 
-    /// From now on this connection carries voice: its kernel buffer is made small.
+    /// From now on this connection carries voice: the kernel holds little of it back.
     pub fn carry_voice(&self) {
         self.0.carries_voice.store(true, Ordering::Relaxed);
     }
@@ -119,7 +124,9 @@ impl StallAware {
     fn before_write(&mut self, cx: &Context<'_>) -> io::Result<()> {
         if !self.small_buffer && self.handle.0.carries_voice.load(Ordering::Relaxed) {
             self.small_buffer = true;
-            socket2::SockRef::from(&self.stream).set_send_buffer_size(VOICE_SEND_BUFFER)?;
+            let socket = socket2::SockRef::from(&self.stream);
+            socket.set_send_buffer_size(VOICE_SEND_BUFFER)?;
+            socket.set_tcp_notsent_lowat(UNSENT)?;
         }
         self.handle.0.writer.register(cx.waker());
         if self.handle.is_severed() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }

@@ -1,13 +1,12 @@
-//! Accepts TCP connections for `axum::serve`, so that each request knows the connection that it came by.
+//! Accepts TCP connections, so that each request knows the connection that it came by.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use tokio::net::TcpListener;
 
+use super::serve::Accept;
 use super::{StallAware, StallHandle};
 
 /// After a failed accept (no file descriptors left) the next try waits this long.
@@ -15,9 +14,6 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// A TCP listener whose connections have `TCP_NODELAY` (without it voice waits for acknowledgements, 45 ms at a time)
 /// and know since when they are stalled.
-///
-/// Serve it with `router.into_make_service_with_connect_info::<Peer>()`. A listener of another kind, over TLS say,
-/// wraps its TCP streams in [`StallAware`] and gives each request a `ConnectInfo<Peer>` extension.
 #[derive(Debug)]
 pub struct StallAwareListener(TcpListener);
 
@@ -29,18 +25,19 @@ impl StallAwareListener {
     }
 }
 
-impl Listener for StallAwareListener {
+impl Accept for StallAwareListener {
     type Io = StallAware;
-    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (StallAware, SocketAddr) {
+    async fn accept(&mut self) -> (StallAware, Peer) {
         loop {
             match self.0.accept().await {
                 Ok((stream, address)) => {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "the connection was gone before it was served");
                     }
-                    return (StallAware::new(stream), address);
+                    let stream = StallAware::new(stream);
+                    let peer = Peer { address, stall: stream.handle() };
+                    return (stream, peer);
                 }
                 Err(error) if gone_already(&error) => {}
                 Err(error) => {
@@ -50,10 +47,6 @@ impl Listener for StallAwareListener {
             }
         }
     }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
 }
 
 fn gone_already(error: &io::Error) -> bool {
@@ -61,17 +54,11 @@ fn gone_already(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The connection that a request came by: `ConnectInfo<Peer>`.
+/// The connection that a request came by: its extension `ConnectInfo<Peer>`.
 #[derive(Debug, Clone)]
 pub struct Peer {
     /// The other end's address.
     pub address: SocketAddr,
     /// Whether it takes what it is given.
     pub stall: StallHandle,
-}
-
-impl Connected<IncomingStream<'_, StallAwareListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, StallAwareListener>) -> Self {
-        Self { address: *stream.remote_addr(), stall: stream.io().handle() }
-    }
 }

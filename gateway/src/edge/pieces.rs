@@ -1,0 +1,224 @@
+//! Streams and datagrams as messages of a WebSocket: a byte that says which, and a piece of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use suara_engine::{Frame, Sender};
+use suara_proto::frame::STREAM_CONTROL;
+use suara_proto::message::{ServerMessage, encode};
+use suara_proto::websocket::{CLOSE_BASE, CONTROL, MAX_PIECE, Piece};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::LAST_WORDS;
+use super::messages::{Messages, Over};
+use crate::session::{Closing, Inbound, Inlet, OutboxReader, Outgoing};
+use crate::voice::{Elsewhere, Ingress, VoiceQueue};
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// What comes from a client.
+pub(super) struct Reader {
+    messages: Messages,
+    ingress: Arc<Ingress>,
+    sender: Sender,
+    streams: Streams,
+    turned_away: mpsc::Sender<u8>,
+}
+
+/// The client's streams by their numbers.
+#[derive(Default)]
+struct Streams {
+    control_opened: bool,
+    /// Those that were turned away and that the client hasn't ended: one bit each.
+    ignored: [u64; 4],
+}
+
+impl Reader {
+    pub(super) fn new(
+        inbound: Inlet,
+        ingress: Arc<Ingress>,
+        sender: Sender,
+        turned_away: mpsc::Sender<u8>,
+    ) -> Self {
+        Self { messages: Messages::new(inbound), ingress, sender, streams: Streams::default(), turned_away }
+    }
+
+    /// Takes what comes; returns when nothing more can come.
+    pub(super) async fn run(mut self, mut stream: SplitStream<Socket>) {
+        while let Some(message) = stream.next().await {
+            match self.take(message).await {
+                Ok(()) => {}
+                Err(Over::Ended) => return,
+                Err(Over::Fault) => break,
+            }
+        }
+        drop(self);
+        // A connection that is closed with something unread takes its last words with it.
+        while let Some(Ok(_)) = stream.next().await {}
+    }
+
+    async fn take(&mut self, message: Result<Message, Error>) -> Result<(), Over> {
+        match message {
+            Ok(Message::Binary(bytes)) => self.binary(&bytes).await,
+            Ok(Message::Text(_)) => Err(self.violation("a message in text").await),
+            // Pings are answered by the library, and a close is, too.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Ok(()),
+            Err(Error::Capacity(_)) => Err(self.violation("a message is too large").await),
+            Err(Error::Protocol(_) | Error::Utf8(_)) => {
+                Err(self.violation("against the rules of WebSocket").await)
+            }
+            Err(_) => Err(Over::Ended),
+        }
+    }
+
+    async fn violation(&mut self, what: &'static str) -> Over {
+        self.messages.end(Inbound::Violation(what)).await
+    }
+
+    async fn binary(&mut self, message: &[u8]) -> Result<(), Over> {
+        match Piece::read(message) {
+            Err(fault) => Err(self.messages.end(Inbound::Fault(fault)).await),
+            Ok(Piece::Datagram(datagram)) => {
+                let now = Instant::now();
+                self.ingress.datagram(now, datagram, &mut Elsewhere(&self.sender, now));
+                Ok(())
+            }
+            Ok(Piece::Stream(CONTROL, piece)) => self.control(piece).await,
+            Ok(Piece::Stream(number, piece)) => self.other(number, piece).await,
+        }
+    }
+
+    async fn control(&mut self, piece: &[u8]) -> Result<(), Over> {
+        match piece.split_first() {
+            // Its end is the session's.
+            None => Err(Over::Ended),
+            Some(_) if self.streams.control_opened => self.messages.take(piece).await,
+            Some((&STREAM_CONTROL, rest)) => {
+                self.streams.control_opened = true;
+                self.messages.take(rest).await
+            }
+            Some(_) => Err(self.violation("the first stream is the control stream").await),
+        }
+    }
+
+    /// Turns other streams away: told once, ignored until the client ends them.
+    async fn other(&mut self, number: u8, piece: &[u8]) -> Result<(), Over> {
+        let (word, bit) = (&mut self.streams.ignored[usize::from(number / 64)], 1 << (number % 64));
+        match piece.first() {
+            None => *word &= !bit,
+            Some(_) if *word & bit != 0 => {}
+            Some(&STREAM_CONTROL) => return Err(self.violation("a second control stream").await),
+            Some(_) => {
+                *word |= bit;
+                self.turned_away.send(number).await.map_err(|_| Over::Ended)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What goes to a client.
+pub(super) struct Writer {
+    sink: SplitSink<Socket, Message>,
+    outgoing: OutboxReader,
+    voice: Arc<VoiceQueue>,
+    refusals: mpsc::Receiver<u8>,
+}
+
+/// One thing to write.
+enum Next {
+    Said(Option<Outgoing>),
+    Voice(Frame),
+    TurnedAway(u8),
+}
+
+impl Writer {
+    pub(super) fn new(
+        sink: SplitSink<Socket, Message>,
+        outgoing: OutboxReader,
+        voice: Arc<VoiceQueue>,
+        refusals: mpsc::Receiver<u8>,
+    ) -> Self {
+        Self { sink, outgoing, voice, refusals }
+    }
+
+    /// Writes until the session ends; a client that doesn't read can't hold the end up.
+    pub(super) async fn run(mut self) {
+        let closing = self.outgoing.closing();
+        let stuck = async {
+            closing.cancelled().await;
+            sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            // A connection that takes nothing any more is for the reader to end.
+            written = self.write() => written.unwrap_or_default(),
+            () = stuck => {}
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), Error> {
+        loop {
+            match self.next().await {
+                Next::Said(Some(Outgoing::Message(framed))) => self.piecemeal(&framed).await?,
+                Next::Said(Some(Outgoing::Close(closing))) => return self.close(closing).await,
+                Next::Said(None) => return Ok(()),
+                Next::Voice(frame) => self.frame(frame).await?,
+                Next::TurnedAway(number) => self.sink.send(Message::binary(vec![number])).await?,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        tokio::select! {
+            said = self.outgoing.next() => Next::Said(said),
+            frame = self.voice.next() => Next::Voice(frame),
+            Some(number) = self.refusals.recv() => Next::TurnedAway(number),
+        }
+    }
+
+    /// Writes a message in pieces. Voice goes between them.
+    async fn piecemeal(&mut self, framed: &[u8]) -> Result<(), Error> {
+        for piece in framed.chunks(MAX_PIECE) {
+            self.sink.send(Message::Binary(control(piece))).await?;
+            if piece.len() == MAX_PIECE
+                && let Some(frame) = self.voice.pop(Instant::now())
+            {
+                self.frame(frame).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// While it isn't taken, the others get old in their queue.
+    async fn frame(&mut self, frame: Frame) -> Result<(), Error> {
+        self.sink.send(Message::Binary(frame.behind_zero())).await?;
+        self.voice.sent(&frame);
+        Ok(())
+    }
+
+    async fn close(&mut self, Closing { code, reason, retry_after_ms }: Closing) -> Result<(), Error> {
+        let said = encode(&ServerMessage::Closing { code, reason, retry_after_ms });
+        self.piecemeal(&said).await?;
+        let frame = CloseFrame {
+            code: (CLOSE_BASE + u16::try_from(code.number()).unwrap_or_default()).into(),
+            reason: code.name().into(),
+        };
+        self.sink.send(Message::Close(Some(frame))).await
+    }
+}
+
+fn control(piece: &[u8]) -> Bytes {
+    let mut message = BytesMut::with_capacity(1 + piece.len());
+    message.put_u8(CONTROL);
+    message.put_slice(piece);
+    message.freeze()
+}

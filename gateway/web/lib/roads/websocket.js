@@ -1,0 +1,111 @@
+// The WebSocket road, where UDP is blocked: streams and datagrams as messages of one TCP connection.
+
+import { FrameSplitter, join, STREAM_CONTROL } from '../wire/frames.js';
+import { CONTROL, readPiece, SUBPROTOCOL, writePiece } from '../wire/pieces.js';
+
+/** @typedef {import('../road.js').Road} Road */
+/** @typedef {import('../road.js').RoadHandlers} RoadHandlers */
+
+/** Voice older than that isn't worth its bytes (PROTOCOL.md, section 6). */
+const OUTGOING_MAX_AGE_MS = 120;
+
+/** @type {import('../road.js').OpenRoad} */
+export function openWebSocket({ websocket }, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted || !websocket) return reject(signal.reason ?? new Error('the gateway has no WebSocket'));
+    const socket = new WebSocket(websocket, SUBPROTOCOL);
+    const aborted = () => {
+      reject(signal.reason);
+      socket.close();
+    };
+    signal.addEventListener('abort', aborted, { once: true });
+    socket.onopen = () => {
+      signal.removeEventListener('abort', aborted);
+      resolve(new WebSocketRoad(socket, () => performance.now()));
+    };
+    socket.onclose = () => {
+      signal.removeEventListener('abort', aborted);
+      reject(new Error('the WebSocket was refused'));
+    };
+  });
+}
+
+/** @implements {Road} */
+export class WebSocketRoad {
+  /** @type {'websocket'} */
+  kind = 'websocket';
+  #closed = false;
+  #opened = false;
+  /** Since when the browser holds something back; -1 while it doesn't. */
+  #stalledAt = -1;
+  /** Frames that were not sent because those before them weren't. */
+  stale = 0;
+
+  /**
+   * @param {WebSocket} socket that is open
+   * @param {() => number} now
+   */
+  constructor(socket, now) {
+    this.socket = socket;
+    this.now = now;
+    socket.binaryType = 'arraybuffer';
+  }
+
+  /** @param {RoadHandlers} handlers */
+  run(handlers) {
+    const splitter = new FrameSplitter();
+    /** @param {string} reason */
+    const closed = (reason) => {
+      if (this.#closed) return;
+      this.#closed = true;
+      this.socket.close();
+      handlers.onClose(reason);
+    };
+    this.socket.onclose = ({ reason, code }) => closed(reason || `closed (${code})`);
+    this.socket.onmessage = ({ data }) => {
+      const carried = !this.#closed && data instanceof ArrayBuffer ? readPiece(new Uint8Array(data)) : null;
+      if (!carried) return;
+      if ('datagram' in carried) return handlers.onDatagram(carried.datagram);
+      if (carried.stream !== CONTROL) return;
+      if (carried.piece.length === 0) return closed('the control stream ended');
+      try {
+        for (const whole of splitter.push(carried.piece)) handlers.onControl(whole);
+      } catch (error) {
+        closed(String(error));
+      }
+    };
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} message */
+  sendControl(message) {
+    if (!this.#opened) this.#send({ stream: CONTROL, piece: Uint8Array.of(STREAM_CONTROL) });
+    this.#opened = true;
+    this.#send({ stream: CONTROL, piece: join(message) });
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} datagram */
+  sendDatagram(datagram) {
+    if (this.#isStalled()) this.stale++;
+    else this.#send({ datagram });
+  }
+
+  close() {
+    this.#closed = true;
+    this.socket.close(1000);
+  }
+
+  /** TCP keeps what it is given, however old it gets: so it is given nothing while it holds something back for long. */
+  #isStalled() {
+    if (this.socket.bufferedAmount === 0) {
+      this.#stalledAt = -1;
+      return false;
+    }
+    if (this.#stalledAt < 0) this.#stalledAt = this.now();
+    return this.now() - this.#stalledAt > OUTGOING_MAX_AGE_MS;
+  }
+
+  /** @param {import('../wire/pieces.js').Carried} carried */
+  #send(carried) {
+    if (!this.#closed) this.socket.send(writePiece(carried));
+  }
+}
