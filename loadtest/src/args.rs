@@ -209,6 +209,9 @@ pub struct LimitArgs {
     /// Destinations
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub listeners: u32,
+    /// Sockets that listen, which share the destinations
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub sockets: u32,
     /// Rounds a second
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rate: u32,

@@ -1,5 +1,6 @@
 //! What a process costs: its time on the cores and its resident memory, read from `/proc`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
@@ -48,6 +49,24 @@ impl Process {
         let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or_else(odd)?;
         let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
         Ok(Sample { at, cpu: self.tick * ticks, resident: pages * page })
+    }
+}
+
+/// A server's threads that carry voice are named so, with a number behind.
+const WORKER: &str = "voice-";
+
+impl Process {
+    /// What each of the threads that carry voice has used so far; none, if the process has no such threads.
+    #[must_use]
+    pub fn workers(&self) -> BTreeMap<String, Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+        let used = |task: std::fs::DirEntry| {
+            let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            let name = name.trim_end();
+            name.starts_with(WORKER).then_some((name.to_owned(), self.tick * ticks(&stat)?))
+        };
+        tasks.filter_map(used).collect()
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Outcome {
     pub from: u64,
     /// The load generator's own share of a core while it was measured.
     pub own_cpu: f64,
+    /// Microseconds of CPU a delivered frame of each of the watched process's threads that carry voice, by name.
+    pub workers: Vec<(String, f64)>,
     /// Further results of the scenario: what, how it went, and whether that is as it should be.
     pub checks: Vec<Check>,
 }
@@ -117,8 +119,8 @@ impl Outcome {
             },
             server,
         };
-        let (settings, samples, checks) = Default::default();
-        Self { report, settings, tally, samples, from: 0, own_cpu: 0.0, checks }
+        let (settings, samples, workers, checks) = Default::default();
+        Self { report, settings, tally, samples, from: 0, own_cpu: 0.0, workers, checks }
     }
 
     /// Whether everything is as it should be.

@@ -33,6 +33,11 @@ pub fn table(outcome: &Outcome) -> String {
         let kib = server.rss_bytes_idle_per_session as f64 / 1024.0;
         rows.push((String::new(), format!("{kib:.1} KiB resident an idle session")));
     }
+    if !outcome.workers.is_empty() {
+        let workers: Vec<String> =
+            outcome.workers.iter().map(|(name, cost)| format!("{name} {cost:.2} µs")).collect();
+        rows.push((String::new(), format!("of which {}", workers.join(" · "))));
+    }
     rows.push(("generator".to_owned(), generator(outcome)));
     if let Some(fault) = &outcome.tally.fault {
         rows.push(("first fault".to_owned(), fault.clone()));

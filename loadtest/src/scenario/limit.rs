@@ -21,8 +21,6 @@ use crate::error::Tried;
 const HEADER: usize = 11;
 /// Where the packet number begins in it.
 const NUMBER: usize = 9;
-/// Sockets that listen, each for a part of the listeners.
-const SOCKETS: usize = 16;
 /// Packets to a system call.
 const BATCH: usize = 64;
 
@@ -37,7 +35,7 @@ pub(crate) fn limit(args: &LimitArgs, out: &mut dyn Write) -> Result<(), LoadErr
 pub(crate) fn measure(args: &LimitArgs) -> Result<f64, LoadError> {
     let stop = Arc::new(AtomicBool::new(false));
     let bind = || UdpSocket::bind("127.0.0.1:0").tried("no socket for the yardstick");
-    let drains = (0..SOCKETS).map(|_| bind()).collect::<Result<Vec<_>, _>>()?;
+    let drains = (0..args.sockets).map(|_| bind()).collect::<Result<Vec<_>, _>>()?;
     let addresses = drains.iter().map(UdpSocket::local_addr).collect::<Result<Vec<_>, _>>();
     let addresses = addresses.tried("no socket for the yardstick")?;
     let drain = std::thread::spawn({
@@ -109,17 +107,21 @@ struct Batch {
     packets: Vec<Vec<u8>>,
     count: usize,
     headers: MultiHeaders<SockaddrStorage>,
+    /// All destinations, the first of them once more behind the last.
     addresses: Vec<Option<SockaddrStorage>>,
+    /// Where the next packet's destination is.
+    next: usize,
 }
 
 impl Batch {
     fn new(addresses: &[SocketAddr]) -> Self {
-        let turns = addresses.iter().cycle().take(BATCH);
+        let turns = addresses.iter().cycle().take(addresses.len() + BATCH);
         Self {
             packets: vec![Vec::new(); BATCH],
             count: 0,
             headers: MultiHeaders::preallocate(BATCH, None),
             addresses: turns.map(|address| Some((*address).into())).collect(),
+            next: 0,
         }
     }
 
@@ -127,10 +129,11 @@ impl Batch {
         let slices: Vec<[IoSlice<'_>; 1]> =
             self.packets[..self.count].iter().map(|packet| [IoSlice::new(packet)]).collect();
         let none: [ControlMessage<'_>; 0] = [];
-        let addresses = &self.addresses[..self.count];
+        let addresses = &self.addresses[self.next..self.next + self.count];
         let fd = socket.as_raw_fd();
         // What isn't taken costs as much, and nobody misses it.
         drop(sendmmsg(fd, &mut self.headers, &slices, addresses, none, MsgFlags::MSG_DONTWAIT));
+        self.next = (self.next + self.count) % (self.addresses.len() - BATCH);
         self.count = 0;
     }
 }
@@ -145,7 +148,8 @@ mod tests {
 
     #[test]
     fn the_yardstick_is_microseconds() {
-        let cost = measure(&LimitArgs { listeners: 50, rate: 50, size: 100, seconds: 1 }).unwrap();
+        let cost =
+            measure(&LimitArgs { listeners: 50, rate: 50, size: 100, seconds: 1, sockets: 4 }).unwrap();
         assert!((0.1..200.0).contains(&cost), "{cost}");
     }
 }

@@ -1,5 +1,6 @@
 //! A run from its first session to its outcome: ramp, settle, voice, measure, stop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -88,6 +89,7 @@ impl Run {
         let mut outcome = Outcome::new(self.scenario, f64::from(load.seconds), tally, server);
         outcome.settings = settings(load);
         outcome.own_cpu = measured.own_cpu;
+        outcome.workers = measured.workers(outcome.report.delivered);
         outcome.samples = measured.samples;
         outcome.from = measured.from;
         Ok(outcome)
@@ -133,6 +135,7 @@ impl Run {
         self.shared.phase.set(voice, from, until);
         self.sleep_until(from);
         let own_before = sample(&own);
+        let workers_before = process.as_ref().map(Process::workers).unwrap_or_default();
         let mut samples: Vec<Sample> = process.as_ref().map(sample).into_iter().collect();
         let progress = Progress::new("talking", u64::from(load.seconds) * 4);
         while clock.now() < until {
@@ -148,9 +151,13 @@ impl Run {
             // The server worked on for what it was behind with: that belongs to these frames too.
             samples.extend(process.as_ref().map(sample));
         }
+        let mut workers = process.as_ref().map(Process::workers).unwrap_or_default();
+        for (name, used) in &mut workers {
+            *used = used.saturating_sub(workers_before.get(name).copied().unwrap_or_default());
+        }
         let own_cpu =
             (own_after.cpu - own_before.cpu).as_nanos() as f64 / (own_after.at - own_before.at) as f64;
-        Ok(Measured { idle, samples, from, own_cpu })
+        Ok(Measured { idle, samples, from, own_cpu, workers })
     }
 
     /// Waits for a server that is behind, until nothing more comes; whether it was.
@@ -179,9 +186,15 @@ struct Measured {
     samples: Vec<Sample>,
     from: u64,
     own_cpu: f64,
+    workers: BTreeMap<String, Duration>,
 }
 
 impl Measured {
+    fn workers(&self, delivered: u64) -> Vec<(String, f64)> {
+        let cost = |used: &Duration| used.as_secs_f64() * 1e6 / delivered.max(1) as f64;
+        self.workers.iter().map(|(name, used)| (name.clone(), cost(used))).collect()
+    }
+
     fn server(&self, before: Option<Sample>, sessions: usize, delivered: u64) -> Option<Server> {
         let (first, last) = (self.samples.first()?, self.samples.last()?);
         let cpu = last.cpu.saturating_sub(first.cpu);
