@@ -157,10 +157,10 @@ impl Session for Handshake {
             drop(later.secrets.next_packet_keys());
         }
         later.given = true;
-        let generation = Arc::new(Generation { secrets: later.secrets.clone(), keys: OnceLock::new() });
+        let secrets = Arc::new(later.secrets.clone());
         Some(KeyPair {
-            local: Box::new(LaterKey { generation: generation.clone(), ours: true }),
-            remote: Box::new(LaterKey { generation, ours: false }),
+            local: Box::new(LaterKey::new(secrets.clone(), |keys| keys.local)),
+            remote: Box::new(LaterKey::new(secrets, |keys| keys.remote)),
         })
     }
 
@@ -187,23 +187,20 @@ fn parts(keys: DirectionalKeys) -> (Box<dyn HeaderKey>, Box<dyn PacketKey>) {
     (Box::new(keys.header), Box::new(keys.packet))
 }
 
-/// The keys between two key updates, made when the first packet needs them.
-struct Generation {
-    secrets: Secrets,
-    keys: OnceLock<PacketKeySet>,
-}
-
-/// One direction's key of a generation that may never come.
+/// One direction's key after a key update that may never come; made when the first packet needs it.
 struct LaterKey {
-    generation: Arc<Generation>,
-    ours: bool,
+    key: OnceLock<Box<dyn rustls::quic::PacketKey>>,
+    secrets: Arc<Secrets>,
+    half: fn(PacketKeySet) -> Box<dyn rustls::quic::PacketKey>,
 }
 
 impl LaterKey {
+    fn new(secrets: Arc<Secrets>, half: fn(PacketKeySet) -> Box<dyn rustls::quic::PacketKey>) -> Self {
+        Self { key: OnceLock::new(), secrets, half }
+    }
+
     fn key(&self) -> &impl PacketKey {
-        let Generation { secrets, keys } = &*self.generation;
-        let keys = keys.get_or_init(|| secrets.clone().next_packet_keys());
-        if self.ours { &keys.local } else { &keys.remote }
+        self.key.get_or_init(|| (self.half)(Secrets::clone(&self.secrets).next_packet_keys()))
     }
 }
 
