@@ -62,6 +62,7 @@ impl Gateway {
         let core = Arc::new(Core::new(auth, settings.channels, metrics, clock, settings.max_sessions));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), settings.origins)?;
+        core.hub.speaks_by(engine.sender());
         let port = engine.addresses().first().map_or(0, SocketAddr::port);
         // A certificate of a public authority is verified the ordinary way.
         let pin = settings.certificates.is_development();

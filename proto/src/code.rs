@@ -110,6 +110,8 @@ codes! {
         WrongGrant = 14, "wrong_grant";
         /// Something that the gateway depends on doesn't answer; try again.
         Unavailable = 15, "unavailable";
+        /// No such talker in that channel.
+        UnknownTalker = 16, "unknown_talker";
     }
 }
 

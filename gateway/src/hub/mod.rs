@@ -8,10 +8,12 @@ mod view;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use suara_channel::{Identity, Settings};
-use suara_proto::message::Rights;
+use suara_channel::{Asking, Identity, Settings};
+use suara_engine::Sender;
+use suara_proto::floor::FloorDatagram;
+use suara_proto::message::{DispatchAction, Rights};
 use suara_proto::{ChannelNumber, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -83,14 +85,25 @@ struct Shared {
     clock: Clock,
     metrics: Metrics,
     tasks: TaskTracker,
+    /// The engine's, once it runs.
+    sender: OnceLock<Sender>,
 }
 
 impl Hub {
     /// Without any channel yet. Channels' tasks are tracked in `tasks`.
     #[must_use]
     pub fn new(settings: ChannelSettings, clock: Clock, metrics: Metrics, tasks: TaskTracker) -> Self {
-        let (rooms, next_number) = (Mutex::default(), AtomicU32::new(1));
-        Self { shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks }) }
+        let (rooms, next_number, sender) = (Mutex::default(), AtomicU32::new(1), OnceLock::new());
+        Self { shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks, sender }) }
+    }
+
+    /// From now on channels can send datagrams to the engine's connections.
+    pub fn speaks_by(&self, sender: Sender) {
+        self.shared.sender.get_or_init(|| sender);
+    }
+
+    fn sender(&self) -> Option<&Sender> {
+        self.shared.sender.get()
     }
 
     /// Brings a member into the channel of that name, which begins to exist with its first.
@@ -126,10 +139,11 @@ impl Hub {
         let settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
         let handle = RoomHandle { number, name: Arc::from(name), route: RouteCell::default(), commands };
-        let room = Room::new(handle.clone(), settings, self.shared.clock, self.shared.metrics.clone());
+        let room =
+            Room::new(handle.clone(), settings, self.clone(), self.shared.clock, self.shared.metrics.clone());
         rooms.insert(handle.name.clone(), handle.clone());
         self.shared.metrics.channels.inc();
-        self.shared.tasks.spawn(room.run(inbox, self.clone()));
+        self.shared.tasks.spawn(room.run(inbox));
         handle
     }
 
@@ -156,8 +170,30 @@ impl RoomHandle {
     }
 
     /// Passes on a Floor Request.
-    pub async fn floor_request(&self, talker: TalkerNumber, request: RequestId) {
-        self.command(Command::FloorRequest { talker, request }).await;
+    pub async fn floor_request(&self, talker: TalkerNumber, asking: Asking) {
+        self.command(Command::FloorRequest { talker, asking }).await;
+    }
+
+    /// Takes a Floor Request back.
+    pub async fn floor_cancel(&self, talker: TalkerNumber, request: RequestId) {
+        self.command(Command::FloorCancel { talker, request }).await;
+    }
+
+    /// Passes on what a dispatcher wants, to be answered there.
+    pub async fn dispatch(
+        &self,
+        by: TalkerNumber,
+        request: RequestId,
+        action: DispatchAction,
+        talker: Option<TalkerNumber>,
+    ) {
+        self.command(Command::Dispatch { by, request, action, talker }).await;
+    }
+
+    /// Passes on what came by datagram; `false` when the channel is too busy to take it. Never waits.
+    #[must_use]
+    pub fn floor_datagram(&self, datagram: FloorDatagram) -> bool {
+        self.commands.try_send(Command::FloorDatagram(datagram)).is_ok()
     }
 
     /// Passes on a Floor Release.

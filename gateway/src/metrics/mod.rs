@@ -181,6 +181,16 @@ impl Metrics {
         self.decided("revoke", cause.name());
     }
 
+    /// Counts a place in the queue that somebody was told of.
+    pub fn queued(&self) {
+        self.decided("queued", "");
+    }
+
+    /// Counts a request that was taken back.
+    pub fn cancelled(&self) {
+        self.decided("cancelled", "");
+    }
+
     /// Counts an Idle.
     pub fn idled(&self) {
         self.decided("idle", "");

@@ -1,7 +1,7 @@
 //! Who may be heard, and by whom: what the control plane publishes for one channel.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -24,7 +24,7 @@ pub type RouteCell = Arc<ArcSwap<Route>>;
 #[derive(Default)]
 pub struct Route {
     /// Whose frames are forwarded.
-    pub speaker: Option<Speaker>,
+    pub speakers: Arc<[Speaker]>,
     /// To whom.
     pub listeners: Arc<Listeners>,
 }
@@ -44,6 +44,7 @@ pub struct Speaker {
 /// What frames leave behind for the control plane to read when it wants to.
 struct Air {
     last_media: AtomicU64,
+    heard: AtomicBool,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -54,7 +55,11 @@ impl Speaker {
         let at_once = std::num::NonZeroU32::new(FRAMES_AT_ONCE).unwrap_or(std::num::NonZeroU32::MIN);
         let a_second = std::num::NonZeroU32::new(FRAMES_PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
         let quota = Quota::per_second(a_second).allow_burst(at_once);
-        let air = Air { last_media: AtomicU64::new(now.as_millis()), rate: RateLimiter::direct(quota) };
+        let air = Air {
+            last_media: AtomicU64::new(now.as_millis()),
+            heard: AtomicBool::new(false),
+            rate: RateLimiter::direct(quota),
+        };
         Self { session, talker, grant, air: Arc::new(air) }
     }
 
@@ -62,7 +67,14 @@ impl Speaker {
     #[must_use]
     pub fn heard(&self, now: Time) -> bool {
         self.air.last_media.fetch_max(now.as_millis(), Relaxed);
+        self.air.heard.store(true, Relaxed);
         self.air.rate.check().is_ok()
+    }
+
+    /// Whether any frame came.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.air.heard.load(Relaxed)
     }
 
     /// When the last frame came.

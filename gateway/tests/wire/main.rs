@@ -4,6 +4,7 @@
 mod kit;
 
 mod abuse;
+mod arbitration;
 mod channels;
 mod checks;
 mod crowds;
