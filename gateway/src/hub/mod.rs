@@ -3,6 +3,7 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod early;
 mod room;
 mod view;
 
@@ -22,11 +23,14 @@ use wildmatch::WildMatch;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::RouteCell;
+use crate::voice::{EarlyFrame, RouteCell};
 use room::{Command, Room};
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
 const ROOM_QUEUE: usize = 1024;
+
+/// Frames that wait for a busy channel to hold them: three talkers' whole holds. More are dropped.
+const EARLY_QUEUE: usize = 64;
 
 /// How often a join tries again when it met a channel that was just being given up.
 const JOIN_TRIES: usize = 8;
@@ -70,6 +74,7 @@ pub struct RoomHandle {
     /// What the data plane looks up.
     pub route: RouteCell,
     commands: mpsc::Sender<Command>,
+    early: mpsc::Sender<EarlyFrame>,
 }
 
 /// All channels with somebody in them.
@@ -138,12 +143,14 @@ impl Hub {
         let settings = self.shared.settings.iter().find(|(pattern, _)| pattern.matches(name));
         let settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
-        let handle = RoomHandle { number, name: Arc::from(name), route: RouteCell::default(), commands };
+        let (early, early_inbox) = mpsc::channel(EARLY_QUEUE);
+        let handle =
+            RoomHandle { number, name: Arc::from(name), route: RouteCell::default(), commands, early };
         let room =
             Room::new(handle.clone(), settings, self.clone(), self.shared.clock, self.shared.metrics.clone());
         rooms.insert(handle.name.clone(), handle.clone());
         self.shared.metrics.channels.inc();
-        self.shared.tasks.spawn(room.run(inbox));
+        self.shared.tasks.spawn(room.run(inbox, early_inbox));
         handle
     }
 
@@ -199,6 +206,12 @@ impl RoomHandle {
     /// Passes on a Floor Release.
     pub async fn floor_release(&self, talker: TalkerNumber, grant: Grant) {
         self.command(Command::FloorRelease { talker, grant }).await;
+    }
+
+    /// Gives a frame to be held; `false` when the channel is too busy. Never waits.
+    #[must_use]
+    pub fn early_frame(&self, frame: EarlyFrame) -> bool {
+        self.early.try_send(frame).is_ok()
     }
 
     /// Asks for the whole roster to be sent to a session.

@@ -16,7 +16,7 @@ use super::{Hub, JoinRefused, Joining, RoomHandle};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::{Ear, Listeners, Route, Speaker};
+use crate::voice::{Ahead, Ear, EarlyFrame, Listeners, Route, Speaker};
 
 /// Commands taken before the decisions go out: what a storm of joins has in common is then said once.
 const BATCH: usize = 64;
@@ -45,23 +45,26 @@ struct Seat {
 }
 
 /// A session that is in the channel, with one member or many.
-struct Present {
-    port: Port,
+pub(super) struct Present {
+    pub(super) port: Port,
     members: usize,
 }
 
 pub(super) struct Room {
     handle: RoomHandle,
-    channel: Channel,
+    pub(super) channel: Channel,
     seats: BTreeMap<TalkerNumber, Seat>,
-    present: BTreeMap<SessionId, Present>,
-    speakers: Arc<[Speaker]>,
+    pub(super) present: BTreeMap<SessionId, Present>,
+    pub(super) speakers: Arc<[Speaker]>,
     listeners: Arc<Listeners>,
     route_changed: bool,
     audience_changed: bool,
-    hub: Hub,
-    clock: Clock,
-    metrics: Metrics,
+    pub(super) ahead: Ahead,
+    /// Who hears a session's held voice: everybody but itself. Made when it is needed.
+    pub(super) others: Option<(SessionId, Arc<Listeners>)>,
+    pub(super) hub: Hub,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
 }
 
 impl Room {
@@ -81,6 +84,8 @@ impl Room {
             listeners: Arc::default(),
             route_changed: false,
             audience_changed: false,
+            ahead: Ahead::default(),
+            others: None,
             hub,
             clock,
             metrics,
@@ -88,18 +93,26 @@ impl Room {
     }
 
     /// Serves until the channel is empty.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
-        let mut batch = Vec::with_capacity(BATCH);
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Command>,
+        mut early: mpsc::Receiver<EarlyFrame>,
+    ) {
+        let (mut batch, mut frames) = (Vec::with_capacity(BATCH), Vec::new());
         loop {
-            let wake = self.channel.poll_timeout().map(|time| self.clock.instant(time).into());
+            let due = [self.channel.poll_timeout(), self.ahead.poll_timeout()].into_iter().flatten().min();
+            let wake = due.map(|time| self.clock.instant(time).into());
             tokio::select! {
                 count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { break },
+                _ = early.recv_many(&mut frames, BATCH) => {}
                 () = async { match wake {
                     Some(wake) => tokio::time::sleep_until(wake).await,
                     None => std::future::pending().await,
                 } } => {}
             }
+            self.hold(&mut frames);
             self.turn(&mut batch);
+            self.let_out();
             if self.seats.is_empty() {
                 break;
             }
@@ -176,6 +189,8 @@ impl Room {
         let Some(Seat { port, member, .. }) = self.seats.remove(&talker) else { return };
         self.channel.leave(self.clock.now(), talker, reason);
         self.metrics.members.dec();
+        let dropped = self.ahead.leave(talker);
+        self.dropped_early(dropped);
         if let Some(present) = self.present.get_mut(&port.id) {
             present.members -= 1;
             if present.members == 0 {
@@ -189,6 +204,7 @@ impl Room {
     }
 
     fn carry_out(&mut self, effect: Effect) {
+        self.decide_early(&effect);
         match &effect {
             Effect::Granted { .. } => self.metrics.granted(),
             Effect::Deny { cause, .. } => self.metrics.denied(*cause),
@@ -293,6 +309,7 @@ impl Room {
 
     fn publish(&mut self) {
         if self.audience_changed {
+            self.others = None;
             let present = self.present.values().map(|present| &present.port);
             self.listeners = Arc::new(present.map(|port| (port.id, &port.ear)).collect());
         }

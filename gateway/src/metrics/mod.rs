@@ -27,7 +27,7 @@ pub enum DropReason {
     WrongTalker,
     /// Without the floor, or with a grant that is over.
     NoGrant,
-    /// Sent ahead of its grant.
+    /// Sent ahead of a grant that never came, or too much of it.
     TalkAhead,
     /// Faster than voice is.
     Rate,

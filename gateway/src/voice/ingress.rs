@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use suara_channel::Time;
 use suara_engine::Frame;
 use suara_proto::floor::{FloorDatagram, FloorWord, KIND_FLOOR};
-use suara_proto::voice::VoiceFrame;
-use suara_proto::{ChannelNumber, TalkerNumber};
+use suara_proto::limits::MAX_DATAGRAM;
+use suara_proto::opus;
+use suara_proto::voice::{Flags, Header, VoiceFrame};
+use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
 
 use super::outlet::Outlet;
 use super::route::Speaker;
@@ -28,6 +32,32 @@ pub struct OnAir {
     pub talkers: Arc<[TalkerNumber]>,
 }
 
+/// A frame that came before its grant, or before all that was said ahead of it has left.
+pub struct EarlyFrame {
+    /// When it came.
+    pub at: Time,
+    /// Whose it is.
+    pub talker: TalkerNumber,
+    /// The request that it was said under.
+    pub request: RequestId,
+    /// How long it sounds.
+    pub sound: Duration,
+    /// The datagram.
+    pub bytes: Bytes,
+}
+
+/// A frame with its grant in place of its request.
+pub(crate) fn stamp<'a>(
+    frame: &VoiceFrame<'_>,
+    grant: Grant,
+    out: &'a mut [u8; MAX_DATAGRAM],
+) -> Option<&'a [u8]> {
+    let flags = Flags { talk_ahead: false, ..frame.header.flags };
+    let stamped = VoiceFrame { header: Header { flags, grant, ..frame.header }, ..*frame };
+    let length = stamped.encode(out)?;
+    out.get(..length)
+}
+
 /// Takes one session's datagrams.
 pub struct Ingress {
     session: SessionId,
@@ -35,17 +65,21 @@ pub struct Ingress {
     clock: Clock,
     metrics: VoiceMetrics,
     floor_rate: DefaultDirectRateLimiter,
+    early_rate: DefaultDirectRateLimiter,
 }
 
 /// Floor datagrams a second and session: one every 20 ms of two presses at a time.
 const FLOOR_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Frames a second and session that wait: they go by the channel's task, which has better to do than to hear a flood.
+const EARLY_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 impl Ingress {
     /// For a session that is in no channel yet.
     #[must_use]
     pub fn new(session: SessionId, clock: Clock, metrics: VoiceMetrics) -> Self {
         let floor_rate = RateLimiter::direct(Quota::per_second(FLOOR_RATE));
-        Self { session, on_air: ArcSwap::default(), clock, metrics, floor_rate }
+        let early_rate = RateLimiter::direct(Quota::per_second(EARLY_RATE));
+        Self { session, on_air: ArcSwap::default(), clock, metrics, floor_rate, early_rate }
     }
 
     /// The session is in these channels from now on.
@@ -88,6 +122,25 @@ impl Ingress {
         if channel.room.floor_datagram(datagram) { Ok(()) } else { Err(DropReason::Overflow) }
     }
 
+    /// Voice that has to wait: for its grant, or for what was said before it.
+    fn queue(
+        &self,
+        now: Instant,
+        channel: &OnAir,
+        frame: &VoiceFrame<'_>,
+        request: RequestId,
+        bytes: &[u8],
+    ) -> Result<(), DropReason> {
+        if self.early_rate.check().is_err() {
+            return Err(DropReason::Rate);
+        }
+        let ticks = opus::ticks(frame.packet).unwrap_or_default();
+        let sound = Duration::from_micros(u64::from(ticks) * 1000 / u64::from(opus::TICKS_PER_MS));
+        let (talker, bytes) = (frame.header.talker, Bytes::copy_from_slice(bytes));
+        let early = EarlyFrame { at: self.clock.at(now), talker, request, sound, bytes };
+        if channel.room.early_frame(early) { Ok(()) } else { Err(DropReason::Overflow) }
+    }
+
     fn forward(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) -> Result<(), DropReason> {
         let frame = VoiceFrame::decode(bytes).map_err(|fault| {
             tracing::trace!(session = %self.session, fault = fault.name(), "voice frame refused");
@@ -99,16 +152,26 @@ impl Ingress {
         if channel.talkers.binary_search(&header.talker).is_err() {
             return Err(DropReason::WrongTalker);
         }
-        if header.flags.talk_ahead {
-            return Err(DropReason::TalkAhead);
-        }
         let route = channel.room.route.load();
-        let by = (self.session, header.talker, header.grant);
-        let own = |speaker: &&Speaker| (speaker.session, speaker.talker, speaker.grant) == by;
-        let speaker = route.speakers.iter().find(own).ok_or(DropReason::NoGrant)?;
+        let request = header.flags.talk_ahead.then_some(RequestId(header.grant.0));
+        let own = |speaker: &&Speaker| {
+            let by_right = request.map_or(speaker.grant == header.grant, |request| speaker.asked_by(request));
+            (speaker.session, speaker.talker) == (self.session, header.talker) && by_right
+        };
+        let speaker = match (route.speakers.iter().find(own), request) {
+            (Some(speaker), _) if !speaker.is_draining() => speaker,
+            (Some(speaker), None) => return self.queue(now, channel, &frame, speaker.request(), bytes),
+            (_, Some(request)) => return self.queue(now, channel, &frame, request, bytes),
+            (None, None) => return Err(DropReason::NoGrant),
+        };
         if !speaker.heard(self.clock.at(now)) {
             return Err(DropReason::Rate);
         }
+        let mut stamped = [0; MAX_DATAGRAM];
+        let bytes = match request {
+            Some(_) => stamp(&frame, speaker.grant, &mut stamped).ok_or(DropReason::Malformed)?,
+            None => bytes,
+        };
         let frame = Frame::new(bytes);
         out.send(&route.listeners.audience, &frame);
         for (session, queue) in &route.listeners.queues {

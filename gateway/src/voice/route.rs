@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_channel::Time;
 use suara_engine::{Audience, Handle};
-use suara_proto::{Grant, TalkerNumber};
+use suara_proto::{Grant, RequestId, TalkerNumber};
 
 use super::queue::VoiceQueue;
 use crate::session::SessionId;
@@ -45,6 +45,10 @@ pub struct Speaker {
 struct Air {
     last_media: AtomicU64,
     heard: AtomicBool,
+    /// The number of the request that was granted, and whether there is one.
+    request: AtomicU64,
+    /// Whether voice from before the grant is still leaving.
+    draining: AtomicBool,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -58,6 +62,8 @@ impl Speaker {
         let air = Air {
             last_media: AtomicU64::new(now.as_millis()),
             heard: AtomicBool::new(false),
+            request: AtomicU64::new(u64::MAX),
+            draining: AtomicBool::new(false),
             rate: RateLimiter::direct(quota),
         };
         Self { session, talker, grant, air: Arc::new(air) }
@@ -69,6 +75,35 @@ impl Speaker {
         self.air.last_media.fetch_max(now.as_millis(), Relaxed);
         self.air.heard.store(true, Relaxed);
         self.air.rate.check().is_ok()
+    }
+
+    /// Voice that was sent ahead under this request is this speaker's; `draining` says whether some is held still.
+    pub fn answers(&self, request: RequestId, draining: bool) {
+        self.air.draining.store(draining, Relaxed);
+        self.air.request.store(request.0.into(), Relaxed);
+    }
+
+    /// All that was held has left.
+    pub fn drained(&self) {
+        self.air.draining.store(false, Relaxed);
+    }
+
+    /// Whether held voice is still leaving, so that newer has to queue behind it.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.air.draining.load(Relaxed)
+    }
+
+    /// The request that was granted last.
+    #[must_use]
+    pub fn request(&self) -> RequestId {
+        RequestId(self.air.request.load(Relaxed) as u32)
+    }
+
+    /// Whether it was granted that request.
+    #[must_use]
+    pub fn asked_by(&self, request: RequestId) -> bool {
+        self.air.request.load(Relaxed) == u64::from(request.0)
     }
 
     /// Whether any frame came.

@@ -4,6 +4,7 @@
 mod kit;
 
 mod abuse;
+mod ahead;
 mod arbitration;
 mod channels;
 mod checks;
