@@ -112,6 +112,8 @@ codes! {
         Unavailable = 15, "unavailable";
         /// No such talker in that channel.
         UnknownTalker = 16, "unknown_talker";
+        /// There is no such burst to replay, or none at all.
+        NoBurst = 17, "no_burst";
     }
 }
 

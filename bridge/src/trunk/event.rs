@@ -132,6 +132,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         | ServerMessage::FloorCancelled { .. }
         | ServerMessage::FloorWarning { .. }
         | ServerMessage::Dispatched { .. }
+        | ServerMessage::Replaying { .. }
         | ServerMessage::Draining { .. }
         | ServerMessage::Closing { .. }
         | ServerMessage::Pong { .. } => return None,

@@ -1,19 +1,29 @@
 //! A session's control stream: bytes ⇄ messages, and the last words.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use suara_engine::{ReceiveStream, SendStream, Session, Stream};
 use suara_proto::CloseCode;
-use suara_proto::frame::{STREAM_CONTROL, split};
+use suara_proto::frame::{STREAM_CONTROL, STREAM_REPLAY, split};
 use suara_proto::limits::{HELLO_TIMEOUT, MAX_CLIENT_MESSAGE};
 use suara_proto::message::{ServerMessage, encode};
 use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::core::Core;
 use crate::session::{Closing, Inbound, OutboxReader, Outgoing};
+use crate::voice::Ingress;
 
 /// After `closing` was written the client has this long to read it.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Replays at a time: a late entry into two channels.
+const REPLAYS: usize = 2;
+/// The longest burst over the slowest link that could carry voice.
+const REPLAY_TIMEOUT: Duration = Duration::from_secs(60);
+/// A request for one in bytes: it holds two numbers.
+const MAX_REPLAY_REQUEST: usize = 1024;
 /// The application's code for a stream that shouldn't be.
 const STREAM_REFUSED: u32 = 0x10;
 
@@ -23,6 +33,7 @@ pub(super) async fn serve(
     session: &Session,
     inbound: Sender<Inbound>,
     mut outgoing: OutboxReader,
+    ingress: &Arc<Ingress>,
 ) -> CloseCode {
     let opened = tokio::select! {
         opened = control_stream(session) => opened,
@@ -35,7 +46,7 @@ pub(super) async fn serve(
     let reading = async {
         tokio::select! {
             () = read(receive, first, &inbound) => {}
-            () = other_streams(session, &inbound) => {}
+            () = other_streams(session, ingress, &inbound) => {}
         }
         // The client can say nothing more: the session ends, and the writer has its last words.
         drop(inbound);
@@ -68,14 +79,54 @@ async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream,
     }
 }
 
-/// Turns later streams away; a second control stream ends the session.
-async fn other_streams(session: &Session, inbound: &Sender<Inbound>) {
+/// Serves replays and turns other later streams away; a second control stream ends the session.
+async fn other_streams(session: &Session, ingress: &Arc<Ingress>, inbound: &Sender<Inbound>) {
+    let mut replays = JoinSet::new();
     while let Some(mut stream) = session.accept().await {
-        if let Some((STREAM_CONTROL, _)) = first_bytes(&mut stream.receive).await {
-            inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
-            std::future::pending::<()>().await;
+        while replays.try_join_next().is_some() {}
+        match first_bytes(&mut stream.receive).await {
+            Some((STREAM_CONTROL, _)) => {
+                inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
+                std::future::pending::<()>().await;
+            }
+            Some((STREAM_REPLAY, first)) => {
+                // Who asks for more waits, and its later streams with it.
+                if replays.len() == REPLAYS {
+                    replays.join_next().await;
+                }
+                replays.spawn(replay(stream, first, ingress.clone()));
+            }
+            _ => turn_away(stream),
         }
-        turn_away(stream);
+    }
+}
+
+/// Serves one replay. Who asks for nothing in time, or doesn't read, has its stream reset.
+async fn replay(Stream { mut send, mut receive }: Stream, first: Bytes, ingress: Arc<Ingress>) {
+    let Ok(Some(json)) = timeout(HELLO_TIMEOUT, one_message(&mut receive, first)).await else {
+        return turn_away(Stream { send, receive });
+    };
+    let writing = async {
+        for chunk in ingress.replay(&json) {
+            send.write(chunk).await?;
+        }
+        send.finish().await
+    };
+    // A client that is gone, or reads slower than it could listen, has no use for the rest.
+    if !matches!(timeout(REPLAY_TIMEOUT, writing).await, Ok(Ok(()))) {
+        send.reset(STREAM_REFUSED);
+    }
+}
+
+/// The only message of a stream; `None` when there is none.
+async fn one_message(receive: &mut ReceiveStream, first: Bytes) -> Option<Bytes> {
+    let mut buffer = BytesMut::from(&first[..]);
+    loop {
+        match split(&mut buffer, MAX_REPLAY_REQUEST) {
+            Ok(Some(message)) => return Some(message),
+            Ok(None) => buffer.extend_from_slice(&receive.next().await.ok()??),
+            Err(_) => return None,
+        }
     }
 }
 

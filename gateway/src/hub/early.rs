@@ -73,7 +73,9 @@ impl Room {
         let Some(bytes) = bytes.filter(|_| heard) else {
             return self.metrics.voice.dropped(DropReason::Rate);
         };
-        let (now, frame, others) = (Instant::now(), Frame::new(bytes), self.others(session));
+        let (now, frame) = (Instant::now(), Frame::new(bytes));
+        speaker.tape.record(&frame);
+        let others = self.others(session);
         if let Some(sender) = self.hub.sender() {
             sender.send(&others.audience, &frame, now);
         }

@@ -23,7 +23,7 @@ use wildmatch::WildMatch;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::{EarlyFrame, RouteCell};
+use crate::voice::{EarlyFrame, RouteCell, Tapes};
 use room::{Command, Room};
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
@@ -73,6 +73,8 @@ pub struct RoomHandle {
     pub name: Arc<str>,
     /// What the data plane looks up.
     pub route: RouteCell,
+    /// Its last bursts.
+    pub tapes: Tapes,
     commands: mpsc::Sender<Command>,
     early: mpsc::Sender<EarlyFrame>,
 }
@@ -144,8 +146,14 @@ impl Hub {
         let settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
         let (early, early_inbox) = mpsc::channel(EARLY_QUEUE);
-        let handle =
-            RoomHandle { number, name: Arc::from(name), route: RouteCell::default(), commands, early };
+        let handle = RoomHandle {
+            number,
+            name: Arc::from(name),
+            route: RouteCell::default(),
+            tapes: Tapes::default(),
+            commands,
+            early,
+        };
         let room =
             Room::new(handle.clone(), settings, self.clone(), self.shared.clock, self.shared.metrics.clone());
         rooms.insert(handle.name.clone(), handle.clone());

@@ -212,7 +212,9 @@ impl Room {
             Effect::Idle { .. } => self.metrics.idled(),
             Effect::Refused { code, .. } => self.metrics.refused(*code),
             Effect::Speakers(speakers) => {
+                let before = self.speakers.clone();
                 self.speakers = speakers.iter().filter_map(|speaker| self.speaker(speaker)).collect();
+                self.change_tapes(&before);
                 self.route_changed = true;
                 // The talker's frames are let through before it hears that it may send them.
                 self.publish();
@@ -220,7 +222,11 @@ impl Room {
             }
             Effect::Queued { .. } => self.metrics.queued(),
             Effect::Cancelled { .. } => self.metrics.cancelled(),
-            Effect::Taken(_) | Effect::Roster(_) | Effect::Repeat { .. } | Effect::Warning { .. } => {}
+            Effect::Taken(talking) => {
+                let own = self.speakers.iter().filter(|speaker| speaker.grant == talking.grant);
+                own.for_each(|speaker| speaker.tape.names(talking));
+            }
+            Effect::Roster(_) | Effect::Repeat { .. } | Effect::Warning { .. } => {}
         }
         self.tell(&effect);
     }
@@ -232,6 +238,17 @@ impl Room {
             let session = self.seats.get(&speaker.talker)?.port.id;
             Some(Speaker::new(session, speaker.talker, speaker.grant, self.clock.now()))
         })
+    }
+
+    /// Bursts that are over end their tapes, and new ones begin theirs.
+    fn change_tapes(&self, before: &[Speaker]) {
+        let is_in = |all: &[Speaker], one: &Speaker| all.iter().any(|other| other.grant == one.grant);
+        for over in before.iter().filter(|speaker| !is_in(&self.speakers, speaker)) {
+            over.tape.ends();
+        }
+        for new in self.speakers.iter().filter(|speaker| !is_in(before, speaker)) {
+            self.handle.tapes.begin(new.tape.clone());
+        }
     }
 
     fn dispatch(

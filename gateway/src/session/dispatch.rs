@@ -60,6 +60,10 @@ impl Session<'_> {
                     room.floor_release(talker, grant).await;
                 }
             }
+            ClientMessage::Replay { channel, .. } => {
+                let why = "a replay has a stream of its own";
+                self.refuse_in(channel, None, None, ErrorCode::BadField, why);
+            }
             ClientMessage::RosterRequest { channel } => match self.members.room(channel) {
                 Some(_) if !self.affords(ROSTER_COST) => {
                     self.refuse_in(

@@ -14,10 +14,11 @@ use suara_proto::floor::{FloorDatagram, FloorWord, KIND_FLOOR};
 use suara_proto::limits::MAX_DATAGRAM;
 use suara_proto::opus;
 use suara_proto::voice::{Flags, Header, VoiceFrame};
-use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
+use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
 
 use super::outlet::Outlet;
 use super::route::Speaker;
+use super::tape::Tape;
 use crate::clock::Clock;
 use crate::hub::RoomHandle;
 use crate::metrics::{DropReason, VoiceMetrics};
@@ -66,12 +67,15 @@ pub struct Ingress {
     metrics: VoiceMetrics,
     floor_rate: DefaultDirectRateLimiter,
     early_rate: DefaultDirectRateLimiter,
+    replay_rate: DefaultDirectRateLimiter,
 }
 
 /// Floor datagrams a second and session: one every 20 ms of two presses at a time.
 const FLOOR_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Frames a second and session that wait: they go by the channel's task, which has better to do than to hear a flood.
 const EARLY_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Replays at once; one a second after that. Each may be a thousand times as long as its request.
+const REPLAYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 impl Ingress {
     /// For a session that is in no channel yet.
@@ -79,7 +83,10 @@ impl Ingress {
     pub fn new(session: SessionId, clock: Clock, metrics: VoiceMetrics) -> Self {
         let floor_rate = RateLimiter::direct(Quota::per_second(FLOOR_RATE));
         let early_rate = RateLimiter::direct(Quota::per_second(EARLY_RATE));
-        Self { session, on_air: ArcSwap::default(), clock, metrics, floor_rate, early_rate }
+        let replays = Quota::per_second(NonZeroU32::MIN).allow_burst(REPLAYS_AT_ONCE);
+        let replay_rate = RateLimiter::direct(replays);
+        let on_air = ArcSwap::default();
+        Self { session, on_air, clock, metrics, floor_rate, early_rate, replay_rate }
     }
 
     /// The session is in these channels from now on.
@@ -98,6 +105,24 @@ impl Ingress {
         if let Err(reason) = done {
             self.metrics.dropped(reason);
         }
+    }
+
+    /// A burst of a channel that the session is in, or why there is none for it.
+    pub(super) fn tape(
+        &self,
+        channel: ChannelNumber,
+        grant: Option<Grant>,
+    ) -> Result<Arc<Tape>, (ErrorCode, &'static str)> {
+        let on_air = self.on_air.load();
+        let present = on_air.get(&channel).ok_or((ErrorCode::NotJoined, "not in that channel"))?;
+        if self.replay_rate.check().is_err() {
+            return Err((ErrorCode::RateLimited, "replays are asked for too often"));
+        }
+        present.room.tapes.find(grant).ok_or((ErrorCode::NoBurst, "nothing to replay"))
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// Passes a floor message on to its channel.
@@ -173,6 +198,7 @@ impl Ingress {
             None => bytes,
         };
         let frame = Frame::new(bytes);
+        speaker.tape.record(&frame);
         out.send(&route.listeners.audience, &frame);
         for (session, queue) in &route.listeners.queues {
             if *session != self.session {

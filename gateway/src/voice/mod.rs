@@ -7,11 +7,15 @@ mod ahead;
 mod ingress;
 mod outlet;
 mod queue;
+mod replay;
 mod route;
+mod tape;
 
 pub use ahead::{Ahead, Due};
 pub(crate) use ingress::stamp;
 pub use ingress::{EarlyFrame, Ingress, OnAir};
 pub use outlet::{Elsewhere, Outlet};
 pub use queue::VoiceQueue;
+pub use replay::Replay;
 pub use route::{Ear, Listeners, Route, RouteCell, Speaker};
+pub use tape::{Tape, Tapes};

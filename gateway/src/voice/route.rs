@@ -10,6 +10,7 @@ use suara_engine::{Audience, Handle};
 use suara_proto::{Grant, RequestId, TalkerNumber};
 
 use super::queue::VoiceQueue;
+use super::tape::Tape;
 use crate::session::SessionId;
 
 /// Frames a second and member; voice in 20 ms frames has 50, in 10 ms frames 100.
@@ -38,6 +39,8 @@ pub struct Speaker {
     pub talker: TalkerNumber,
     /// By which grant.
     pub grant: Grant,
+    /// What it says.
+    pub tape: Arc<Tape>,
     air: Arc<Air>,
 }
 
@@ -66,7 +69,8 @@ impl Speaker {
             draining: AtomicBool::new(false),
             rate: RateLimiter::direct(quota),
         };
-        Self { session, talker, grant, air: Arc::new(air) }
+        let tape = Arc::new(Tape::new(grant, now));
+        Self { session, talker, grant, tape, air: Arc::new(air) }
     }
 
     /// Notes a frame; `false` when frames come faster than voice does.

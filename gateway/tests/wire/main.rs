@@ -14,6 +14,7 @@ mod floor;
 mod hello;
 mod keys;
 mod renewal;
+mod replay;
 mod streams;
 mod trunk;
 mod voice;

@@ -92,7 +92,7 @@ test('framing survives chunks of any size', () => {
 });
 
 // Trunks' messages, and answers to what this client doesn't ask.
-const NOT_OURS = ['attached', 'detached', 'floor_queued', 'floor_cancelled', 'floor_warning', 'dispatched'];
+const NOT_OURS = ['attached', 'detached', 'floor_queued', 'floor_cancelled', 'floor_warning', 'dispatched', 'replaying'];
 
 const messages = vectors('messages');
 for (const { name, direction, json, canonical } of messages.good) {

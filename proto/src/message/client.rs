@@ -20,6 +20,7 @@ super::type_names![
     "floor_cancel",
     "dispatch",
     "roster_request",
+    "replay",
     "ping",
 ];
 
@@ -138,6 +139,14 @@ pub enum ClientMessage<'a> {
     RosterRequest {
         /// Which.
         channel: ChannelNumber,
+    },
+    /// The first and only message of a replay stream: a channel's last burst from its start.
+    Replay {
+        /// Which.
+        channel: ChannelNumber,
+        /// That of this grant and no other.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<Grant>,
     },
     /// A sign of life.
     Ping {

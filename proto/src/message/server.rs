@@ -27,6 +27,7 @@ super::type_names![
     "floor_cancelled",
     "floor_warning",
     "dispatched",
+    "replaying",
     "error",
     "draining",
     "closing",
@@ -275,6 +276,20 @@ pub enum ServerMessage<'a> {
         channel: ChannelNumber,
         /// What was done.
         action: DispatchAction,
+    },
+    /// The first message on a replay stream; the burst's frames follow.
+    Replaying {
+        /// Where.
+        channel: ChannelNumber,
+        /// Whose burst it is; nothing remains of one that is over.
+        #[serde(borrow, flatten)]
+        talking: TalkerInfo<'a>,
+        /// Whether it goes on: what comes after the last frame here comes by datagram.
+        live: bool,
+        /// How many frames follow.
+        frames: u32,
+        /// How long ago the burst began.
+        age_ms: u32,
     },
     /// A request was refused, or a message made no sense.
     Error {

@@ -119,6 +119,7 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             talker: option::of(talker()),
         }),
         message!(ClientMessage::FloorRelease { channel: channel(), grant: grant(), member: member() }),
+        message!(ClientMessage::Replay { channel: channel(), grant: option::of(grant()) }),
         message!(ClientMessage::RosterRequest { channel: channel() }),
         message!(ClientMessage::Ping { nonce: any::<u32>() }),
     ]
@@ -219,6 +220,13 @@ fn floor_message() -> impl Strategy<Value = Server> {
         }),
         message!(ServerMessage::FloorTaken { channel: channel(), talking: talking() }),
         message!(ServerMessage::FloorIdle { channel: channel(), grant: grant() }),
+        message!(ServerMessage::Replaying {
+            channel: channel(),
+            talking: talking(),
+            live: any::<bool>(),
+            frames: any::<u32>(),
+            age_ms: any::<u32>(),
+        }),
         message!(ServerMessage::FloorQueued {
             member: member(),
             channel: channel(),
