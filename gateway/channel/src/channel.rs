@@ -114,7 +114,7 @@ impl Channel {
     }
 
     /// A member with the right to dispatch does something to the floor of others. A revoked talker has T3, one who is
-    /// muted or cleared away has nothing.
+    /// muted or cleared away has nothing. A mute is a user's: it holds for all its members, and for those that come back.
     ///
     /// # Errors
     /// `forbidden` without the right; `unknown_talker` when there is no such member, or none is named and one is needed.
@@ -131,17 +131,20 @@ impl Channel {
         }
         let present = talker.filter(|talker| self.roster.get(*talker).is_some());
         let target = present.ok_or(ErrorCode::UnknownTalker);
-        match action {
-            DispatchAction::Mute => _ = self.roster.mute(target?, true),
-            DispatchAction::Unmute => _ = self.roster.mute(target?, false),
-            DispatchAction::Revoke | DispatchAction::Clear => {}
-        }
+        let silenced = match action {
+            DispatchAction::Mute => self.roster.mute(target?, true),
+            DispatchAction::Unmute => {
+                self.roster.mute(target?, false);
+                vec![]
+            }
+            DispatchAction::Revoke | DispatchAction::Clear => vec![],
+        };
         let (mut step, floor) = self.step();
         match action {
             DispatchAction::Revoke => floor.revoke(&mut step, target?),
-            DispatchAction::Mute => floor.mute(&mut step, target?),
-            DispatchAction::Unmute => {}
             DispatchAction::Clear => floor.clear(&mut step),
+            DispatchAction::Mute => floor.mute(&mut step, &silenced),
+            DispatchAction::Unmute => {}
         }
         Ok(())
     }

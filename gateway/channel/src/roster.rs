@@ -85,6 +85,8 @@ pub(crate) struct Roster {
     joined: Vec<Member>,
     left: Vec<TalkerLeft>,
     changed: BTreeSet<TalkerNumber>,
+    /// Users, not members: to come back is no way out.
+    muted: BTreeSet<Arc<str>>,
 }
 
 impl Roster {
@@ -102,7 +104,8 @@ impl Roster {
             return Err(JoinError::Full);
         }
         let talker = self.numbers.take(now).ok_or(JoinError::Full)?;
-        let member = Member { talker, who, rights, muted: false };
+        let muted = self.muted.contains(&who.user);
+        let member = Member { talker, who, rights, muted };
         self.joined.push(member.clone());
         self.members.insert(talker, member);
         self.version += 1;
@@ -118,15 +121,26 @@ impl Roster {
         was_here
     }
 
-    /// Says whether a member may talk; `false` when it was so already.
-    pub(crate) fn mute(&mut self, talker: TalkerNumber, muted: bool) -> bool {
-        let Some(member) = self.members.get_mut(&talker).filter(|member| member.muted != muted) else {
-            return false;
+    /// Says whether a member's user may talk here, by all its members, those to come too. Those for whom that is new.
+    pub(crate) fn mute(&mut self, talker: TalkerNumber, muted: bool) -> Vec<TalkerNumber> {
+        let Some(user) = self.members.get(&talker).map(|member| member.who.user.clone()) else {
+            return vec![];
         };
-        member.muted = muted;
-        self.changed.insert(talker);
-        self.version += 1;
-        true
+        let mut changed = Vec::new();
+        for member in self.members.values_mut().filter(|member| member.who.user == user) {
+            if member.muted != muted {
+                member.muted = muted;
+                changed.push(member.talker);
+            }
+        }
+        if muted {
+            self.muted.insert(user);
+        } else {
+            self.muted.remove(&user);
+        }
+        self.changed.extend(&changed);
+        self.version += changed.len() as u64;
+        changed
     }
 
     /// What is still to be told, once. The numbers of those who left come to rest only now: were one given anew within

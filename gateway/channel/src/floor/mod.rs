@@ -170,11 +170,15 @@ impl Floor {
         own.for_each(|burst| burst.revoke(step, RevokeCause::NoPermission, grace));
     }
 
-    /// A dispatcher lets a member talk no more, from now on.
-    pub(crate) fn mute(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.take_back(step, talker, Duration::ZERO, DenyCause::ReceiveOnly);
-        self.tails.retain(|tail| tail.speaker.talker != talker);
-        self.lapse(step, talker);
+    /// A dispatcher lets members talk no more, from now on. All of them are out before anybody comes in their place.
+    pub(crate) fn mute(&mut self, step: &mut Step<'_>, talkers: &[TalkerNumber]) {
+        for talker in talkers {
+            self.take_back(step, *talker, Duration::ZERO, DenyCause::ReceiveOnly);
+        }
+        for talker in talkers {
+            self.lapse(step, *talker);
+            self.tails.retain(|tail| tail.speaker.talker != *talker);
+        }
         self.say_speakers(step);
         self.admit(step);
     }

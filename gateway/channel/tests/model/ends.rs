@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use suara_channel::*;
 
-use crate::line::{Line, Over};
+use crate::line::Over;
 use crate::reference::{Story, millis};
 
 impl Story<'_> {
@@ -72,49 +72,85 @@ impl Story<'_> {
     }
 
     pub(crate) fn dispatched(&mut self, action: DispatchAction, talker: TalkerNumber) {
-        if matches!(action, DispatchAction::Mute | DispatchAction::Unmute)
-            && let Some(member) = self.members.get_mut(&talker)
-        {
-            let muted = action == DispatchAction::Mute;
-            self.version += u64::from(member.muted != muted);
-            member.muted = muted;
-        }
-        if action == DispatchAction::Unmute {
-            return;
-        }
-        let all = action == DispatchAction::Clear;
-        self.empty_queue(action, talker);
-        let grace = if action == DispatchAction::Revoke { millis(self.rules.t3) } else { 0 };
-        for index in self.holding_indices() {
-            if all || self.book[index].who.talker == talker {
+        let targets = match action {
+            DispatchAction::Revoke => vec![talker],
+            DispatchAction::Mute => self.muted(talker, true),
+            DispatchAction::Unmute => {
+                self.muted(talker, false);
+                return;
+            }
+            DispatchAction::Clear => return self.cleared(),
+        };
+        let mute = action == DispatchAction::Mute;
+        for target in &targets {
+            self.unqueue(*target, if mute { DenyCause::ReceiveOnly } else { DenyCause::Other });
+            let grace = if mute { 0 } else { millis(self.rules.t3) };
+            for index in self.held_by(*target) {
                 self.revoke(index, RevokeCause::NoPermission, grace);
-                if action != DispatchAction::Revoke {
-                    self.lapse(index, Over::Dispatched);
-                }
             }
         }
-        for line in &mut self.book {
-            if action != DispatchAction::Revoke && (all || line.who.talker == talker) {
-                line.cut_tail(Over::Dispatched);
-            }
-        }
-        if !all {
+        if mute {
+            targets.iter().for_each(|target| self.silence(*target));
             self.admit();
         }
     }
 
-    fn empty_queue(&mut self, action: DispatchAction, talker: TalkerNumber) {
-        let all = action == DispatchAction::Clear;
+    fn cleared(&mut self) {
         for index in self.waiting() {
-            let Line { who, request, .. } = &self.book[index];
-            let (asker, request) = (who.talker, *request);
-            if all || asker == talker {
+            let (asker, request) = (self.book[index].who.talker, self.book[index].request);
+            self.book[index].over = Some(Over::Dispatched);
+            self.deny(asker, request, DenyCause::Other);
+        }
+        for index in self.holding_indices() {
+            self.revoke(index, RevokeCause::NoPermission, 0);
+            self.lapse(index, Over::Dispatched);
+        }
+        self.book.iter_mut().for_each(|line| line.cut_tail(Over::Dispatched));
+    }
+
+    /// A user may talk no more, or again; the members for whom that is new.
+    fn muted(&mut self, talker: TalkerNumber, muted: bool) -> Vec<TalkerNumber> {
+        let Some(user) = self.members.get(&talker).map(|member| member.who.user.clone()) else {
+            return vec![];
+        };
+        let mut changed = Vec::new();
+        for member in self.members.values_mut() {
+            if member.who.user == user && member.muted != muted {
+                member.muted = muted;
+                changed.push(member.talker);
+            }
+        }
+        self.muted.retain(|other| *other != user);
+        if muted {
+            self.muted.insert(user);
+        }
+        self.version += changed.len() as u64;
+        changed
+    }
+
+    fn unqueue(&mut self, talker: TalkerNumber, cause: DenyCause) {
+        for index in self.waiting() {
+            let (asker, request) = (self.book[index].who.talker, self.book[index].request);
+            if asker == talker {
                 self.book[index].over = Some(Over::Dispatched);
-                let muted = action == DispatchAction::Mute;
-                self.deny(asker, request, if muted { DenyCause::ReceiveOnly } else { DenyCause::Other });
+                self.deny(asker, request, cause);
             }
         }
         self.tell_positions();
+    }
+
+    fn silence(&mut self, talker: TalkerNumber) {
+        for index in self.held_by(talker) {
+            self.lapse(index, Over::Dispatched);
+        }
+        let own = self.book.iter_mut().filter(|line| line.who.talker == talker);
+        own.for_each(|line| line.cut_tail(Over::Dispatched));
+    }
+
+    fn held_by(&self, talker: TalkerNumber) -> Vec<usize> {
+        let mut held = self.holding_indices();
+        held.retain(|index| self.book[*index].who.talker == talker);
+        held
     }
 
     pub(crate) fn fired(&mut self) {

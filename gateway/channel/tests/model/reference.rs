@@ -3,7 +3,8 @@
 //! There is one book of all requests that counted, and it is only ever added to: who holds the floor, who waits and
 //! whose tail is heard is looked up in it each time. What a look-up needs of a request is on its own line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use suara_channel::*;
@@ -46,6 +47,7 @@ pub(crate) struct Story<'a> {
     /// The requests of each member, the newest last: number, whether by datagram, the denial.
     pub(crate) seen: BTreeMap<TalkerNumber, Vec<(RequestId, bool, Option<DenyCause>)>>,
     pub(crate) lapsed: Vec<Speaker>,
+    pub(crate) muted: BTreeSet<Arc<str>>,
     pub(crate) version: u64,
     epoch: u16,
     pub(crate) now: u64,
@@ -55,7 +57,18 @@ pub(crate) struct Story<'a> {
 impl<'a> Story<'a> {
     pub(crate) fn new(epoch: u16, rules: &'a Settings) -> Self {
         let (book, members, seen) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { rules, book, members, seen, lapsed: Vec::new(), version: 0, epoch, now: 0, said: Vec::new() }
+        Self {
+            rules,
+            book,
+            members,
+            seen,
+            lapsed: Vec::new(),
+            muted: BTreeSet::new(),
+            version: 0,
+            epoch,
+            now: 0,
+            said: Vec::new(),
+        }
     }
 
     pub(crate) fn step(&mut self, entry: &Entry) {
@@ -63,7 +76,8 @@ impl<'a> Story<'a> {
         match &entry.event {
             Event::Joined(member) => {
                 self.version += 1;
-                self.members.insert(member.talker, member.clone());
+                let muted = self.muted.contains(&member.who.user);
+                self.members.insert(member.talker, Member { muted, ..member.clone() });
             }
             Event::Left(talker) => self.left(*talker),
             Event::Request(talker, asking) => self.asked(*talker, asking),

@@ -227,6 +227,26 @@ fn who_is_muted_is_silent_at_once_and_may_only_listen_until_unmuted() {
 }
 
 #[test]
+fn a_mute_is_a_users_by_all_its_members_and_to_come_back_is_no_way_out() {
+    let (mut drive, [boss, one, two]) = Drive::of(["boss", "alice", "alice"]);
+    drive.request(one, 1);
+    drive.ask(two, waiting(2));
+
+    let said = drive.dispatch(boss, DispatchAction::Mute, Some(one)).unwrap();
+    let (revoked, denied) = (by_dispatcher(one, 1, 0), deny(two, 2, DenyCause::ReceiveOnly));
+    assert_eq!(said[1..], [revoked, denied, SILENCE, idle(1)], "the second isn't granted in between");
+
+    drive.leave(one);
+    let again = drive.join("alice", Rights::all()).unwrap();
+    drive.drain();
+    assert!(drive.channel.member(again).unwrap().muted);
+    assert_eq!(drive.request(again, 3), [deny(again, 3, DenyCause::ReceiveOnly)]);
+
+    drive.dispatch(boss, DispatchAction::Unmute, Some(two)).unwrap();
+    assert_eq!(drive.request(again, 4)[1], granted(again, 4, 2, 30_000));
+}
+
+#[test]
 fn muting_takes_the_tail_along() {
     let (mut drive, [boss, alice]) = Drive::of(["boss", "alice"]);
     drive.request(alice, 1);
