@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use suara_channel::Settings;
+use suara_channel::{ChannelMode, Settings};
 use suara_gateway::hub::ChannelSettings;
 use wildmatch::WildMatch;
 
@@ -53,7 +53,32 @@ pub(crate) struct ChannelSection {
     t1_ms: Option<u64>,
     t2_ms: Option<u64>,
     t3_ms: Option<u64>,
+    warning_ms: Option<u64>,
+    emergency_grace_ms: Option<u64>,
+    mode: Option<Mode>,
+    max_talkers: Option<usize>,
+    queue: Option<usize>,
+    pre_emption: Option<bool>,
     max_members: Option<usize>,
+}
+
+/// How many may talk at a time, and who.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum Mode {
+    Ptt,
+    Dual,
+    Open,
+}
+
+impl From<Mode> for ChannelMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Ptt => Self::Ptt,
+            Mode::Dual => Self::Dual,
+            Mode::Open => Self::Open,
+        }
+    }
 }
 
 impl ConfigFile {
@@ -83,6 +108,12 @@ impl ChannelSection {
             t1: millis(self.t1_ms, default.t1),
             t2: millis(self.t2_ms, default.t2),
             t3: millis(self.t3_ms, default.t3),
+            warning: millis(self.warning_ms, default.warning),
+            emergency_grace: millis(self.emergency_grace_ms, default.emergency_grace),
+            mode: self.mode.map_or(default.mode, ChannelMode::from),
+            max_talkers: self.max_talkers.unwrap_or(default.max_talkers),
+            queue_depth: self.queue.unwrap_or(default.queue_depth),
+            pre_emption: self.pre_emption.unwrap_or(default.pre_emption),
             max_members: self.max_members.unwrap_or(default.max_members).min(default.max_members),
             ..default
         }
@@ -103,6 +134,19 @@ mod tests {
         let (pattern, settings) = &file.channels()[0];
         assert!(pattern.matches("ops-1"));
         assert_eq!((settings.t2, settings.t1), (Duration::from_secs(60), Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn a_channel_has_its_rules() {
+        let file: ConfigFile = toml::from_str(
+            "[[channel]]\nname = '*'\nmode = 'dual'\nqueue = 0\npre-emption = false\nwarning-ms = 0\n",
+        )
+        .unwrap();
+        let (_, settings) = &file.channels()[0];
+        let Settings { mode, queue_depth, pre_emption, warning, .. } = *settings;
+        assert_eq!((mode, queue_depth, pre_emption), (ChannelMode::Dual, 0, false));
+        assert!(warning.is_zero());
+        assert!(toml::from_str::<ConfigFile>("[[channel]]\nname = '*'\nmode = 'other'\n").is_err());
     }
 
     #[test]

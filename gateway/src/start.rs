@@ -66,6 +66,7 @@ impl Gateway {
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;
         let websockets = Arc::new(websocket::Edge::new(core.clone(), origins, engine.sender()));
+        core.hub.speaks_by(engine.sender());
         let port = engine.addresses().first().map_or(0, SocketAddr::port);
         // A certificate of a public authority is verified the ordinary way.
         let pin = settings.certificates.is_development();

@@ -110,6 +110,10 @@ codes! {
         WrongGrant = 14, "wrong_grant";
         /// Something that the gateway depends on doesn't answer; try again.
         Unavailable = 15, "unavailable";
+        /// No such talker in that channel.
+        UnknownTalker = 16, "unknown_talker";
+        /// There is no such burst to replay, or none at all.
+        NoBurst = 17, "no_burst";
     }
 }
 

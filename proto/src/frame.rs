@@ -5,6 +5,8 @@
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
+use crate::limits::MAX_DATAGRAM;
+
 /// First byte of a client-opened bidirectional stream that carries control messages.
 pub const STREAM_CONTROL: u8 = 1;
 /// First byte of a stream that carries chat.
@@ -59,6 +61,17 @@ pub fn split(buffer: &mut BytesMut, limit: usize) -> Result<Option<Bytes>, Frame
         return Ok(None);
     }
     Ok(Some(buffer.split_to(whole).freeze().slice(LENGTH_LEN..)))
+}
+
+/// Appends a voice datagram as a replay stream carries it: a 16-bit length in network byte order, and the datagram.
+/// `false`, with nothing appended, when it is longer than any datagram may be.
+pub fn append_datagram(out: &mut BytesMut, datagram: &[u8]) -> bool {
+    let Some(length) = u16::try_from(datagram.len()).ok().filter(|_| datagram.len() <= MAX_DATAGRAM) else {
+        return false;
+    };
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(datagram);
+    true
 }
 
 /// Puts the length in front of a message.

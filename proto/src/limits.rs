@@ -56,3 +56,14 @@ pub const TALKER_REUSE: Duration = Duration::from_secs(60);
 /// After a Release the talker's last frames may still be in flight: they are forwarded this long, unless the floor is
 /// granted again before. Higher would hold no one up, but lets a client talk on after its Release.
 pub const RELEASE_TAIL: Duration = Duration::from_millis(150);
+
+/// What stands for "no limit" in a grant's duration and in `remaining_ms`: they are numbers that clients set timers by, and
+/// said anew with every `floor_taken`.
+pub const UNLIMITED: Duration = Duration::from_secs(3600);
+
+/// Floor messages that go by datagram are repeated this often until they are answered: a lost one costs no more than a
+/// lost frame of voice.
+pub const FLOOR_REPEAT: Duration = Duration::from_millis(20);
+
+/// And so many times: half a second. By then the stream's message is there, or the path is dead.
+pub const FLOOR_REPEATS: u8 = 25;

@@ -13,6 +13,11 @@ fn voice_seeds_hold() {
 }
 
 #[test]
+fn floor_seeds_hold() {
+    run("floor", checks::floor);
+}
+
+#[test]
 fn frames_seeds_hold() {
     run("frames", checks::frames);
 }

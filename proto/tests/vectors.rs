@@ -6,10 +6,11 @@ use std::path::Path;
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use suara_proto::message::{self, MessageError};
+use suara_proto::floor::{FloorDatagram, FloorWord};
+use suara_proto::message::{self, Level, MessageError};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 use suara_proto::websocket::Piece;
-use suara_proto::{ChannelNumber, Grant, TalkerNumber, frame};
+use suara_proto::{ChannelNumber, DenyCause, Grant, RequestId, RevokeCause, TalkerNumber, frame};
 
 #[derive(Deserialize)]
 struct Vectors<G, B> {
@@ -67,6 +68,32 @@ struct BadPiece {
 }
 
 #[derive(Deserialize)]
+struct GoodFloor {
+    name: String,
+    hex: String,
+    fields: FloorFields,
+}
+
+#[derive(Deserialize)]
+struct FloorFields {
+    channel: u32,
+    talker: u16,
+    #[serde(flatten)]
+    word: Word,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "subtype", rename_all = "snake_case")]
+enum Word {
+    Request { request: u32, level: Level, priority: u8, queue: bool },
+    Granted { request: u32, grant: u32, duration_ms: u32 },
+    Deny { request: u32, cause: DenyCause },
+    Release { grant: u32 },
+    Revoke { grant: u32, cause: RevokeCause, grace_ms: u32 },
+    Queued { request: u32, position: u8 },
+}
+
+#[derive(Deserialize)]
 struct Stream {
     name: String,
     limit: usize,
@@ -120,6 +147,27 @@ fn every_good_datagram_means_its_fields_and_back() {
 fn every_bad_datagram_is_refused_by_its_name() {
     for vector in read::<GoodVoice, BadVoice>("voice").bad {
         let fault = VoiceFrame::decode(&unhex(&vector.hex)).expect_err(&vector.name);
+        assert_eq!(fault.name(), vector.error, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_good_floor_datagram_means_its_fields_and_back() {
+    for vector in read::<GoodFloor, BadVoice>("floor").good {
+        let FloorFields { channel, talker, word } = vector.fields;
+        let message = floor_word(word);
+        let meaning =
+            FloorDatagram { channel: ChannelNumber(channel), talker: TalkerNumber(talker), message };
+        let bytes = unhex(&vector.hex);
+        assert_eq!(FloorDatagram::decode(&bytes), Ok(meaning), "{}", vector.name);
+        assert_eq!(meaning.encode()[..], bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_bad_floor_datagram_is_refused_by_its_name() {
+    for vector in read::<GoodFloor, BadVoice>("floor").bad {
+        let fault = FloorDatagram::decode(&unhex(&vector.hex)).expect_err(&vector.name);
         assert_eq!(fault.name(), vector.error, "{}", vector.name);
     }
 }
@@ -227,6 +275,21 @@ fn meaning<'a>(fields: &Fields, redundant: &'a [Vec<u8>], packet: &'a [u8]) -> V
         },
         redundant: Redundant::new(&redundant).expect("at most two earlier packets"),
         packet,
+    }
+}
+
+fn floor_word(word: Word) -> FloorWord {
+    match word {
+        Word::Request { request, level, priority, queue } => {
+            FloorWord::Request { request: RequestId(request), level, priority, queue }
+        }
+        Word::Granted { request, grant, duration_ms } => {
+            FloorWord::Granted { request: RequestId(request), grant: Grant(grant), duration_ms }
+        }
+        Word::Deny { request, cause } => FloorWord::Deny { request: RequestId(request), cause },
+        Word::Release { grant } => FloorWord::Release { grant: Grant(grant) },
+        Word::Revoke { grant, cause, grace_ms } => FloorWord::Revoke { grant: Grant(grant), cause, grace_ms },
+        Word::Queued { request, position } => FloorWord::Queued { request: RequestId(request), position },
     }
 }
 

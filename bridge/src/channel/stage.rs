@@ -119,7 +119,7 @@ impl Stage<'_> {
         while let Some(out) = present.pace.pop(self.now, |out| matches!(out, Out::Voice(_))) {
             match out {
                 Out::Request(request) => {
-                    if !link.ask(&ClientMessage::FloorRequest { request, channel, member }) {
+                    if !link.ask(&ClientMessage::floor_request(request, channel, member)) {
                         // The press asks again by itself.
                         self.metrics.press("trunk_busy");
                     }

@@ -103,7 +103,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             TrunkEvent::Left { member: member?, channel, reason }
         }
         ServerMessage::Error { request, code, .. } => TrunkEvent::Refused { request: request?, code },
-        ServerMessage::Roster { channel, since, version, members, joined, left } => {
+        ServerMessage::Roster { channel, since, version, members, joined, left, .. } => {
             let left = left.into_iter().map(|left| left.talker).collect();
             let roster =
                 RosterEvent { since, version, members: members.map(people), joined: people(joined), left };
@@ -128,6 +128,11 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         }
         ServerMessage::Welcome { .. }
         | ServerMessage::Renewed { .. }
+        | ServerMessage::FloorQueued { .. }
+        | ServerMessage::FloorCancelled { .. }
+        | ServerMessage::FloorWarning { .. }
+        | ServerMessage::Dispatched { .. }
+        | ServerMessage::Replaying { .. }
         | ServerMessage::Draining { .. }
         | ServerMessage::Closing { .. }
         | ServerMessage::Pong { .. } => return None,

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use suara_proto::message::Rights;
-use suara_proto::{DenyCause, Grant, LeaveReason, RequestId, TalkerNumber};
+use suara_proto::message::{DispatchAction, Level, Right, Rights};
+use suara_proto::{DenyCause, ErrorCode, Grant, LeaveReason, RequestId, TalkerNumber};
 
+use crate::asking::{Asking, Rank, Road};
 use crate::effect::{Effect, Speaker, Talking};
 use crate::floor::{Claim, Floor, Step};
 use crate::roster::{Identity, JoinError, Member, Roster};
@@ -50,40 +51,102 @@ impl Channel {
     pub fn leave(&mut self, now: Time, talker: TalkerNumber, reason: LeaveReason) -> bool {
         self.advance(now);
         let was_here = self.roster.leave(talker, reason);
-        let (step, floor) = self.step();
-        floor.leave(step, talker);
+        let (mut step, floor) = self.step();
+        floor.leave(&mut step, talker);
         was_here
     }
 
-    /// Floor Request (TS 24.380, 8.2.4). Answered by `Granted` or `Deny`:
+    /// Floor Request (TS 24.380, 8.2.4). Answered by `Granted`, `Queued` or `Deny`:
     ///
-    /// - a member without the right to talk: [`DenyCause::ReceiveOnly`];
-    /// - somebody else holds the floor: [`DenyCause::AnotherHasPermission`];
-    /// - the holder asks again: the same grant, and what is left of T2;
+    /// - a member without the right to talk, or muted: [`DenyCause::ReceiveOnly`];
+    /// - more urgent than normal, without the right to raise an emergency: [`DenyCause::Other`];
+    /// - the holder asks again: the same grant, and what is left of T2; a more urgent level holds from then on;
     /// - the holder asks again after its Revoke: [`DenyCause::Other`], for its next grant can't begin before this one's
     ///   end;
+    /// - all talkers that there may be hold the floor: it is revoked from one whom the request takes precedence of, and
+    ///   the request waits for it; else it waits if it wants to; else [`DenyCause::AnotherHasPermission`];
+    /// - no place in the queue: [`DenyCause::QueueFull`], to whoever comes last in it;
     /// - the epoch's and all later epochs' grants are used up: [`DenyCause::NoResources`].
-    pub fn floor_request(&mut self, now: Time, talker: TalkerNumber, request: RequestId) {
+    ///
+    /// A request that came before, by a datagram on either side, gets the answer that it had.
+    pub fn floor_request(&mut self, now: Time, talker: TalkerNumber, asking: impl Into<Asking>) {
         self.advance(now);
+        let Asking { request, level, priority, queue, road } = asking.into();
         let Some(member) = self.roster.get(talker) else { return };
-        if member.is_listen_only() {
-            self.effects.push_back(Effect::Deny { talker, request, cause: DenyCause::ReceiveOnly });
+        let denied = if member.is_listen_only() || member.muted {
+            Some(DenyCause::ReceiveOnly)
+        } else {
+            (level > Level::Normal && !member.rights.has(Right::Emergency)).then_some(DenyCause::Other)
+        };
+        let (who, rank) = (member.who.clone(), Rank { level, priority: priority.min(member.who.priority) });
+        let (mut step, floor) = self.step();
+        if floor.repetition(&mut step, talker, request, road) {
             return;
         }
-        let claim = Claim { talker, who: member.who.clone(), request };
-        let (step, floor) = self.step();
-        floor.request(step, claim);
+        match denied {
+            Some(cause) => floor.deny(&mut step, talker, request, cause),
+            None => floor.request(&mut step, Claim { talker, who, request, rank, queue, road }),
+        }
     }
 
-    /// Floor Release (TS 24.380, 8.2.8). The floor is idle; late frames of the grant are forwarded for
-    /// [`Settings::release_tail`], unless it is granted again before. A grant that the member doesn't hold is refused
-    /// with `wrong_grant`, but for its own one that T1 or T3 ended last: that Release crossed the Idle on its way.
-    pub fn floor_release(&mut self, now: Time, talker: TalkerNumber, grant: Grant) {
+    /// Takes a request back, whatever became of it: out of the queue, or its grant released. Always answered by
+    /// `Cancelled`; when the request comes later than this, by a datagram, it is not granted.
+    pub fn floor_cancel(&mut self, now: Time, talker: TalkerNumber, request: RequestId) {
         self.advance(now);
         if self.roster.get(talker).is_some() {
-            let (step, floor) = self.step();
-            floor.release(step, Speaker { talker, grant });
+            let (mut step, floor) = self.step();
+            floor.cancel(&mut step, talker, request);
         }
+    }
+
+    /// Floor Release (TS 24.380, 8.2.8). The grant is idle; its late frames are forwarded for
+    /// [`Settings::release_tail`], where there is one talker at a time unless the floor is granted again before. A grant
+    /// that the member doesn't hold is refused with `wrong_grant`, but for its own one that a timer or a dispatcher ended
+    /// last: that Release crossed the Idle on its way. By datagram nothing is refused: it may be a repetition.
+    pub fn floor_release(&mut self, now: Time, talker: TalkerNumber, grant: Grant, road: Road) {
+        self.advance(now);
+        if self.roster.get(talker).is_some() {
+            let (mut step, floor) = self.step();
+            if !floor.release(&mut step, Speaker { talker, grant }) && road == Road::Stream {
+                Floor::wrong(&mut step, talker);
+            }
+        }
+    }
+
+    /// A member with the right to dispatch does something to the floor of others. A revoked talker has T3, one who is
+    /// muted or cleared away has nothing. A mute is a user's: it holds for all its members, and for those that come back.
+    ///
+    /// # Errors
+    /// `forbidden` without the right; `unknown_talker` when there is no such member, or none is named and one is needed.
+    pub fn dispatch(
+        &mut self,
+        now: Time,
+        by: TalkerNumber,
+        action: DispatchAction,
+        talker: Option<TalkerNumber>,
+    ) -> Result<(), ErrorCode> {
+        self.advance(now);
+        if !self.roster.get(by).is_some_and(|member| member.rights.has(Right::Dispatch)) {
+            return Err(ErrorCode::Forbidden);
+        }
+        let present = talker.filter(|talker| self.roster.get(*talker).is_some());
+        let target = present.ok_or(ErrorCode::UnknownTalker);
+        let silenced = match action {
+            DispatchAction::Mute => self.roster.mute(target?, true),
+            DispatchAction::Unmute => {
+                self.roster.mute(target?, false);
+                vec![]
+            }
+            DispatchAction::Revoke | DispatchAction::Clear => vec![],
+        };
+        let (mut step, floor) = self.step();
+        match action {
+            DispatchAction::Revoke => floor.revoke(&mut step, target?),
+            DispatchAction::Clear => floor.clear(&mut step),
+            DispatchAction::Mute => floor.mute(&mut step, &silenced),
+            DispatchAction::Unmute => {}
+        }
+        Ok(())
     }
 
     /// The newest voice that the data plane forwarded under `grant`, from which T1 counts. To be told lazily: before
@@ -100,12 +163,13 @@ impl Channel {
         self.floor.poll_timeout(&self.settings)
     }
 
-    /// Lets take effect what is due at `now`: T1, T2, T3, the end of a tail, the repetition of Taken. Harmless when
+    /// Lets take effect what is due at `now`: T1, T2 and its warning, T3, the end of a tail, the repetitions of Taken and of
+    /// Granted. Harmless when
     /// nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
-        let (step, floor) = self.step();
-        floor.handle_timeout(step);
+        let (mut step, floor) = self.step();
+        floor.handle_timeout(&mut step);
     }
 
     /// The next decision to carry out. Call until `None` after each mutation or batch of mutations.
@@ -140,22 +204,34 @@ impl Channel {
         self.len() == 0
     }
 
-    /// The roster's version: each join and each leave raises it by one.
+    /// The roster's version: each join, each leave and each mute raises it by one.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.roster.version()
     }
 
-    /// Who holds the floor, and for how much longer at most.
+    /// Who holds the floor, and for how much longer at most; of several the one with the newest grant.
     #[must_use]
     pub fn talking(&self, now: Time) -> Option<Talking> {
+        self.all_talking(now).next_back()
+    }
+
+    /// Everybody who holds the floor, the newest grant last.
+    pub fn all_talking(&self, now: Time) -> impl DoubleEndedIterator<Item = Talking> {
         self.floor.talking(now.max(self.now))
     }
 
-    /// Whose frames are forwarded at this moment: the holder's or, after a Release, those of the last one.
+    /// Whose frames are forwarded at this moment: the holder's or, after a Release, those of the last one. Of several the
+    /// one with the newest grant.
     #[must_use]
     pub fn speaker(&self) -> Option<Speaker> {
-        self.floor.speaker()
+        self.speakers().pop()
+    }
+
+    /// Everybody whose frames are forwarded at this moment, by grant.
+    #[must_use]
+    pub fn speakers(&self) -> Vec<Speaker> {
+        self.floor.speakers()
     }
 
     /// What this channel was made with.

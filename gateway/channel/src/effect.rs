@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use suara_proto::message::TalkerLeft;
+use suara_proto::message::{Level, TalkerLeft};
 use suara_proto::{DenyCause, ErrorCode, Grant, RequestId, RevokeCause, TalkerNumber};
 
 use crate::roster::{Identity, Member};
@@ -10,15 +10,15 @@ use crate::roster::{Identity, Member};
 /// One decision. Those with a `talker` field are for that member alone, which may have left in the same batch: then
 /// there is nobody to tell. Clauses are those of TS 24.380.
 ///
-/// Order within a drain: the roster first, so that everybody knows whom the rest is about; for a new grant `Speaker`,
+/// Order within a drain: the roster first, so that everybody knows whom the rest is about; for a new grant `Speakers`,
 /// `Granted`, `Taken`, so that the data plane takes the talker's frames before the talker hears that it may send some;
-/// for an end `Speaker(None)` before `Idle`.
+/// for an end `Speakers` before `Idle`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Who came and who went, to everybody: at most one in a drain.
     Roster(RosterDelta),
-    /// The data plane's authorisation: whose frames are forwarded from now on. Said when it changes.
-    Speaker(Option<Speaker>),
+    /// The data plane's authorisation: whose frames are forwarded from now on, by grant. Said when it changes.
+    Speakers(Vec<Speaker>),
     /// Floor Granted (8.2.5), to the talker. Said again, for the same grant, to a holder who asks again.
     Granted {
         /// Who may talk.
@@ -27,8 +27,47 @@ pub enum Effect {
         request: RequestId,
         /// What the talker's frames have to carry.
         grant: Grant,
-        /// Until T2: the whole of it, or what is left of it.
+        /// Until T2: the whole of it, or what is left of it; [`UNLIMITED`](suara_proto::limits::UNLIMITED) in an
+        /// emergency.
         duration: Duration,
+    },
+    /// The same again, by datagram alone (T20).
+    Repeat {
+        /// Who may talk.
+        talker: TalkerNumber,
+        /// The request that this answers.
+        request: RequestId,
+        /// What the talker's frames have to carry.
+        grant: Grant,
+        /// What is left until T2.
+        duration: Duration,
+    },
+    /// Floor Queue Position Info (8.2.12), to one who waits: at first, with each change, and when it asks again.
+    Queued {
+        /// Who waits.
+        talker: TalkerNumber,
+        /// Its request.
+        request: RequestId,
+        /// 1 is next.
+        position: usize,
+        /// How many wait.
+        size: usize,
+    },
+    /// A request was taken back, to the one who did.
+    Cancelled {
+        /// Who.
+        talker: TalkerNumber,
+        /// Which.
+        request: RequestId,
+    },
+    /// T2 is near, to the talker.
+    Warning {
+        /// Who.
+        talker: TalkerNumber,
+        /// What will be revoked.
+        grant: Grant,
+        /// When.
+        remaining: Duration,
     },
     /// Floor Deny (8.2.6), to the one who asked.
     Deny {
@@ -53,7 +92,7 @@ pub enum Effect {
     /// Floor Taken (8.2.9), to everybody: at the grant, every [`renewal`](crate::Settings::renewal) after it, and at a
     /// Revoke, when what remains becomes the grace time.
     Taken(Talking),
-    /// Floor Idle (8.2.7), to everybody: that grant is over and nobody talks.
+    /// Floor Idle (8.2.7), to everybody: that grant is over. In a mode with several talkers another may go on.
     Idle {
         /// What ended.
         grant: Grant,
@@ -76,17 +115,20 @@ pub struct Talking {
     pub who: Identity,
     /// By which grant.
     pub grant: Grant,
-    /// Until T2 revokes it or, once revoked, until T3 ends it.
+    /// Until T2 revokes it or, once revoked, until T3 ends it. [`UNLIMITED`](suara_proto::limits::UNLIMITED) in an
+    /// emergency.
     pub remaining: Duration,
+    /// How urgent it is.
+    pub level: Level,
 }
 
 /// Whose frames are forwarded: these, by this grant, and no others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Speaker {
-    /// Whose.
-    pub talker: TalkerNumber,
     /// Under which grant.
     pub grant: Grant,
+    /// Whose.
+    pub talker: TalkerNumber,
 }
 
 /// What changed in the roster between two drains. A member that came and went in between is in both lists; no number is
@@ -101,4 +143,6 @@ pub struct RosterDelta {
     pub joined: Vec<Member>,
     /// Who went, in that order.
     pub left: Vec<TalkerLeft>,
+    /// Of whom something else changed: as they are now.
+    pub changed: Vec<Member>,
 }

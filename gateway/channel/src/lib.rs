@@ -1,7 +1,7 @@
 //! One channel: who is in it, and who may talk.
 //!
 //! Owns the roster (members, their talker numbers, its version and deltas) and the floor of 3GPP TS 24.380 (grants and
-//! the timers T1, T2, T3). It is pure logic: time comes in as an argument, decisions go out as values, and the same
+//! its queue, pre-emption, and the timers T1, T2, T3, T20). It is pure logic: time comes in as an argument, decisions go out as values, and the same
 //! calls give the same answers on every machine. It knows no clock, no socket, no JSON, no session and no channel name;
 //! it doesn't see voice either, only that there was some ([`Channel::media`]).
 //!
@@ -40,6 +40,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod asking;
 mod channel;
 mod effect;
 mod floor;
@@ -47,6 +48,7 @@ mod roster;
 mod settings;
 mod time;
 
+pub use asking::{Asking, Road};
 pub use channel::Channel;
 pub use effect::{Effect, RosterDelta, Speaker, Talking};
 pub use roster::{Identity, JoinError, Member};
@@ -54,5 +56,5 @@ pub use settings::Settings;
 pub use time::Time;
 
 // What a caller needs in order to speak to this crate, so that one `use` does.
-pub use suara_proto::message::{ChannelMode, Right, Rights, TalkerLeft};
+pub use suara_proto::message::{ChannelMode, DispatchAction, Level, Right, Rights, TalkerLeft};
 pub use suara_proto::{DenyCause, ErrorCode, Grant, LeaveReason, RequestId, RevokeCause, TalkerNumber};

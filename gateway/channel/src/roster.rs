@@ -25,13 +25,21 @@ pub struct Identity {
     pub name: Arc<str>,
     /// The token's role.
     pub role: Arc<str>,
+    /// Among requests for the floor, 0 to 255.
+    pub priority: u8,
 }
 
 impl Identity {
-    /// Puts an identity together.
+    /// Puts an identity together, of the lowest priority.
     #[must_use]
     pub fn new(user: impl Into<Arc<str>>, name: impl Into<Arc<str>>, role: impl Into<Arc<str>>) -> Self {
-        Self { user: user.into(), name: name.into(), role: role.into() }
+        Self { user: user.into(), name: name.into(), role: role.into(), priority: 0 }
+    }
+
+    /// The same with a priority.
+    #[must_use]
+    pub fn with_priority(self, priority: u8) -> Self {
+        Self { priority, ..self }
     }
 }
 
@@ -44,6 +52,8 @@ pub struct Member {
     pub who: Identity,
     /// What it may do here.
     pub rights: Rights,
+    /// A dispatcher doesn't let it talk.
+    pub muted: bool,
 }
 
 impl Member {
@@ -74,6 +84,9 @@ pub(crate) struct Roster {
     told: u64,
     joined: Vec<Member>,
     left: Vec<TalkerLeft>,
+    changed: BTreeSet<TalkerNumber>,
+    /// Users, not members: to come back is no way out.
+    muted: BTreeSet<Arc<str>>,
 }
 
 impl Roster {
@@ -91,7 +104,8 @@ impl Roster {
             return Err(JoinError::Full);
         }
         let talker = self.numbers.take(now).ok_or(JoinError::Full)?;
-        let member = Member { talker, who, rights };
+        let muted = self.muted.contains(&who.user);
+        let member = Member { talker, who, rights, muted };
         self.joined.push(member.clone());
         self.members.insert(talker, member);
         self.version += 1;
@@ -105,6 +119,28 @@ impl Roster {
             self.version += 1;
         }
         was_here
+    }
+
+    /// Says whether a member's user may talk here, by all its members, those to come too. Those for whom that is new.
+    pub(crate) fn mute(&mut self, talker: TalkerNumber, muted: bool) -> Vec<TalkerNumber> {
+        let Some(user) = self.members.get(&talker).map(|member| member.who.user.clone()) else {
+            return vec![];
+        };
+        let mut changed = Vec::new();
+        for member in self.members.values_mut().filter(|member| member.who.user == user) {
+            if member.muted != muted {
+                member.muted = muted;
+                changed.push(member.talker);
+            }
+        }
+        if muted {
+            self.muted.insert(user);
+        } else {
+            self.muted.remove(&user);
+        }
+        self.changed.extend(&changed);
+        self.version += changed.len() as u64;
+        changed
     }
 
     /// What is still to be told, once. The numbers of those who left come to rest only now: were one given anew within
@@ -121,6 +157,10 @@ impl Roster {
             version: self.version,
             joined: mem::take(&mut self.joined),
             left: mem::take(&mut self.left),
+            changed: mem::take(&mut self.changed)
+                .iter()
+                .filter_map(|talker| self.members.get(talker).cloned())
+                .collect(),
         })
     }
 

@@ -17,6 +17,22 @@ pub struct Settings {
     pub t2: Duration,
     /// T3, stop talking grace: from a Revoke to the forced end. 3 s; less cuts off the end of a sentence.
     pub t3: Duration,
+    /// The talker is warned so long before T2. Zero, or no less than T2: never.
+    pub warning: Duration,
+    /// Requests that wait at a time, of those that want to. 10; zero denies what can't be granted, but for a request that
+    /// takes precedence.
+    pub queue_depth: usize,
+    /// Whether a higher priority takes the floor from a lower one. A more urgent level always does.
+    pub pre_emption: bool,
+    /// T3 towards a talker for whom an emergency waits, where that is shorter. 300 ms: a client that gives the floor back
+    /// has done so by then, and the others hold the emergency up no longer.
+    pub emergency_grace: Duration,
+    /// Talkers at a time in the mode `open`.
+    pub max_talkers: usize,
+    /// T20: a Granted that goes by datagram is said again this often, until there is voice. Zero: never.
+    pub repeat: Duration,
+    /// C20: and so many times.
+    pub repeats: u8,
     /// Taken is repeated this often while the floor is held. Zero: never.
     pub renewal: Duration,
     /// After a Release, late frames of that grant are forwarded this long.
@@ -34,10 +50,28 @@ impl Default for Settings {
             t1: Duration::from_secs(4),
             t2: Duration::from_secs(30),
             t3: Duration::from_secs(3),
+            warning: Duration::from_secs(5),
+            queue_depth: 10,
+            pre_emption: true,
+            emergency_grace: Duration::from_millis(300),
+            max_talkers: 8,
+            repeat: limits::FLOOR_REPEAT,
+            repeats: limits::FLOOR_REPEATS,
             renewal: limits::FLOOR_RENEWAL,
             release_tail: limits::RELEASE_TAIL,
             talker_reuse: limits::TALKER_REUSE,
             max_members: limits::MAX_MEMBERS,
+        }
+    }
+}
+
+impl Settings {
+    /// Talkers at a time.
+    pub(crate) fn talkers(&self) -> usize {
+        match self.mode {
+            ChannelMode::Ptt | ChannelMode::Other => 1,
+            ChannelMode::Dual => 2,
+            ChannelMode::Open => self.max_talkers.max(1),
         }
     }
 }

@@ -20,6 +20,13 @@ impl Time {
         self.0
     }
 
+    /// So much earlier, and no earlier than the origin.
+    #[must_use]
+    pub(crate) const fn before(self, duration: Duration) -> Self {
+        let millis = duration.as_millis();
+        if millis > self.0 as u128 { Self(0) } else { Self(self.0 - millis as u64) }
+    }
+
     /// How long ago `earlier` was; nothing, when it is in fact later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {

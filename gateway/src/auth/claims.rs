@@ -87,6 +87,8 @@ pub struct Principal {
     pub scope: Scope,
     /// What it gives in channels.
     pub channels: ChannelRights,
+    /// Among requests for the floor.
+    pub priority: u8,
     /// When it ends, in seconds since 1970 (UTC).
     pub expires: u64,
 }
@@ -110,7 +112,15 @@ impl Principal {
             ),
         };
         let (user, name, role) = (claims.sub.into(), name.into(), role.into());
-        Ok(Self { user, name, role, scope: claims.scope, channels, expires: claims.exp })
+        Ok(Self {
+            user,
+            name,
+            role,
+            scope: claims.scope,
+            channels,
+            priority: claims.priority,
+            expires: claims.exp,
+        })
     }
 
     /// Seconds of validity that are left at `now`; zero when it has ended.

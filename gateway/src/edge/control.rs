@@ -1,21 +1,25 @@
 //! A session's control stream: bytes ⇄ messages, and the last words.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes};
 use futures_util::SinkExt;
 use suara_engine::{ReceiveStream, SendStream, Session, Stream};
 use suara_proto::CloseCode;
-use suara_proto::frame::STREAM_CONTROL;
+use suara_proto::frame::{STREAM_CONTROL, STREAM_REPLAY};
 use suara_proto::limits::HELLO_TIMEOUT;
 use suara_proto::message::{ServerMessage, encode};
 use tokio::time::{sleep, timeout};
 
 use super::LAST_WORDS;
 use super::messages::{Messages, Over};
+use super::replay::Replays;
 use crate::core::Core;
 use crate::session::{Closing, Inbound, Inlet, OutboxReader, Outgoing};
+use crate::voice::Ingress;
 
 /// The application's code for a stream that shouldn't be.
-const STREAM_REFUSED: u32 = 0x10;
+pub(super) const STREAM_REFUSED: u32 = 0x10;
 
 /// Serves the control stream; returns the code to close with.
 pub(super) async fn serve(
@@ -23,6 +27,7 @@ pub(super) async fn serve(
     session: &Session,
     inbound: Inlet,
     mut outgoing: OutboxReader,
+    ingress: &Arc<Ingress>,
 ) -> CloseCode {
     // What is over soon is boxed: an idle session would hold room for it all its life.
     let opened = Box::pin(async {
@@ -38,7 +43,7 @@ pub(super) async fn serve(
     let reading = async {
         tokio::select! {
             () = read(receive, first, inbound.clone()) => {}
-            () = other_streams(session, inbound.clone()) => {}
+            () = other_streams(session, ingress, inbound.clone()) => {}
         }
         // The client can say nothing more: the session ends, and the writer has its last words.
         drop(inbound);
@@ -71,14 +76,18 @@ async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream,
     }
 }
 
-/// Turns later streams away; a second control stream ends the session.
-async fn other_streams(session: &Session, mut inbound: Inlet) {
+/// Serves replays and turns other later streams away; a second control stream ends the session.
+async fn other_streams(session: &Session, ingress: &Arc<Ingress>, mut inbound: Inlet) {
+    let mut replays = Replays::default();
     while let Some(mut stream) = session.accept().await {
-        if let Some((STREAM_CONTROL, _)) = first_bytes(&mut stream.receive).await {
-            inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
-            std::future::pending::<()>().await;
+        match first_bytes(&mut stream.receive).await {
+            Some((STREAM_CONTROL, _)) => {
+                inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
+                std::future::pending::<()>().await;
+            }
+            Some((STREAM_REPLAY, first)) => replays.serve(stream, first, ingress.clone()).await,
+            _ => turn_away(stream),
         }
-        turn_away(stream);
     }
 }
 
@@ -90,7 +99,7 @@ async fn first_bytes(receive: &mut ReceiveStream) -> Option<(u8, Bytes)> {
     Some((first, bytes))
 }
 
-fn turn_away(Stream { send, receive }: Stream) {
+pub(super) fn turn_away(Stream { send, receive }: Stream) {
     send.reset(STREAM_REFUSED);
     receive.stop(STREAM_REFUSED);
 }

@@ -3,6 +3,7 @@
 mod control;
 mod messages;
 mod pieces;
+mod replay;
 pub(crate) mod websocket;
 pub mod webtransport;
 

@@ -124,9 +124,9 @@ impl Peer for Uplink {
 
 /// Joins a connection to its session until either ends.
 async fn pump(core: Arc<Core>, session: Session, end: EdgeEnd) {
-    let EdgeEnd { inbound, outgoing, ingress: _ } = end;
+    let EdgeEnd { inbound, outgoing, ingress } = end;
     let code = tokio::select! {
-        code = control::serve(&core, &session, inbound, outgoing) => code,
+        code = control::serve(&core, &session, inbound, outgoing, &ingress) => code,
         closed = session.closed() => {
             tracing::debug!(%closed, "gone");
             CloseCode::Normal

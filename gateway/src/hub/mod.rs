@@ -3,15 +3,18 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod early;
 mod room;
 mod view;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use suara_channel::{Identity, Settings};
-use suara_proto::message::Rights;
+use suara_channel::{Asking, Identity, Settings};
+use suara_engine::Sender;
+use suara_proto::floor::FloorDatagram;
+use suara_proto::message::{DispatchAction, Rights};
 use suara_proto::{ChannelNumber, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -20,11 +23,14 @@ use wildmatch::WildMatch;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::RouteCell;
+use crate::voice::{EarlyFrame, RouteCell, Tapes};
 use room::{Command, Room};
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
 const ROOM_QUEUE: usize = 1024;
+
+/// Frames that wait for a busy channel to hold them: three talkers' whole holds. More are dropped.
+const EARLY_QUEUE: usize = 64;
 
 /// How often a join tries again when it met a channel that was just being given up.
 const JOIN_TRIES: usize = 8;
@@ -67,7 +73,10 @@ pub struct RoomHandle {
     pub name: Arc<str>,
     /// What the data plane looks up.
     pub route: RouteCell,
+    /// Its last bursts.
+    pub tapes: Tapes,
     commands: mpsc::Sender<Command>,
+    early: mpsc::Sender<EarlyFrame>,
 }
 
 /// All channels with somebody in them.
@@ -83,14 +92,25 @@ struct Shared {
     clock: Clock,
     metrics: Metrics,
     tasks: TaskTracker,
+    /// The engine's, once it runs.
+    sender: OnceLock<Sender>,
 }
 
 impl Hub {
     /// Without any channel yet. Channels' tasks are tracked in `tasks`.
     #[must_use]
     pub fn new(settings: ChannelSettings, clock: Clock, metrics: Metrics, tasks: TaskTracker) -> Self {
-        let (rooms, next_number) = (Mutex::default(), AtomicU32::new(1));
-        Self { shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks }) }
+        let (rooms, next_number, sender) = (Mutex::default(), AtomicU32::new(1), OnceLock::new());
+        Self { shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks, sender }) }
+    }
+
+    /// From now on channels can send datagrams to the engine's connections.
+    pub fn speaks_by(&self, sender: Sender) {
+        self.shared.sender.get_or_init(|| sender);
+    }
+
+    fn sender(&self) -> Option<&Sender> {
+        self.shared.sender.get()
     }
 
     /// Brings a member into the channel of that name, which begins to exist with its first.
@@ -125,11 +145,20 @@ impl Hub {
         let settings = self.shared.settings.iter().find(|(pattern, _)| pattern.matches(name));
         let settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
-        let handle = RoomHandle { number, name: Arc::from(name), route: RouteCell::default(), commands };
-        let room = Room::new(handle.clone(), settings, self.shared.clock, self.shared.metrics.clone());
+        let (early, early_inbox) = mpsc::channel(EARLY_QUEUE);
+        let handle = RoomHandle {
+            number,
+            name: Arc::from(name),
+            route: RouteCell::default(),
+            tapes: Tapes::default(),
+            commands,
+            early,
+        };
+        let room =
+            Room::new(handle.clone(), settings, self.clone(), self.shared.clock, self.shared.metrics.clone());
         rooms.insert(handle.name.clone(), handle.clone());
         self.shared.metrics.channels.inc();
-        self.shared.tasks.spawn(room.run(inbox, self.clone()));
+        self.shared.tasks.spawn(room.run(inbox, early_inbox));
         handle
     }
 
@@ -156,13 +185,41 @@ impl RoomHandle {
     }
 
     /// Passes on a Floor Request.
-    pub async fn floor_request(&self, talker: TalkerNumber, request: RequestId) {
-        self.command(Command::FloorRequest { talker, request }).await;
+    pub async fn floor_request(&self, talker: TalkerNumber, asking: Asking) {
+        self.command(Command::FloorRequest { talker, asking }).await;
+    }
+
+    /// Takes a Floor Request back.
+    pub async fn floor_cancel(&self, talker: TalkerNumber, request: RequestId) {
+        self.command(Command::FloorCancel { talker, request }).await;
+    }
+
+    /// Passes on what a dispatcher wants, to be answered there.
+    pub async fn dispatch(
+        &self,
+        by: TalkerNumber,
+        request: RequestId,
+        action: DispatchAction,
+        talker: Option<TalkerNumber>,
+    ) {
+        self.command(Command::Dispatch { by, request, action, talker }).await;
+    }
+
+    /// Passes on what came by datagram; `false` when the channel is too busy to take it. Never waits.
+    #[must_use]
+    pub fn floor_datagram(&self, datagram: FloorDatagram) -> bool {
+        self.commands.try_send(Command::FloorDatagram(datagram)).is_ok()
     }
 
     /// Passes on a Floor Release.
     pub async fn floor_release(&self, talker: TalkerNumber, grant: Grant) {
         self.command(Command::FloorRelease { talker, grant }).await;
+    }
+
+    /// Gives a frame to be held; `false` when the channel is too busy. Never waits.
+    #[must_use]
+    pub fn early_frame(&self, frame: EarlyFrame) -> bool {
+        self.early.try_send(frame).is_ok()
     }
 
     /// Asks for the whole roster to be sent to a session.

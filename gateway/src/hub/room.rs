@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use suara_channel::{Channel, Effect, JoinError, Settings};
-use suara_proto::message::ServerMessage;
-use suara_proto::{Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
+use suara_channel::{Asking, Channel, Effect, JoinError, Road, Settings};
+use suara_engine::{Audience, Frame};
+use suara_proto::floor::{FloorDatagram, FloorWord};
+use suara_proto::message::{DispatchAction, ServerMessage};
+use suara_proto::{ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 
 use super::view::{JoinAnswer, View, addressee};
@@ -13,7 +16,7 @@ use super::{Hub, JoinRefused, Joining, RoomHandle};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::{Listeners, Route, Speaker};
+use crate::voice::{Ahead, Ear, EarlyFrame, Listeners, Route, Speaker};
 
 /// Commands taken before the decisions go out: what a storm of joins has in common is then said once.
 const BATCH: usize = 64;
@@ -25,7 +28,10 @@ const FIRST_EPOCH: u16 = 1;
 pub(super) enum Command {
     Join { joining: Box<Joining>, reply: oneshot::Sender<Result<TalkerNumber, JoinRefused>> },
     Leave { talker: TalkerNumber, reason: LeaveReason, confirm: bool },
-    FloorRequest { talker: TalkerNumber, request: RequestId },
+    FloorRequest { talker: TalkerNumber, asking: Asking },
+    FloorCancel { talker: TalkerNumber, request: RequestId },
+    Dispatch { by: TalkerNumber, request: RequestId, action: DispatchAction, talker: Option<TalkerNumber> },
+    FloorDatagram(FloorDatagram),
     FloorRelease { talker: TalkerNumber, grant: Grant },
     Roster { session: SessionId },
 }
@@ -34,66 +40,89 @@ pub(super) enum Command {
 struct Seat {
     port: Port,
     member: Option<MemberRef>,
+    /// Whether it speaks of the floor by datagram, and is answered so.
+    datagrams: bool,
 }
 
 /// A session that is in the channel, with one member or many.
-struct Present {
-    port: Port,
+pub(super) struct Present {
+    pub(super) port: Port,
     members: usize,
 }
 
 pub(super) struct Room {
     handle: RoomHandle,
-    channel: Channel,
+    pub(super) channel: Channel,
     seats: BTreeMap<TalkerNumber, Seat>,
-    present: BTreeMap<SessionId, Present>,
-    speaker: Option<Speaker>,
+    pub(super) present: BTreeMap<SessionId, Present>,
+    pub(super) speakers: Arc<[Speaker]>,
     listeners: Arc<Listeners>,
     route_changed: bool,
     audience_changed: bool,
-    clock: Clock,
-    metrics: Metrics,
+    pub(super) ahead: Ahead,
+    /// Who hears a session's held voice: everybody but itself. Made when it is needed.
+    pub(super) others: Option<(SessionId, Arc<Listeners>)>,
+    pub(super) hub: Hub,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
 }
 
 impl Room {
-    pub(super) fn new(handle: RoomHandle, settings: Settings, clock: Clock, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        handle: RoomHandle,
+        settings: Settings,
+        hub: Hub,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             handle,
             channel: Channel::new(FIRST_EPOCH, settings),
             seats: BTreeMap::new(),
             present: BTreeMap::new(),
-            speaker: None,
+            speakers: Arc::default(),
             listeners: Arc::default(),
             route_changed: false,
             audience_changed: false,
+            ahead: Ahead::default(),
+            others: None,
+            hub,
             clock,
             metrics,
         }
     }
 
     /// Serves until the channel is empty.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, hub: Hub) {
-        let mut batch = Vec::with_capacity(BATCH);
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Command>,
+        mut early: mpsc::Receiver<EarlyFrame>,
+    ) {
+        let (mut batch, mut frames) = (Vec::with_capacity(BATCH), Vec::new());
         loop {
-            let wake = self.channel.poll_timeout().map(|time| self.clock.instant(time).into());
+            let due = [self.channel.poll_timeout(), self.ahead.poll_timeout()].into_iter().flatten().min();
+            let wake = due.map(|time| self.clock.instant(time).into());
             tokio::select! {
                 count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { break },
+                _ = early.recv_many(&mut frames, BATCH) => {}
                 () = async { match wake {
                     Some(wake) => tokio::time::sleep_until(wake).await,
                     None => std::future::pending().await,
                 } } => {}
             }
+            self.hold(&mut frames);
             self.turn(&mut batch);
+            self.let_out();
             if self.seats.is_empty() {
                 break;
             }
         }
-        hub.retire(&self.handle);
+        self.hub.retire(&self.handle);
     }
 
     /// Takes a batch of commands and all that time has brought, then lets the decisions out.
     fn turn(&mut self, batch: &mut Vec<Command>) {
-        if let Some(speaker) = &self.speaker {
+        for speaker in self.speakers.iter().filter(|speaker| speaker.was_heard()) {
             self.channel.media(speaker.grant, speaker.last_media());
         }
         // What was due comes before what came in after it.
@@ -118,8 +147,13 @@ impl Room {
                 }
             }
             Command::Leave { talker, reason, confirm } => self.leave(talker, reason, confirm),
-            Command::FloorRequest { talker, request } => self.channel.floor_request(now, talker, request),
-            Command::FloorRelease { talker, grant } => self.channel.floor_release(now, talker, grant),
+            Command::FloorRequest { talker, asking } => self.channel.floor_request(now, talker, asking),
+            Command::FloorCancel { talker, request } => self.channel.floor_cancel(now, talker, request),
+            Command::FloorRelease { talker, grant } => {
+                self.channel.floor_release(now, talker, grant, Road::Stream);
+            }
+            Command::Dispatch { by, request, action, talker } => self.dispatch(by, request, action, talker),
+            Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
                     present.port.outbox.say(&self.view().snapshot());
@@ -144,17 +178,19 @@ impl Room {
         // A trunk that knows the channel needs no snapshot for each of its members: a thousand of them would be sent
         // a million entries.
         let with_members = present.members == 1;
-        let talking = self.channel.talking(now);
-        let answer = JoinAnswer { request, member, talker, rights, talking: talking.as_ref(), with_members };
+        let talking: Vec<_> = self.channel.all_talking(now).collect();
+        let answer = JoinAnswer { request, member, talker, rights, talking: &talking, with_members };
         port.outbox.say(&self.view().joined(answer));
-        self.seats.insert(talker, Seat { port, member });
+        self.seats.insert(talker, Seat { port, member, datagrams: false });
         Ok(talker)
     }
 
     fn leave(&mut self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
-        let Some(Seat { port, member }) = self.seats.remove(&talker) else { return };
+        let Some(Seat { port, member, .. }) = self.seats.remove(&talker) else { return };
         self.channel.leave(self.clock.now(), talker, reason);
         self.metrics.members.dec();
+        let dropped = self.ahead.leave(talker);
+        self.dropped_early(dropped);
         if let Some(present) = self.present.get_mut(&port.id) {
             present.members -= 1;
             if present.members == 0 {
@@ -168,28 +204,104 @@ impl Room {
     }
 
     fn carry_out(&mut self, effect: Effect) {
+        self.decide_early(&effect);
         match &effect {
             Effect::Granted { .. } => self.metrics.granted(),
             Effect::Deny { cause, .. } => self.metrics.denied(*cause),
             Effect::Revoke { cause, .. } => self.metrics.revoked(*cause),
             Effect::Idle { .. } => self.metrics.idled(),
             Effect::Refused { code, .. } => self.metrics.refused(*code),
-            Effect::Speaker(speaker) => {
-                self.speaker = speaker.and_then(|speaker| {
-                    let session = self.seats.get(&speaker.talker)?.port.id;
-                    let kept = self.speaker.take().filter(|present| present.grant == speaker.grant);
-                    Some(kept.unwrap_or_else(|| {
-                        Speaker::new(session, speaker.talker, speaker.grant, self.clock.now())
-                    }))
-                });
+            Effect::Speakers(speakers) => {
+                let before = self.speakers.clone();
+                self.speakers = speakers.iter().filter_map(|speaker| self.speaker(speaker)).collect();
+                self.change_tapes(&before);
                 self.route_changed = true;
                 // The talker's frames are let through before it hears that it may send them.
                 self.publish();
                 return;
             }
-            Effect::Taken(_) | Effect::Roster(_) => {}
+            Effect::Queued { .. } => self.metrics.queued(),
+            Effect::Cancelled { .. } => self.metrics.cancelled(),
+            Effect::Taken(talking) => {
+                let own = self.speakers.iter().filter(|speaker| speaker.grant == talking.grant);
+                own.for_each(|speaker| speaker.tape.names(talking));
+            }
+            Effect::Roster(_) | Effect::Repeat { .. } | Effect::Warning { .. } => {}
         }
         self.tell(&effect);
+    }
+
+    /// One whose frames are to be forwarded; who is so already keeps what its frames have left behind.
+    fn speaker(&self, speaker: &suara_channel::Speaker) -> Option<Speaker> {
+        let kept = self.speakers.iter().find(|present| present.grant == speaker.grant).cloned();
+        kept.or_else(|| {
+            let session = self.seats.get(&speaker.talker)?.port.id;
+            Some(Speaker::new(session, speaker.talker, speaker.grant, self.clock.now()))
+        })
+    }
+
+    /// Bursts that are over end their tapes, and new ones begin theirs.
+    fn change_tapes(&self, before: &[Speaker]) {
+        let is_in = |all: &[Speaker], one: &Speaker| all.iter().any(|other| other.grant == one.grant);
+        for over in before.iter().filter(|speaker| !is_in(&self.speakers, speaker)) {
+            over.tape.ends();
+        }
+        for new in self.speakers.iter().filter(|speaker| !is_in(before, speaker)) {
+            self.handle.tapes.begin(new.tape.clone());
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        by: TalkerNumber,
+        request: RequestId,
+        action: DispatchAction,
+        talker: Option<TalkerNumber>,
+    ) {
+        let done = self.channel.dispatch(self.clock.now(), by, action, talker);
+        let Some(Seat { port, member, .. }) = self.seats.get(&by) else { return };
+        let (member, channel) = (*member, self.handle.number);
+        port.outbox.say(&match done {
+            Ok(()) => ServerMessage::Dispatched { request, member, channel, action },
+            Err(code) => {
+                self.metrics.refused(code);
+                let message = match code {
+                    ErrorCode::Forbidden => "no right to dispatch in this channel",
+                    _ => "no such talker in this channel",
+                };
+                let (request, channel, message) = (Some(request), Some(channel), message.into());
+                ServerMessage::Error { request, member, channel, code, message }
+            }
+        });
+    }
+
+    fn floor_datagram(&mut self, FloorDatagram { talker, message, .. }: FloorDatagram) {
+        let (now, road) = (self.clock.now(), Road::Datagram);
+        let Some(seat) = self.seats.get_mut(&talker) else { return };
+        seat.datagrams = true;
+        match message {
+            FloorWord::Request { request, level, priority, queue } => {
+                self.channel.floor_request(now, talker, Asking { request, level, priority, queue, road });
+            }
+            FloorWord::Release { grant } => self.channel.floor_release(now, talker, grant, road),
+            // The ingress lets no other through: they are the gateway's to say.
+            FloorWord::Granted { .. }
+            | FloorWord::Deny { .. }
+            | FloorWord::Revoke { .. }
+            | FloorWord::Queued { .. } => {}
+        }
+    }
+
+    fn send(&self, ear: &Ear, datagram: &FloorDatagram) {
+        let (now, frame) = (Instant::now(), Frame::new(&datagram.encode()));
+        match ear {
+            Ear::Connection(handle) => {
+                if let Some(sender) = self.hub.sender() {
+                    sender.send(&Arc::new(Audience::new([*handle])), &frame, now);
+                }
+            }
+            Ear::Queue(queue) => queue.push(now, frame),
+        }
     }
 
     /// Sends an effect to the member or to everybody whom it concerns.
@@ -198,6 +310,9 @@ impl Room {
         if let Some(talker) = addressee(effect) {
             // Who left in the same batch has nobody to be told.
             let Some(seat) = self.seats.get(&talker) else { return };
+            if let Some(datagram) = view.datagram(effect).filter(|_| seat.datagrams) {
+                self.send(&seat.port.ear, &datagram);
+            }
             if let Some(message) = view.personal(effect, seat.member) {
                 seat.port.outbox.say(&message);
             }
@@ -211,11 +326,12 @@ impl Room {
 
     fn publish(&mut self) {
         if self.audience_changed {
+            self.others = None;
             let present = self.present.values().map(|present| &present.port);
             self.listeners = Arc::new(present.map(|port| (port.id, &port.ear)).collect());
         }
         if self.audience_changed || self.route_changed {
-            let route = Route { speaker: self.speaker.clone(), listeners: self.listeners.clone() };
+            let route = Route { speakers: self.speakers.clone(), listeners: self.listeners.clone() };
             self.handle.route.store(Arc::new(route));
             (self.audience_changed, self.route_changed) = (false, false);
         }

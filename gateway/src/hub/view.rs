@@ -1,7 +1,8 @@
 //! The pure channel's decisions in the words of the protocol.
 
 use suara_channel::{Channel, Effect, Member as ChannelMember, Talking};
-use suara_proto::message::{ChannelMode, Member, Right, Rights, ServerMessage, TalkerInfo};
+use suara_proto::floor::{FloorDatagram, FloorWord};
+use suara_proto::message::{Member, Right, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 
 /// A channel as it is told to sessions.
@@ -17,7 +18,8 @@ pub(super) struct JoinAnswer<'a> {
     pub(super) member: Option<MemberRef>,
     pub(super) talker: TalkerNumber,
     pub(super) rights: Rights,
-    pub(super) talking: Option<&'a Talking>,
+    /// The newest grant last.
+    pub(super) talking: &'a [Talking],
     pub(super) with_members: bool,
 }
 
@@ -32,10 +34,11 @@ impl<'a> View<'a> {
             name: self.name.into(),
             talker,
             rights,
-            mode: ChannelMode::Ptt,
+            mode: self.channel.settings().mode,
             version: self.channel.version(),
             members: with_members.then(|| self.members()),
-            talking: talking.map(describe_talker),
+            talking: talking.last().map(describe_talker),
+            also_talking: talking.iter().rev().skip(1).map(describe_talker).collect(),
         }
     }
 
@@ -48,6 +51,7 @@ impl<'a> View<'a> {
             members: Some(self.members()),
             joined: Vec::new(),
             left: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -65,6 +69,17 @@ impl<'a> View<'a> {
             Effect::Revoke { grant, cause, grace, .. } => {
                 Some(ServerMessage::FloorRevoke { member, channel, grant, cause, grace_ms: millis(grace) })
             }
+            Effect::Queued { request, position, size, .. } => {
+                let [position, size] = [position, size].map(|n| u16::try_from(n).unwrap_or(u16::MAX));
+                Some(ServerMessage::FloorQueued { member, channel, request, position, size })
+            }
+            Effect::Cancelled { request, .. } => {
+                Some(ServerMessage::FloorCancelled { member, channel, request })
+            }
+            Effect::Warning { grant, remaining, .. } => {
+                let remaining_ms = millis(remaining);
+                Some(ServerMessage::FloorWarning { member, channel, grant, remaining_ms })
+            }
             Effect::Refused { code, .. } => Some(ServerMessage::Error {
                 request: None,
                 member,
@@ -74,6 +89,26 @@ impl<'a> View<'a> {
             }),
             _ => None,
         }
+    }
+
+    /// The same by datagram, for those that go this way too.
+    pub(super) fn datagram(&self, effect: &Effect) -> Option<FloorDatagram> {
+        let (talker, message) = match *effect {
+            Effect::Granted { talker, request, grant, duration }
+            | Effect::Repeat { talker, request, grant, duration } => {
+                (talker, FloorWord::Granted { request, grant, duration_ms: millis(duration) })
+            }
+            Effect::Deny { talker, request, cause } => (talker, FloorWord::Deny { request, cause }),
+            Effect::Revoke { talker, grant, cause, grace } => {
+                (talker, FloorWord::Revoke { grant, cause, grace_ms: millis(grace) })
+            }
+            Effect::Queued { talker, request, position, .. } => {
+                let position = u8::try_from(position).unwrap_or(u8::MAX);
+                (talker, FloorWord::Queued { request, position })
+            }
+            _ => return None,
+        };
+        Some(FloorDatagram { channel: self.number, talker, message })
     }
 
     /// What everybody in the channel is told.
@@ -91,6 +126,7 @@ impl<'a> View<'a> {
                 members: None,
                 joined: delta.joined.iter().map(describe).collect(),
                 left: delta.left.clone(),
+                changed: delta.changed.iter().map(describe).collect(),
             }),
             _ => None,
         }
@@ -107,8 +143,12 @@ pub(super) fn addressee(effect: &Effect) -> Option<TalkerNumber> {
         Effect::Granted { talker, .. }
         | Effect::Deny { talker, .. }
         | Effect::Revoke { talker, .. }
+        | Effect::Repeat { talker, .. }
+        | Effect::Queued { talker, .. }
+        | Effect::Cancelled { talker, .. }
+        | Effect::Warning { talker, .. }
         | Effect::Refused { talker, .. } => Some(talker),
-        Effect::Roster(_) | Effect::Speaker(_) | Effect::Taken(_) | Effect::Idle { .. } => None,
+        Effect::Roster(_) | Effect::Speakers(_) | Effect::Taken(_) | Effect::Idle { .. } => None,
     }
 }
 
@@ -119,6 +159,7 @@ fn describe_talker(talking: &Talking) -> TalkerInfo<'_> {
         name: (&*talking.who.name).into(),
         grant: talking.grant,
         remaining_ms: millis(talking.remaining),
+        level: talking.level,
     }
 }
 
@@ -129,6 +170,7 @@ fn describe(member: &ChannelMember) -> Member<'_> {
         name: (&*member.who.name).into(),
         role: (&*member.who.role).into(),
         listen_only: !member.rights.has(Right::Talk),
+        muted: member.muted,
     }
 }
 

@@ -27,7 +27,7 @@ pub enum DropReason {
     WrongTalker,
     /// Without the floor, or with a grant that is over.
     NoGrant,
-    /// Sent ahead of its grant.
+    /// Sent ahead of a grant that never came, or too much of it.
     TalkAhead,
     /// Faster than voice is.
     Rate,
@@ -181,6 +181,16 @@ impl Metrics {
     /// Counts a Revoke.
     pub fn revoked(&self, cause: RevokeCause) {
         self.decided("revoke", cause.name());
+    }
+
+    /// Counts a place in the queue that somebody was told of.
+    pub fn queued(&self) {
+        self.decided("queued", "");
+    }
+
+    /// Counts a request that was taken back.
+    pub fn cancelled(&self) {
+        self.decided("cancelled", "");
     }
 
     /// Counts an Idle.

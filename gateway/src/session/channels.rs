@@ -54,6 +54,6 @@ impl Channels {
 
 impl Present {
     fn on_air(&self) -> OnAir {
-        OnAir { route: self.room.route.clone(), talkers: self.talkers.iter().copied().collect() }
+        OnAir { room: self.room.clone(), talkers: self.talkers.iter().copied().collect() }
     }
 }

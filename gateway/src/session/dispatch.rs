@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use suara_channel::{Asking, Road};
 use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHANNELS_PER_MEMBER, MAX_MEMBERS_PER_TRUNK};
 use suara_proto::message::{ClientMessage, Right, ServerMessage};
 use suara_proto::text::is_plain;
@@ -37,15 +38,31 @@ impl Session<'_> {
             }
             ClientMessage::Join { request, channel, member } => self.join(request, &channel, member).await,
             ClientMessage::Leave { channel, member } => self.leave(channel, member).await,
-            ClientMessage::FloorRequest { request, channel, member } => {
+            ClientMessage::FloorRequest { request, channel, member, level, priority, queue } => {
                 if let Some((room, talker)) = self.seat(Some(request), channel, member) {
-                    room.floor_request(talker, request).await;
+                    let priority = priority.unwrap_or(u8::MAX);
+                    let asking = Asking { request, level, priority, queue, road: Road::Stream };
+                    room.floor_request(talker, asking).await;
+                }
+            }
+            ClientMessage::FloorCancel { request, channel, member } => {
+                if let Some((room, talker)) = self.seat(Some(request), channel, member) {
+                    room.floor_cancel(talker, request).await;
+                }
+            }
+            ClientMessage::Dispatch { request, channel, member, action, talker } => {
+                if let Some((room, by)) = self.seat(Some(request), channel, member) {
+                    room.dispatch(by, request, action, talker).await;
                 }
             }
             ClientMessage::FloorRelease { channel, grant, member } => {
                 if let Some((room, talker)) = self.seat(None, channel, member) {
                     room.floor_release(talker, grant).await;
                 }
+            }
+            ClientMessage::Replay { channel, .. } => {
+                let why = "a replay has a stream of its own";
+                self.refuse_in(channel, None, None, ErrorCode::BadField, why);
             }
             ClientMessage::RosterRequest { channel } => match self.members.room(channel) {
                 Some(_) if !self.affords(ROSTER_COST) => {
@@ -201,5 +218,6 @@ fn identity(principal: &crate::auth::Principal) -> suara_channel::Identity {
         user: principal.user.clone(),
         name: principal.name.clone(),
         role: principal.role.clone(),
+        priority: principal.priority,
     }
 }

@@ -1,27 +1,62 @@
 //! One session's frames on their way in: parsed once, authorised by one look-up, handed to every listener.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use suara_channel::Time;
 use suara_engine::Frame;
-use suara_proto::voice::VoiceFrame;
-use suara_proto::{ChannelNumber, TalkerNumber};
+use suara_proto::floor::{FloorDatagram, FloorWord, KIND_FLOOR};
+use suara_proto::limits::MAX_DATAGRAM;
+use suara_proto::opus;
+use suara_proto::voice::{Flags, Header, VoiceFrame};
+use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
 
 use super::outlet::Outlet;
-use super::route::RouteCell;
+use super::route::Speaker;
+use super::tape::Tape;
 use crate::clock::Clock;
+use crate::hub::RoomHandle;
 use crate::metrics::{DropReason, VoiceMetrics};
 use crate::session::SessionId;
 
 /// A channel that a session is in: its route, and the talker numbers that are the session's own.
 #[derive(Clone)]
 pub struct OnAir {
-    /// The channel's route.
-    pub route: RouteCell,
+    /// The channel.
+    pub room: RoomHandle,
     /// One for a user's session; one per member for a trunk's. Sorted.
     pub talkers: Arc<[TalkerNumber]>,
+}
+
+/// A frame that came before its grant, or before all that was said ahead of it has left.
+pub struct EarlyFrame {
+    /// When it came.
+    pub at: Time,
+    /// Whose it is.
+    pub talker: TalkerNumber,
+    /// The request that it was said under.
+    pub request: RequestId,
+    /// How long it sounds.
+    pub sound: Duration,
+    /// The datagram.
+    pub bytes: Bytes,
+}
+
+/// A frame with its grant in place of its request.
+pub(crate) fn stamp<'a>(
+    frame: &VoiceFrame<'_>,
+    grant: Grant,
+    out: &'a mut [u8; MAX_DATAGRAM],
+) -> Option<&'a [u8]> {
+    let flags = Flags { talk_ahead: false, ..frame.header.flags };
+    let stamped = VoiceFrame { header: Header { flags, grant, ..frame.header }, ..*frame };
+    let length = stamped.encode(out)?;
+    out.get(..length)
 }
 
 /// Takes one session's datagrams.
@@ -30,13 +65,28 @@ pub struct Ingress {
     on_air: ArcSwap<HashMap<ChannelNumber, OnAir>>,
     clock: Clock,
     metrics: VoiceMetrics,
+    floor_rate: DefaultDirectRateLimiter,
+    early_rate: DefaultDirectRateLimiter,
+    replay_rate: DefaultDirectRateLimiter,
 }
+
+/// Floor datagrams a second and session: one every 20 ms of two presses at a time.
+const FLOOR_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Frames a second and session that wait: they go by the channel's task, which has better to do than to hear a flood.
+const EARLY_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Replays at once; one a second after that. Each may be a thousand times as long as its request.
+const REPLAYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 impl Ingress {
     /// For a session that is in no channel yet.
     #[must_use]
     pub fn new(session: SessionId, clock: Clock, metrics: VoiceMetrics) -> Self {
-        Self { session, on_air: ArcSwap::default(), clock, metrics }
+        let floor_rate = RateLimiter::direct(Quota::per_second(FLOOR_RATE));
+        let early_rate = RateLimiter::direct(Quota::per_second(EARLY_RATE));
+        let replays = Quota::per_second(NonZeroU32::MIN).allow_burst(REPLAYS_AT_ONCE);
+        let replay_rate = RateLimiter::direct(replays);
+        let on_air = ArcSwap::default();
+        Self { session, on_air, clock, metrics, floor_rate, early_rate, replay_rate }
     }
 
     /// The session is in these channels from now on.
@@ -48,9 +98,72 @@ impl Ingress {
     pub fn datagram(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) {
         self.metrics.frames_in.inc();
         self.metrics.bytes_in.inc_by(bytes.len() as u64);
-        if let Err(reason) = self.forward(now, bytes, out) {
+        let done = match bytes.first() {
+            Some(&KIND_FLOOR) => self.floor(bytes),
+            _ => self.forward(now, bytes, out),
+        };
+        if let Err(reason) = done {
             self.metrics.dropped(reason);
         }
+    }
+
+    /// A burst of a channel that the session is in, or why there is none for it.
+    pub(super) fn tape(
+        &self,
+        channel: ChannelNumber,
+        grant: Option<Grant>,
+    ) -> Result<Arc<Tape>, (ErrorCode, &'static str)> {
+        let on_air = self.on_air.load();
+        let present = on_air.get(&channel).ok_or((ErrorCode::NotJoined, "not in that channel"))?;
+        if self.replay_rate.check().is_err() {
+            return Err((ErrorCode::RateLimited, "replays are asked for too often"));
+        }
+        present.room.tapes.find(grant).ok_or((ErrorCode::NoBurst, "nothing to replay"))
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Passes a floor message on to its channel.
+    fn floor(&self, bytes: &[u8]) -> Result<(), DropReason> {
+        let datagram = FloorDatagram::decode(bytes).map_err(|fault| {
+            tracing::trace!(session = %self.session, fault = fault.name(), "floor datagram refused");
+            DropReason::Malformed
+        })?;
+        let on_air = self.on_air.load();
+        let channel = on_air.get(&datagram.channel).ok_or(DropReason::NotJoined)?;
+        if channel.talkers.binary_search(&datagram.talker).is_err() {
+            return Err(DropReason::WrongTalker);
+        }
+        match datagram.message {
+            FloorWord::Request { .. } | FloorWord::Release { .. } => {}
+            _ => return Err(DropReason::Malformed),
+        }
+        if self.floor_rate.check().is_err() {
+            return Err(DropReason::Rate);
+        }
+        // A channel that is too busy gets it again in 20 ms.
+        if channel.room.floor_datagram(datagram) { Ok(()) } else { Err(DropReason::Overflow) }
+    }
+
+    /// Voice that has to wait: for its grant, or for what was said before it.
+    fn queue(
+        &self,
+        now: Instant,
+        channel: &OnAir,
+        frame: &VoiceFrame<'_>,
+        request: RequestId,
+        bytes: &[u8],
+    ) -> Result<(), DropReason> {
+        if self.early_rate.check().is_err() {
+            return Err(DropReason::Rate);
+        }
+        let ticks = opus::ticks(frame.packet).unwrap_or_default();
+        let sound = Duration::from_micros(u64::from(ticks) * 1000 / u64::from(opus::TICKS_PER_MS));
+        let (talker, bytes) = (frame.header.talker, Bytes::copy_from_slice(bytes));
+        let early = EarlyFrame { at: self.clock.at(now), talker, request, sound, bytes };
+        if channel.room.early_frame(early) { Ok(()) } else { Err(DropReason::Overflow) }
     }
 
     fn forward(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) -> Result<(), DropReason> {
@@ -64,18 +177,28 @@ impl Ingress {
         if channel.talkers.binary_search(&header.talker).is_err() {
             return Err(DropReason::WrongTalker);
         }
-        if header.flags.talk_ahead {
-            return Err(DropReason::TalkAhead);
-        }
-        let route = channel.route.load();
-        let speaker = route.speaker.as_ref().ok_or(DropReason::NoGrant)?;
-        if (speaker.session, speaker.talker, speaker.grant) != (self.session, header.talker, header.grant) {
-            return Err(DropReason::NoGrant);
-        }
+        let route = channel.room.route.load();
+        let request = header.flags.talk_ahead.then_some(RequestId(header.grant.0));
+        let own = |speaker: &&Speaker| {
+            let by_right = request.map_or(speaker.grant == header.grant, |request| speaker.asked_by(request));
+            (speaker.session, speaker.talker) == (self.session, header.talker) && by_right
+        };
+        let speaker = match (route.speakers.iter().find(own), request) {
+            (Some(speaker), _) if !speaker.is_draining() => speaker,
+            (Some(speaker), None) => return self.queue(now, channel, &frame, speaker.request(), bytes),
+            (_, Some(request)) => return self.queue(now, channel, &frame, request, bytes),
+            (None, None) => return Err(DropReason::NoGrant),
+        };
         if !speaker.heard(self.clock.at(now)) {
             return Err(DropReason::Rate);
         }
+        let mut stamped = [0; MAX_DATAGRAM];
+        let bytes = match request {
+            Some(_) => stamp(&frame, speaker.grant, &mut stamped).ok_or(DropReason::Malformed)?,
+            None => bytes,
+        };
         let frame = Frame::new(bytes);
+        speaker.tape.record(&frame);
         out.send(&route.listeners.audience, &frame);
         for (session, queue) in &route.listeners.queues {
             if *session != self.session {

@@ -3,12 +3,19 @@
 //! Knows sessions and talkers as numbers, routes and queues. Never waits for the control plane, which publishes what
 //! it decided as immutable [`Route`]s and [`OnAir`] tables.
 
+mod ahead;
 mod ingress;
 mod outlet;
 mod queue;
+mod replay;
 mod route;
+mod tape;
 
-pub use ingress::{Ingress, OnAir};
+pub use ahead::{Ahead, Due};
+pub(crate) use ingress::stamp;
+pub use ingress::{EarlyFrame, Ingress, OnAir};
 pub use outlet::{Elsewhere, Outlet};
 pub use queue::VoiceQueue;
+pub use replay::Replay;
 pub use route::{Ear, Listeners, Route, RouteCell, Speaker};
+pub use tape::{Tape, Tapes};

@@ -1,15 +1,16 @@
 //! Who may be heard, and by whom: what the control plane publishes for one channel.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_channel::Time;
 use suara_engine::{Audience, Handle};
-use suara_proto::{Grant, TalkerNumber};
+use suara_proto::{Grant, RequestId, TalkerNumber};
 
 use super::queue::VoiceQueue;
+use super::tape::Tape;
 use crate::session::SessionId;
 
 /// Frames a second and member; voice in 20 ms frames has 50, in 10 ms frames 100.
@@ -24,7 +25,7 @@ pub type RouteCell = Arc<ArcSwap<Route>>;
 #[derive(Default)]
 pub struct Route {
     /// Whose frames are forwarded.
-    pub speaker: Option<Speaker>,
+    pub speakers: Arc<[Speaker]>,
     /// To whom.
     pub listeners: Arc<Listeners>,
 }
@@ -38,12 +39,19 @@ pub struct Speaker {
     pub talker: TalkerNumber,
     /// By which grant.
     pub grant: Grant,
+    /// What it says.
+    pub tape: Arc<Tape>,
     air: Arc<Air>,
 }
 
 /// What frames leave behind for the control plane to read when it wants to.
 struct Air {
     last_media: AtomicU64,
+    heard: AtomicBool,
+    /// The number of the request that was granted, and whether there is one.
+    request: AtomicU64,
+    /// Whether voice from before the grant is still leaving.
+    draining: AtomicBool,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -54,15 +62,58 @@ impl Speaker {
         let at_once = std::num::NonZeroU32::new(FRAMES_AT_ONCE).unwrap_or(std::num::NonZeroU32::MIN);
         let a_second = std::num::NonZeroU32::new(FRAMES_PER_SECOND).unwrap_or(std::num::NonZeroU32::MIN);
         let quota = Quota::per_second(a_second).allow_burst(at_once);
-        let air = Air { last_media: AtomicU64::new(now.as_millis()), rate: RateLimiter::direct(quota) };
-        Self { session, talker, grant, air: Arc::new(air) }
+        let air = Air {
+            last_media: AtomicU64::new(now.as_millis()),
+            heard: AtomicBool::new(false),
+            request: AtomicU64::new(u64::MAX),
+            draining: AtomicBool::new(false),
+            rate: RateLimiter::direct(quota),
+        };
+        let tape = Arc::new(Tape::new(grant, now));
+        Self { session, talker, grant, tape, air: Arc::new(air) }
     }
 
     /// Notes a frame; `false` when frames come faster than voice does.
     #[must_use]
     pub fn heard(&self, now: Time) -> bool {
         self.air.last_media.fetch_max(now.as_millis(), Relaxed);
+        self.air.heard.store(true, Relaxed);
         self.air.rate.check().is_ok()
+    }
+
+    /// Voice that was sent ahead under this request is this speaker's; `draining` says whether some is held still.
+    pub fn answers(&self, request: RequestId, draining: bool) {
+        self.air.draining.store(draining, Relaxed);
+        self.air.request.store(request.0.into(), Relaxed);
+    }
+
+    /// All that was held has left.
+    pub fn drained(&self) {
+        self.air.draining.store(false, Relaxed);
+    }
+
+    /// Whether held voice is still leaving, so that newer has to queue behind it.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.air.draining.load(Relaxed)
+    }
+
+    /// The request that was granted last.
+    #[must_use]
+    pub fn request(&self) -> RequestId {
+        RequestId(self.air.request.load(Relaxed) as u32)
+    }
+
+    /// Whether it was granted that request.
+    #[must_use]
+    pub fn asked_by(&self, request: RequestId) -> bool {
+        self.air.request.load(Relaxed) == u64::from(request.0)
+    }
+
+    /// Whether any frame came.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.air.heard.load(Relaxed)
     }
 
     /// When the last frame came.

@@ -4,6 +4,8 @@
 mod kit;
 
 mod abuse;
+mod ahead;
+mod arbitration;
 mod channels;
 mod checks;
 mod crowds;
@@ -12,6 +14,7 @@ mod floor;
 mod hello;
 mod keys;
 mod renewal;
+mod replay;
 mod streams;
 mod trunk;
 mod voice;

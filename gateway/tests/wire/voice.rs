@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::ConnectOptions;
 
-use crate::kit::{Client, END, START, Seat, TALK_AHEAD, TestGateway, claims, frame, marked, mint, soon};
+use crate::kit::{Client, END, START, Seat, TestGateway, claims, frame, marked, mint, soon};
 
 /// Members of one channel, of whom the first has the floor.
 async fn talking<const N: usize>(gateway: &TestGateway, channel: &str) -> ([Client; N], [Seat; N], u32) {
@@ -129,7 +129,7 @@ async fn a_frame_that_is_not_the_senders_to_send_is_counted_and_heard_by_nobody(
     let ([alice, bob, mut eve], [one, two, three], grant) = talking(&gateway, "lobby").await;
     let private = eve.join("private").await;
     let private_grant = eve.floor(private.channel).await;
-    let cases: [(&str, &Client, Vec<u8>); 9] = [
+    let cases: [(&str, &Client, Vec<u8>); 8] = [
         ("wrong_talker", &bob, frame(one, grant, 1)),
         ("wrong_talker", &alice, frame(two, grant, 1)),
         ("wrong_talker", &alice, frame(Seat { talker: 0, ..one }, grant, 1)),
@@ -138,7 +138,6 @@ async fn a_frame_that_is_not_the_senders_to_send_is_counted_and_heard_by_nobody(
         ("no_grant", &eve, frame(three, private_grant, 1)),
         ("not_joined", &alice, frame(private, private_grant, 1)),
         ("not_joined", &alice, frame(Seat { channel: 0, ..one }, grant, 1)),
-        ("talk_ahead", &alice, marked(TALK_AHEAD, one, grant, 1)),
     ];
 
     for (reason, sender, bytes) in &cases {

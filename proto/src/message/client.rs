@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId};
+use super::floor::{DispatchAction, Level};
+use super::is_default;
+use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
 
 super::type_names![
     "hello",
@@ -15,7 +17,10 @@ super::type_names![
     "leave",
     "floor_request",
     "floor_release",
+    "floor_cancel",
+    "dispatch",
     "roster_request",
+    "replay",
     "ping",
 ];
 
@@ -85,6 +90,15 @@ pub enum ClientMessage<'a> {
         /// Which of a trunk's members.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
+        /// How urgent it is.
+        #[serde(default, deserialize_with = "super::null_is_missing", skip_serializing_if = "is_default")]
+        level: Level,
+        /// Less than what the token gives; missing: all of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        priority: Option<u8>,
+        /// Rather wait in the queue than be denied.
+        #[serde(default, deserialize_with = "super::null_is_missing", skip_serializing_if = "is_default")]
+        queue: bool,
     },
     /// Floor Release (TS 24.380, section 8.2.8).
     FloorRelease {
@@ -96,14 +110,60 @@ pub enum ClientMessage<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
     },
+    /// Takes a request back, whatever became of it: out of the queue, or its grant given back.
+    FloorCancel {
+        /// The request's number.
+        request: RequestId,
+        /// Where.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+    },
+    /// What one with the right to `dispatch` does to the floor of others.
+    Dispatch {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// Where.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// What.
+        action: DispatchAction,
+        /// To whom; for `clear` nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        talker: Option<TalkerNumber>,
+    },
     /// Asks for a channel's whole roster, after a gap.
     RosterRequest {
         /// Which.
         channel: ChannelNumber,
+    },
+    /// The first and only message of a replay stream: a channel's last burst from its start.
+    Replay {
+        /// Which.
+        channel: ChannelNumber,
+        /// That of this grant and no other.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<Grant>,
     },
     /// A sign of life.
     Ping {
         /// Repeated in the `pong`.
         nonce: u32,
     },
+}
+
+impl ClientMessage<'_> {
+    /// The ordinary Floor Request: of the normal level, with all of the token's priority, and not to wait.
+    #[must_use]
+    pub const fn floor_request(
+        request: RequestId,
+        channel: ChannelNumber,
+        member: Option<MemberRef>,
+    ) -> Self {
+        let (level, priority, queue) = (Level::Normal, None, false);
+        Self::FloorRequest { request, channel, member, level, priority, queue }
+    }
 }

@@ -5,18 +5,20 @@
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
 mod client;
+mod floor;
 mod rights;
 mod server;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
+pub use floor::{ChannelMode, DispatchAction, Level};
 pub use rights::{Right, Rights};
-pub use server::{ChannelMode, Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
+pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
 
 use crate::code::ErrorCode;
 
@@ -113,6 +115,18 @@ fn fault(json: &[u8], types: &[&'static str]) -> MessageError {
 /// Whether the first thing in `json` is an object: serde would take a list of the same values as well.
 fn is_object(json: &[u8]) -> bool {
     json.iter().find(|byte| !b" \t\r\n".contains(byte)) == Some(&b'{')
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+fn null_is_missing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 macro_rules! type_names {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use super::floor::{ChannelMode, DispatchAction, Level};
 use super::rights::Rights;
+use super::{is_default, null_is_missing};
 use crate::code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
 use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
 
@@ -21,6 +23,11 @@ super::type_names![
     "floor_taken",
     "floor_idle",
     "floor_revoke",
+    "floor_queued",
+    "floor_cancelled",
+    "floor_warning",
+    "dispatched",
+    "replaying",
     "error",
     "draining",
     "closing",
@@ -115,6 +122,14 @@ pub enum ServerMessage<'a> {
         /// Who talks at this moment.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         talking: Option<TalkerInfo<'a>>,
+        /// Who else does, in a mode with several talkers: those of older grants.
+        #[serde(
+            borrow,
+            default,
+            deserialize_with = "null_is_missing",
+            skip_serializing_if = "Vec::is_empty"
+        )]
+        also_talking: Vec<TalkerInfo<'a>>,
     },
     /// You are no longer in the channel.
     Left {
@@ -149,6 +164,14 @@ pub enum ServerMessage<'a> {
         /// Who went.
         #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "Vec::is_empty")]
         left: Vec<TalkerLeft>,
+        /// Who is told anew, because something about it changed.
+        #[serde(
+            borrow,
+            default,
+            deserialize_with = "null_is_missing",
+            skip_serializing_if = "Vec::is_empty"
+        )]
+        changed: Vec<Member<'a>>,
     },
     /// Floor Granted (TS 24.380, section 8.2.5).
     FloorGranted {
@@ -205,6 +228,68 @@ pub enum ServerMessage<'a> {
         cause: RevokeCause,
         /// What is said until then is still heard.
         grace_ms: u32,
+    },
+    /// Floor Queue Position Info (TS 24.380, section 8.2.12): to one who waits, at first and with each change.
+    FloorQueued {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// The request that waits.
+        request: RequestId,
+        /// 1 is next.
+        position: u16,
+        /// How many wait.
+        size: u16,
+    },
+    /// The answer to `floor_cancel`: nothing of that request is in force any more.
+    FloorCancelled {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// Which.
+        request: RequestId,
+    },
+    /// To the talker: the talk limit (T2) is near.
+    FloorWarning {
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// What is about to end.
+        grant: Grant,
+        /// Until then.
+        remaining_ms: u32,
+    },
+    /// The answer to `dispatch`.
+    Dispatched {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// What was done.
+        action: DispatchAction,
+    },
+    /// The first message on a replay stream; the burst's frames follow.
+    Replaying {
+        /// Where.
+        channel: ChannelNumber,
+        /// Whose burst it is; nothing remains of one that is over.
+        #[serde(borrow, flatten)]
+        talking: TalkerInfo<'a>,
+        /// Whether it goes on: what comes after the last frame here comes by datagram.
+        live: bool,
+        /// How many frames follow.
+        frames: u32,
+        /// How long ago the burst began.
+        age_ms: u32,
     },
     /// A request was refused, or a message made no sense.
     Error {
@@ -263,6 +348,9 @@ pub struct Member<'a> {
     /// May not talk.
     #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "std::ops::Not::not")]
     pub listen_only: bool,
+    /// A dispatcher doesn't let it talk.
+    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
+    pub muted: bool,
 }
 
 /// A member that went.
@@ -287,26 +375,9 @@ pub struct TalkerInfo<'a> {
     pub name: Cow<'a, str>,
     /// By which grant.
     pub grant: Grant,
-    /// Until the talk limit ends it.
+    /// Until the talk limit ends it; [`limits::UNLIMITED`](crate::limits::UNLIMITED) where there is none.
     pub remaining_ms: u32,
-}
-
-/// How a channel's floor works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChannelMode {
-    /// One talker at a time.
-    #[default]
-    Ptt,
-    /// What a newer gateway's mode is read as: its rules aren't known here, so don't ask for the floor.
-    #[serde(other)]
-    Other,
-}
-
-fn null_is_missing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    /// How urgent it is.
+    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
+    pub level: Level,
 }

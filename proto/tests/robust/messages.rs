@@ -138,6 +138,7 @@ fn the_largest_roster_fits_into_a_message() {
         name: text(),
         role: text(),
         listen_only: true,
+        muted: true,
     };
     let joined = ServerMessage::Joined {
         request: RequestId(u32::MAX),
@@ -150,6 +151,7 @@ fn the_largest_roster_fits_into_a_message() {
         version: u64::MAX,
         members: Some(vec![member; MAX_MEMBERS]),
         talking: None,
+        also_talking: Vec::new(),
     };
     assert!(json(&joined).len() < MAX_SERVER_MESSAGE);
 }

@@ -7,7 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    ChannelMode, ClientMessage, Member, Right, Rights, ServerMessage, TalkerInfo, TalkerLeft,
+    ChannelMode, ClientMessage, DispatchAction, Level, Member, Right, Rights, ServerMessage, TalkerInfo,
+    TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -53,14 +54,37 @@ fn rights() -> impl Strategy<Value = Rights> {
 }
 
 fn person() -> impl Strategy<Value = Member<'static>> {
-    (talker(), text(), text(), text(), any::<bool>())
-        .prop_map(|(talker, user, name, role, listen_only)| Member { talker, user, name, role, listen_only })
+    (talker(), text(), text(), text(), any::<bool>(), any::<bool>()).prop_map(
+        |(talker, user, name, role, listen_only, muted)| Member {
+            talker,
+            user,
+            name,
+            role,
+            listen_only,
+            muted,
+        },
+    )
 }
 
 fn talking() -> impl Strategy<Value = TalkerInfo<'static>> {
-    (talker(), text(), text(), grant(), any::<u32>()).prop_map(|(talker, user, name, grant, remaining_ms)| {
-        TalkerInfo { talker, user, name, grant, remaining_ms }
-    })
+    (talker(), text(), text(), grant(), any::<u32>(), level()).prop_map(
+        |(talker, user, name, grant, remaining_ms, level)| TalkerInfo {
+            talker,
+            user,
+            name,
+            grant,
+            remaining_ms,
+            level,
+        },
+    )
+}
+
+fn level() -> impl Strategy<Value = Level> {
+    select(&Level::ALL[..])
+}
+
+fn action() -> impl Strategy<Value = DispatchAction> {
+    select(&DispatchAction::ALL[..])
 }
 
 /// One strategy per variant: its fields from the strategies named beside them.
@@ -78,8 +102,24 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
         message!(ClientMessage::Detach { member: trunk_member() }),
         message!(ClientMessage::Join { request: request(), channel: text(), member: member() }),
         message!(ClientMessage::Leave { channel: channel(), member: member() }),
-        message!(ClientMessage::FloorRequest { request: request(), channel: channel(), member: member() }),
+        message!(ClientMessage::FloorRequest {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            level: level(),
+            priority: option::of(any::<u8>()),
+            queue: any::<bool>(),
+        }),
+        message!(ClientMessage::FloorCancel { request: request(), channel: channel(), member: member() }),
+        message!(ClientMessage::Dispatch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            action: action(),
+            talker: option::of(talker()),
+        }),
         message!(ClientMessage::FloorRelease { channel: channel(), grant: grant(), member: member() }),
+        message!(ClientMessage::Replay { channel: channel(), grant: option::of(grant()) }),
         message!(ClientMessage::RosterRequest { channel: channel() }),
         message!(ClientMessage::Ping { nonce: any::<u32>() }),
     ]
@@ -140,10 +180,11 @@ fn channel_message() -> impl Strategy<Value = Server> {
             name: text(),
             talker: talker(),
             rights: rights(),
-            mode: select(vec![ChannelMode::Ptt, ChannelMode::Other]),
+            mode: select(vec![ChannelMode::Ptt, ChannelMode::Dual, ChannelMode::Open, ChannelMode::Other]),
             version: any::<u64>(),
             members: option::of(vec(person(), 0..4)),
             talking: option::of(talking()),
+            also_talking: vec(talking(), 0..3),
         }),
         message!(ServerMessage::Left {
             member: member(),
@@ -157,6 +198,7 @@ fn channel_message() -> impl Strategy<Value = Server> {
             members: option::of(vec(person(), 0..4)),
             joined: vec(person(), 0..4),
             left: vec(gone, 0..4),
+            changed: vec(person(), 0..4),
         }),
     ]
 }
@@ -178,6 +220,33 @@ fn floor_message() -> impl Strategy<Value = Server> {
         }),
         message!(ServerMessage::FloorTaken { channel: channel(), talking: talking() }),
         message!(ServerMessage::FloorIdle { channel: channel(), grant: grant() }),
+        message!(ServerMessage::Replaying {
+            channel: channel(),
+            talking: talking(),
+            live: any::<bool>(),
+            frames: any::<u32>(),
+            age_ms: any::<u32>(),
+        }),
+        message!(ServerMessage::FloorQueued {
+            member: member(),
+            channel: channel(),
+            request: request(),
+            position: any::<u16>(),
+            size: any::<u16>(),
+        }),
+        message!(ServerMessage::FloorCancelled { member: member(), channel: channel(), request: request() }),
+        message!(ServerMessage::FloorWarning {
+            member: member(),
+            channel: channel(),
+            grant: grant(),
+            remaining_ms: any::<u32>(),
+        }),
+        message!(ServerMessage::Dispatched {
+            request: request(),
+            member: member(),
+            channel: channel(),
+            action: action(),
+        }),
         message!(ServerMessage::FloorRevoke {
             member: member(),
             channel: channel(),

@@ -1,12 +1,15 @@
 //! What a channel should have said and be, worked out from the log of all that happened to it.
 //!
-//! No state is carried from step to step. A grant's whole fate is read off the log that follows it; what is true after
-//! a step is looked up among those fates.
+//! There is one book of all requests that counted, and it is only ever added to: who holds the floor, who waits and
+//! whose tail is heard is looked up in it each time. What a look-up needs of a request is on its own line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use suara_channel::*;
+
+use crate::line::{Line, Over};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -20,244 +23,331 @@ pub(crate) struct Entry {
 pub(crate) enum Event {
     Joined(Member),
     Left(TalkerNumber),
-    Request(TalkerNumber, RequestId),
-    Release(Speaker),
+    Request(TalkerNumber, Asking),
+    Cancel(TalkerNumber, RequestId),
+    Release(Speaker, Road),
+    Dispatch(DispatchAction, TalkerNumber),
     Media(Grant, u64),
     Fire,
     Nothing,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    Release,
-    Timer,
-    Leave,
-}
-
-/// One grant, from the step that gave it.
-#[derive(Debug)]
-pub(crate) struct Burst {
-    pub(crate) who: Member,
-    pub(crate) grant: Grant,
-    pub(crate) from: usize,
-    pub(crate) revoked: Option<usize>,
-    pub(crate) over: Option<(usize, End)>,
-    /// The steps at which Taken was said.
-    pub(crate) told: Vec<usize>,
-}
-
-impl Burst {
-    pub(crate) fn speaker(&self) -> Speaker {
-        Speaker { talker: self.who.talker, grant: self.grant }
-    }
-
-    fn is_over_by(&self, step: usize) -> bool {
-        self.over.is_some_and(|(end, _)| end <= step)
-    }
-
-    fn is_over_before(&self, step: usize) -> bool {
-        self.over.is_some_and(|(end, _)| end < step)
-    }
+/// What is true once a step is done.
+#[derive(Debug, PartialEq)]
+pub(crate) struct After {
+    pub(crate) talking: Vec<Talking>,
+    pub(crate) speakers: Vec<Speaker>,
+    pub(crate) version: u64,
 }
 
 pub(crate) struct Story<'a> {
-    pub(crate) log: &'a [Entry],
     pub(crate) rules: &'a Settings,
-    pub(crate) bursts: Vec<Burst>,
+    pub(crate) book: Vec<Line>,
+    pub(crate) members: BTreeMap<TalkerNumber, Member>,
+    /// The requests of each member, the newest last: number, whether by datagram, the denial.
+    pub(crate) seen: BTreeMap<TalkerNumber, Vec<(RequestId, bool, Option<DenyCause>)>>,
+    pub(crate) lapsed: Vec<Speaker>,
+    pub(crate) muted: BTreeSet<Arc<str>>,
+    pub(crate) version: u64,
+    epoch: u16,
+    pub(crate) now: u64,
+    pub(crate) said: Vec<Effect>,
 }
 
 impl<'a> Story<'a> {
-    pub(crate) fn tell(epoch: u16, rules: &'a Settings, log: &'a [Entry]) -> Self {
-        let mut story = Self { log, rules, bursts: Vec::new() };
-        for (step, entry) in log.iter().enumerate() {
-            if let Event::Request(talker, _) = entry.event
-                && let Some(who) = story.member_before(step, talker)
-                && who.rights.has(Right::Talk)
-                && story.bursts.last().is_none_or(|last| last.is_over_before(step))
-            {
-                let grant = Grant(Grant::new(epoch, 1).0 + story.bursts.len() as u32);
-                let burst = story.fate(who.clone(), grant, step);
-                story.bursts.push(burst);
+    pub(crate) fn new(epoch: u16, rules: &'a Settings) -> Self {
+        let (book, members, seen) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self {
+            rules,
+            book,
+            members,
+            seen,
+            lapsed: Vec::new(),
+            muted: BTreeSet::new(),
+            version: 0,
+            epoch,
+            now: 0,
+            said: Vec::new(),
+        }
+    }
+
+    pub(crate) fn step(&mut self, entry: &Entry) {
+        self.now = entry.now;
+        match &entry.event {
+            Event::Joined(member) => {
+                self.version += 1;
+                let muted = self.muted.contains(&member.who.user);
+                self.members.insert(member.talker, Member { muted, ..member.clone() });
             }
-        }
-        story
-    }
-
-    /// Everything but Speaker and Roster that the step should have made the channel say.
-    pub(crate) fn said_at(&self, step: usize) -> Vec<Effect> {
-        let held = self.bursts.iter().find(|burst| burst.from < step && !burst.is_over_before(step));
-        match self.log[step].event {
-            Event::Request(talker, request) => self.answer(step, talker, request, held),
-            Event::Release(by) => match held {
-                _ if self.member_before(step, by.talker).is_none() => vec![],
-                Some(burst) if burst.speaker() == by => vec![Effect::Idle { grant: by.grant }],
-                _ if self.lapsed_before(step) == Some(by) => vec![],
-                _ => vec![Effect::Refused { talker: by.talker, code: ErrorCode::WrongGrant }],
-            },
-            Event::Left(_) | Event::Fire => held.map_or(vec![], |burst| self.progress(step, burst)),
-            Event::Joined(_) | Event::Media(..) | Event::Nothing => vec![],
+            Event::Left(talker) => self.left(*talker),
+            Event::Request(talker, asking) => self.asked(*talker, asking),
+            Event::Cancel(talker, request) => self.cancelled(*talker, *request),
+            Event::Release(by, road) => self.released(*by, *road),
+            Event::Dispatch(action, talker) => self.dispatched(*action, *talker),
+            Event::Media(grant, at) => {
+                for line in self.book.iter_mut().filter(|line| line.holds() && line.grant == Some(*grant)) {
+                    line.heard = line.heard.max(*at);
+                    line.repeats = 0;
+                }
+            }
+            Event::Fire => self.fired(),
+            Event::Nothing => {}
         }
     }
 
-    /// Who holds the floor once the step is done.
-    pub(crate) fn talking_after(&self, step: usize) -> Option<Talking> {
-        let burst = self.bursts.iter().find(|burst| burst.from <= step && !burst.is_over_by(step))?;
-        Some(self.talking(step, burst))
+    pub(crate) fn after(&self) -> After {
+        let talking = self.holders().map(|line| line.talking(self.now)).collect();
+        let heard = |line: &&Line| line.holds() || line.tail_until.is_some();
+        let mut speakers: Vec<_> = self.book.iter().filter(heard).filter_map(Line::speaker).collect();
+        speakers.sort_by_key(|speaker| speaker.grant);
+        After { talking, speakers, version: self.version }
     }
 
-    /// Whose frames are forwarded once the step is done.
-    pub(crate) fn speaker_after(&self, step: usize) -> Option<Speaker> {
-        let last = self.bursts.iter().rfind(|burst| burst.from <= step)?;
-        let heard = match last.over {
-            Some((end, how)) if end <= step => how == End::Release && self.tail_end(last, end) > step,
-            _ => true,
-        };
-        heard.then(|| last.speaker())
+    pub(crate) fn lapsed(&self, by: Speaker) -> bool {
+        self.lapsed.iter().rev().take(self.talkers()).any(|lapsed| *lapsed == by)
     }
 
-    /// The step at which nothing of a released burst is forwarded any more, were there no other grant.
-    pub(crate) fn tail_end(&self, burst: &Burst, released: usize) -> usize {
-        let until = self.log[released].now + millis(self.rules.release_tail);
-        let ends = |entry: &Entry| match entry.event {
-            Event::Fire => entry.now >= until,
-            Event::Left(talker) => talker == burst.who.talker,
+    pub(crate) fn talkers(&self) -> usize {
+        match self.rules.mode {
+            ChannelMode::Ptt | ChannelMode::Other => 1,
+            ChannelMode::Dual => 2,
+            ChannelMode::Open => self.rules.max_talkers.max(1),
+        }
+    }
+
+    /// By grant, for that is the order in which they were given.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = &Line> {
+        let mut holders: Vec<_> = self.book.iter().filter(|line| line.holds()).collect();
+        holders.sort_by_key(|line| line.grant);
+        holders.into_iter()
+    }
+
+    /// Those who wait, as indices of the book, the next first.
+    pub(crate) fn waiting(&self) -> Vec<usize> {
+        let mut waiting: Vec<_> = (0..self.book.len()).filter(|index| self.book[*index].waits()).collect();
+        waiting.sort_by_key(|index| {
+            let line = &self.book[*index];
+            (std::cmp::Reverse(line.level), std::cmp::Reverse(line.priority), line.arrival)
+        });
+        waiting
+    }
+
+    fn outranks(&self, one: &Line, other: &Line) -> bool {
+        if one.level != other.level {
+            return one.level > other.level;
+        }
+        self.rules.pre_emption && one.level != Level::Emergency && one.priority > other.priority
+    }
+
+    fn has_room_for(&self, line: &Line) -> bool {
+        let holders: Vec<_> = self.holders().collect();
+        match self.rules.mode {
+            _ if holders.is_empty() => true,
+            ChannelMode::Dual => holders.len() == 1 && self.outranks(line, holders[0]),
+            ChannelMode::Open => holders.len() < self.talkers(),
             _ => false,
+        }
+    }
+
+    fn asked(&mut self, talker: TalkerNumber, asking: &Asking) {
+        let Some(member) = self.members.get(&talker).cloned() else { return };
+        let Asking { request, level, priority, road, .. } = *asking;
+        if self.is_repetition(talker, request, road) {
+            return;
+        }
+        if !member.rights.has(Right::Talk) || member.muted {
+            return self.deny(talker, request, DenyCause::ReceiveOnly);
+        }
+        if level != Level::Normal && !member.rights.has(Right::Emergency) {
+            return self.deny(talker, request, DenyCause::Other);
+        }
+        if let Some(own) = self.book.iter().position(|line| line.holds() && line.who.talker == talker) {
+            return self.asked_by_holder(own, request, level, priority.min(member.who.priority));
+        }
+        let asking = Asking { priority: priority.min(member.who.priority), ..*asking };
+        self.asked_by_other(member, asking);
+    }
+
+    fn asked_by_other(&mut self, who: Member, asking: Asking) {
+        let talker = who.talker;
+        let before = self.book.iter_mut().find(|line| line.waits() && line.who.talker == talker);
+        let arrival = before.map(|line| {
+            line.over = Some(Over::Replaced);
+            line.arrival
+        });
+        let arrival = arrival.unwrap_or(self.book.len());
+        let line = Line::new(who, asking, arrival);
+        let first = self.waiting().first().copied();
+        let first_of_all = first.is_none_or(|first| {
+            let first = &self.book[first];
+            (line.level, line.priority) > (first.level, first.priority)
+        });
+        let enters = first_of_all && self.has_room_for(&line);
+        self.book.push(line);
+        let index = self.book.len() - 1;
+        if enters {
+            self.grant(index);
+        } else {
+            self.wait(index);
+        }
+        self.tell_positions();
+    }
+
+    fn asked_by_holder(&mut self, own: usize, request: RequestId, level: Level, priority: u8) {
+        let now = self.now;
+        let line = &mut self.book[own];
+        let (talker, raised) = (line.who.talker, level > line.level);
+        if line.grace.is_some() {
+            return self.deny(talker, request, DenyCause::Other);
+        }
+        if raised {
+            (line.level, line.priority) = (level, priority);
+        }
+        line.request = request;
+        self.said.push(line.granted(now));
+        if raised {
+            self.taken(own);
+        }
+    }
+
+    /// Decides once about a request that may come by datagram.
+    fn is_repetition(&mut self, talker: TalkerNumber, request: RequestId, road: Road) -> bool {
+        let seen = self.seen.entry(talker).or_default();
+        let by_datagram = road == Road::Datagram;
+        let recent = seen.len().saturating_sub(8);
+        let Some(known) = seen[recent..].iter_mut().find(|known| known.0 == request) else {
+            seen.push((request, by_datagram, None));
+            return false;
         };
-        self.log[released..].iter().position(ends).map_or(self.log.len(), |steps| released + steps)
+        known.1 |= by_datagram;
+        if !known.1 {
+            known.2 = None;
+            return false;
+        }
+        let denial = known.2;
+        let mine = self.book.iter().position(|line| {
+            line.who.talker == talker && line.request == request && (line.holds() || line.waits())
+        });
+        match mine.map(|index| (index, &self.book[index])) {
+            Some((_, line)) if line.holds() && line.grace.is_none() => self.said.push(line.granted(self.now)),
+            _ if denial.is_some() => {
+                let cause = denial.expect("there is one");
+                self.said.push(Effect::Deny { talker, request, cause });
+            }
+            Some((index, line)) if line.waits() => {
+                self.book[index].told_position = None;
+                self.tell_positions();
+            }
+            _ => {}
+        }
+        true
     }
 
-    pub(crate) fn members_after(&self, step: usize) -> BTreeMap<TalkerNumber, Member> {
-        let mut members = BTreeMap::new();
-        for entry in &self.log[..=step] {
-            if let Event::Joined(member) = &entry.event {
-                members.insert(member.talker, member.clone());
-            } else if let Event::Left(talker) = &entry.event {
-                members.remove(talker);
+    pub(crate) fn holding_indices(&self) -> Vec<usize> {
+        let mut holding: Vec<_> = (0..self.book.len()).filter(|index| self.book[*index].holds()).collect();
+        holding.sort_by_key(|index| self.book[*index].grant);
+        holding
+    }
+
+    fn grant(&mut self, index: usize) {
+        let given = self.book.iter().filter(|line| line.grant.is_some()).count();
+        let grant = Grant(Grant::new(self.epoch, 1).0 + given as u32);
+        let (now, alone, talker) = (self.now, self.talkers() == 1, self.book[index].who.talker);
+        for line in &mut self.book {
+            if alone || line.who.talker == talker {
+                line.cut_tail(Over::Cut);
             }
         }
-        members
+        self.book[index].given(grant, now, self.rules);
+        self.said.push(self.book[index].granted(now));
+        self.taken(index);
     }
 
-    pub(crate) fn version_after(&self, step: usize) -> u64 {
-        let changes =
-            self.log[..=step].iter().filter(|entry| matches!(entry.event, Event::Joined(_) | Event::Left(_)));
-        changes.count() as u64
-    }
-
-    fn fate(&self, who: Member, grant: Grant, from: usize) -> Burst {
-        let start = self.log[from].now;
-        let limit = start + millis(self.rules.t2);
-        let mut heard = start;
-        let mut burst = Burst { who, grant, from, revoked: None, over: None, told: vec![from] };
-        for (step, entry) in self.log.iter().enumerate().skip(from + 1) {
-            let end = match entry.event {
-                Event::Media(of, at) if of == grant => {
-                    heard = heard.max(at);
-                    None
-                }
-                Event::Release(by) => (by == burst.speaker()).then_some(End::Release),
-                Event::Left(talker) => (talker == burst.who.talker).then_some(End::Leave),
-                Event::Fire => {
-                    let silent = heard + millis(self.rules.t1);
-                    if burst.revoked.is_none() && limit <= entry.now && limit < silent {
-                        burst.revoked = Some(step);
-                        burst.told.push(step);
-                    }
-                    (silent <= entry.now || self.grace_is_over(&burst, entry.now)).then_some(End::Timer)
-                }
-                _ => None,
-            };
-            if let Some(how) = end {
-                burst.over = Some((step, how));
-                break;
-            }
-            if matches!(entry.event, Event::Fire) && self.is_renewal_due(&burst, entry.now) {
-                burst.told.push(step);
-            }
+    fn wait(&mut self, index: usize) {
+        let line = &self.book[index];
+        let (talker, request, level) = (line.who.talker, line.request, line.level);
+        let mut beneath = self.holding_indices();
+        beneath.retain(|other| self.outranks(line, &self.book[*other]));
+        if beneath.is_empty() && (!line.queue || self.rules.queue_depth == 0) {
+            self.book[index].over = Some(Over::Denied);
+            return self.deny(talker, request, DenyCause::AnotherHasPermission);
         }
-        burst
-    }
-
-    fn grace_is_over(&self, burst: &Burst, now: u64) -> bool {
-        burst.revoked.is_some_and(|revoked| self.log[revoked].now + millis(self.rules.t3) <= now)
-    }
-
-    fn is_renewal_due(&self, burst: &Burst, now: u64) -> bool {
-        let told = burst.told.last().map_or(0, |step| self.log[*step].now);
-        !self.rules.renewal.is_zero() && told + millis(self.rules.renewal) <= now
-    }
-
-    fn answer(
-        &self,
-        step: usize,
-        talker: TalkerNumber,
-        request: RequestId,
-        held: Option<&Burst>,
-    ) -> Vec<Effect> {
-        let deny = |cause| vec![Effect::Deny { talker, request, cause }];
-        let Some(who) = self.member_before(step, talker) else { return vec![] };
-        if !who.rights.has(Right::Talk) {
-            return deny(DenyCause::ReceiveOnly);
+        for last in self.waiting().into_iter().skip(self.rules.queue_depth.max(1)) {
+            self.book[last].over = Some(Over::Denied);
+            let (talker, request) = (self.book[last].who.talker, self.book[last].request);
+            self.deny(talker, request, DenyCause::QueueFull);
         }
-        let new = self.bursts.iter().find(|burst| burst.from == step);
-        match (new, held) {
-            (Some(burst), _) => {
-                let talking = self.talking(step, burst);
-                let granted =
-                    Effect::Granted { talker, request, grant: talking.grant, duration: talking.remaining };
-                vec![granted, Effect::Taken(talking)]
-            }
-            (None, Some(burst)) if burst.who.talker != talker => deny(DenyCause::AnotherHasPermission),
-            (None, Some(burst)) if burst.revoked.is_some_and(|revoked| revoked < step) => {
-                deny(DenyCause::Other)
-            }
-            (None, Some(burst)) => {
-                let Talking { grant, remaining: duration, .. } = self.talking(step, burst);
-                vec![Effect::Granted { talker, request, grant, duration }]
-            }
-            (None, None) => unreachable!("an idle floor is granted"),
-        }
-    }
-
-    /// What a leave or a look at the clock does to the burst that lasted until then.
-    fn progress(&self, step: usize, burst: &Burst) -> Vec<Effect> {
-        let mut said = Vec::new();
-        if burst.revoked == Some(step) {
-            let (cause, grace) = (RevokeCause::MediaBurstTooLong, self.rules.t3);
-            said.push(Effect::Revoke { talker: burst.who.talker, grant: burst.grant, cause, grace });
-        }
-        if burst.told.contains(&step) {
-            said.push(Effect::Taken(self.talking(step, burst)));
-        }
-        if burst.is_over_by(step) {
-            said.push(Effect::Idle { grant: burst.grant });
-        }
-        said
-    }
-
-    fn talking(&self, step: usize, burst: &Burst) -> Talking {
-        let until = match burst.revoked {
-            Some(revoked) if revoked <= step => self.log[revoked].now + millis(self.rules.t3),
-            _ => self.log[burst.from].now + millis(self.rules.t2),
+        let Some(ahead) = self.waiting().iter().position(|waiting| *waiting == index) else { return };
+        let ending = self.holders().filter(|line| line.grace.is_some()).count();
+        let emergency = level == Level::Emergency;
+        let lowest = |revoked: bool| {
+            let fits = beneath.iter().filter(|other| self.book[**other].grace.is_some() == revoked);
+            fits.min_by_key(|other| (self.book[**other].level, self.book[**other].priority)).copied()
         };
-        let remaining = Duration::from_millis(until.saturating_sub(self.log[step].now));
-        Talking { talker: burst.who.talker, who: burst.who.who.clone(), grant: burst.grant, remaining }
+        let victim = if ahead >= ending {
+            lowest(false)
+        } else if emergency {
+            lowest(true)
+        } else {
+            None
+        };
+        if let Some(victim) = victim {
+            let t3 = millis(self.rules.t3);
+            let grace = if emergency { t3.min(millis(self.rules.emergency_grace)) } else { t3 };
+            self.revoke(victim, RevokeCause::PreEmpted, grace);
+        }
     }
 
-    pub(crate) fn lapsed_before(&self, step: usize) -> Option<Speaker> {
-        let lapsed = |burst: &&Burst| matches!(burst.over, Some((end, End::Timer)) if end < step);
-        self.bursts.iter().rfind(lapsed).map(Burst::speaker)
+    pub(crate) fn revoke(&mut self, index: usize, cause: RevokeCause, grace: u64) {
+        let until = self.now + grace;
+        let line = &mut self.book[index];
+        if line.grace.is_some_and(|present| present <= until) {
+            return;
+        }
+        line.grace = Some(until);
+        let Some(Speaker { talker, grant }) = line.speaker() else { return };
+        self.said.push(Effect::Revoke { talker, grant, cause, grace: Duration::from_millis(grace) });
+        if grace > 0 {
+            self.taken(index);
+        }
     }
 
-    fn member_before(&self, step: usize, talker: TalkerNumber) -> Option<&'a Member> {
-        self.log[..step].iter().rev().find_map(|entry| match &entry.event {
-            Event::Joined(member) if member.talker == talker => Some(Some(member)),
-            Event::Left(gone) if *gone == talker => Some(None),
-            _ => None,
-        })?
+    pub(crate) fn taken(&mut self, index: usize) {
+        self.book[index].told_taken = self.now;
+        self.book[index].tellings += 1;
+        self.said.push(Effect::Taken(self.book[index].talking(self.now)));
+    }
+
+    pub(crate) fn admit(&mut self) {
+        while let Some(first) = self.waiting().first().copied()
+            && self.has_room_for(&self.book[first])
+        {
+            self.grant(first);
+        }
+        self.tell_positions();
+    }
+
+    pub(crate) fn tell_positions(&mut self) {
+        let waiting = self.waiting();
+        for (ahead, index) in waiting.iter().enumerate() {
+            let line = &mut self.book[*index];
+            if line.told_position.replace(ahead + 1) != Some(ahead + 1) {
+                let (talker, request) = (line.who.talker, line.request);
+                self.said.push(Effect::Queued { talker, request, position: ahead + 1, size: waiting.len() });
+            }
+        }
+    }
+
+    pub(crate) fn deny(&mut self, talker: TalkerNumber, request: RequestId, cause: DenyCause) {
+        let seen = self.seen.entry(talker).or_default();
+        let recent = seen.len().saturating_sub(8);
+        for known in seen[recent..].iter_mut().filter(|known| known.0 == request) {
+            known.2 = Some(cause);
+        }
+        self.said.push(Effect::Deny { talker, request, cause });
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }

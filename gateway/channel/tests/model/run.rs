@@ -8,8 +8,8 @@ use proptest::{prop_assert, prop_assert_eq};
 use suara_channel::*;
 
 use crate::compare::{self, Answered};
-use crate::reference::{Entry, Event, Story};
-use crate::schedule::{May, Op, Pick, Schedule, Which};
+use crate::reference::{After, Entry, Event, Story};
+use crate::schedule::{May, Number, Op, Pick, Schedule, Which, Wish};
 use crate::stream::Stream;
 use crate::tally;
 use crate::view::View;
@@ -17,8 +17,8 @@ use crate::view::View;
 pub(crate) type Outcome = Result<(), TestCaseError>;
 
 const EPOCH: u16 = 7;
-/// Enough to come to rest: the longest T2 and T3 over the shortest renewal are 170.
-const SETTLING: usize = 200;
+/// Enough to come to rest: the longest T2 and T3 over the shortest renewal are 170, for each who holds or waits.
+const SETTLING: usize = 2_000;
 
 /// Runs one schedule, and says to `tally` what happened in it.
 pub(crate) fn run(schedule: &Schedule, tally: &mut dyn FnMut(&'static str)) -> Outcome {
@@ -27,8 +27,8 @@ pub(crate) fn run(schedule: &Schedule, tally: &mut dyn FnMut(&'static str)) -> O
         world.carry_out(*op)?;
     }
     world.settle()?;
-    let story = Story::tell(EPOCH, world.channel.settings(), &world.log);
-    compare::all(&story, &world.answered, &world.effects)?;
+    let mut story = Story::new(EPOCH, world.channel.settings());
+    compare::all(&mut story, &world.log, &world.answered, &world.effects)?;
     tally::count(&story, &world.effects, tally);
     Ok(())
 }
@@ -43,6 +43,7 @@ struct World {
     stream: Stream,
     views: BTreeMap<TalkerNumber, View>,
     newest: Grant,
+    requests: u32,
     ever: u16,
     /// Whether nothing happened since the deadlines were looked at.
     just_fired: bool,
@@ -50,6 +51,7 @@ struct World {
 
 impl World {
     fn new(settings: Settings) -> Self {
+        let stream = Stream::new(&settings);
         Self {
             channel: Channel::new(EPOCH, settings),
             now: 1_000,
@@ -57,7 +59,8 @@ impl World {
             log: Vec::new(),
             answered: Vec::new(),
             effects: Vec::new(),
-            stream: Stream::default(),
+            stream,
+            requests: 0,
             views: BTreeMap::new(),
             newest: Grant::new(EPOCH, 0),
             ever: 0,
@@ -83,30 +86,79 @@ impl World {
                 self.done(Event::Media(grant, at));
             }
             Op::Fire => self.fire()?,
-            Op::Join(may) => self.join(may)?,
+            Op::Join(may, priority) => self.join(may, priority)?,
             Op::Leave(who, reason) => self.leave(who, reason)?,
-            Op::Request(who) => {
-                let (now, talker, request) = (self.touch(), self.pick(who), RequestId(self.log.len() as u32));
-                self.channel.floor_request(now, talker, request);
-                self.done(Event::Request(talker, request));
-            }
-            Op::Release(who, which) => {
+            Op::Request(who, wish) => self.request(who, wish),
+            Op::Cancel(who, number) => self.cancel(who, number),
+            Op::Release(who, which, road) => {
                 let (now, talker, grant) = (self.touch(), self.pick(who), self.which(which));
-                self.channel.floor_release(now, talker, grant);
-                self.done(Event::Release(Speaker { talker, grant }));
+                self.channel.floor_release(now, talker, grant, road);
+                self.done(Event::Release(Speaker { talker, grant }, road));
+            }
+            Op::Dispatch(by, action, whom) => {
+                let by = self.pick(by);
+                let whom = whom.map(|whom| self.pick(whom));
+                self.dispatch(by, action, whom)?;
             }
         }
         Ok(())
     }
 
-    fn join(&mut self, may: May) -> Outcome {
+    fn request(&mut self, who: Pick, wish: Wish) {
+        let (now, talker) = (self.touch(), self.pick(who));
+        let Wish { number, level, priority, queue, road } = wish;
+        let asking = Asking { request: self.number(number), level, priority, queue, road };
+        self.channel.floor_request(now, talker, asking);
+        self.done(Event::Request(talker, asking));
+    }
+
+    fn cancel(&mut self, who: Option<Pick>, number: Number) {
+        let (now, request) = (self.touch(), self.number(number));
+        let asked = |entry: &Entry| match entry.event {
+            Event::Request(talker, asking) if asking.request == request => Some(talker),
+            _ => None,
+        };
+        let asker = || self.log.iter().rev().find_map(asked).unwrap_or(TalkerNumber(0));
+        let talker = who.map_or_else(asker, |who| self.pick(who));
+        self.channel.floor_cancel(now, talker, request);
+        self.done(Event::Cancel(talker, request));
+    }
+
+    fn dispatch(&mut self, by: TalkerNumber, action: DispatchAction, whom: Option<TalkerNumber>) -> Outcome {
+        let now = self.touch();
+        let may = self.channel.member(by).is_some_and(|member| member.rights.has(Right::Dispatch));
+        let whom = whom.filter(|whom| self.channel.member(*whom).is_some());
+        let expected = match (may, action, whom) {
+            (false, ..) => Err(ErrorCode::Forbidden),
+            (true, DispatchAction::Clear, _) | (true, _, Some(_)) => Ok(()),
+            (true, _, None) => Err(ErrorCode::UnknownTalker),
+        };
+        prop_assert_eq!(self.channel.dispatch(now, by, action, whom), expected);
+        let whom = whom.unwrap_or(TalkerNumber(0));
+        self.done(if expected.is_ok() { Event::Dispatch(action, whom) } else { Event::Nothing });
+        Ok(())
+    }
+
+    fn number(&mut self, number: Number) -> RequestId {
+        match number {
+            Number::New => {
+                self.requests += 1;
+                RequestId(self.requests)
+            }
+            Number::Before(count) => RequestId(self.requests.saturating_sub(count)),
+        }
+    }
+
+    fn join(&mut self, may: May, priority: u8) -> Outcome {
         let rights = Rights::from(match may {
+            May::Everything => Right::ALL.to_vec(),
             May::Talk => vec![Right::Listen, Right::Talk],
             May::Listen => vec![Right::Listen],
             May::NotEvenListen => vec![Right::Talk],
         });
-        let name = format!("user {}", self.ever);
-        let who = Identity::new(name.as_str(), name.as_str(), "guard");
+        // Some come back, or have several devices.
+        let name = format!("user {}", self.ever % 5);
+        let who = Identity::new(name.as_str(), name.as_str(), "guard").with_priority(priority);
         let expected = match may {
             May::NotEvenListen => Err(JoinError::MayNotListen),
             _ if self.views.len() >= self.channel.settings().max_members => Err(JoinError::Full),
@@ -121,7 +173,7 @@ impl World {
             self.ever += 1;
             let view = View::snapshot(&self.channel, talker, Time::from_millis(self.latest));
             self.views.insert(talker, view);
-            self.done(Event::Joined(Member { talker, who, rights }));
+            self.done(Event::Joined(Member { talker, who, rights, muted: false }));
         } else {
             self.done(Event::Nothing);
         }
@@ -142,7 +194,7 @@ impl World {
         let latest = Time::from_millis(self.latest);
         let due = self.channel.poll_timeout();
         prop_assert!(due.is_none_or(|due| due > latest), "{due:?} at {latest:?} would be a busy loop");
-        if let Some(talking) = self.channel.talking(latest) {
+        for talking in self.channel.all_talking(latest) {
             prop_assert!(!talking.remaining.is_zero(), "taken past its deadline");
             let renewal = self.channel.settings().renewal;
             let in_time = due.is_some_and(|due| renewal.is_zero() || due <= latest + renewal);
@@ -157,7 +209,7 @@ impl World {
         let effects: Vec<_> = iter::from_fn(|| self.channel.poll_effect()).take(10_000).collect();
         prop_assert!(effects.len() < 10_000, "no end of effects");
         self.stream.drained(&effects)?;
-        prop_assert_eq!(self.stream.speaker, self.channel.speaker(), "the data plane's view");
+        prop_assert_eq!(&self.stream.speakers, &self.channel.speakers(), "the data plane's view");
         let latest = Time::from_millis(self.latest);
         for view in self.views.values_mut() {
             effects.iter().try_for_each(|effect| view.hear(effect, latest))?;
@@ -169,15 +221,16 @@ impl World {
     }
 
     fn compare_views(&self, now: Time) -> Outcome {
-        let truth = self.channel.talking(now).map(|talking| (talking.talker, talking.grant));
+        let truth: Vec<_> =
+            self.channel.all_talking(now).map(|talking| (talking.grant, talking.talker)).collect();
         for (me, view) in &self.views {
             prop_assert_eq!(view.version, self.channel.version(), "{}'s version", me);
             prop_assert!(view.members.values().eq(self.channel.members()), "{me}'s roster");
-            let talking = view.talking.as_ref();
-            prop_assert_eq!(talking.map(|heard| (heard.talker, heard.grant)), truth, "{}'s talker", me);
-            let mine = truth.filter(|(talker, _)| talker == me).map(|(_, grant)| grant);
+            let talking = view.talking.iter().map(|(grant, heard)| (*grant, heard.talker));
+            prop_assert_eq!(talking.collect::<Vec<_>>(), truth.clone(), "{}'s talkers", me);
+            let mine = truth.iter().find(|(_, talker)| talker == me).map(|(grant, _)| *grant);
             prop_assert_eq!(view.mine, mine, "{}'s own grant", me);
-            if let Some(heard) = talking.filter(|_| self.just_fired) {
+            for heard in view.talking.values().filter(|_| self.just_fired) {
                 prop_assert!(heard.until > now, "{me} would clear a talker who is heard");
                 let renewal = self.channel.settings().renewal;
                 prop_assert!(renewal.is_zero() || heard.at + renewal > now, "{me} wasn't told again");
@@ -195,7 +248,9 @@ impl World {
         });
         let last = Time::from_millis(voice.fold(self.now, u64::max));
         let settings = self.channel.settings();
-        let bound = last + settings.t1.max(settings.release_tail);
+        // Each who waits may have the floor as long as one who holds it.
+        let turns = 1 + self.views.len() as u32;
+        let bound = last + settings.t1.max(settings.release_tail) * turns;
         self.fire()?;
         for _ in 0..SETTLING {
             let Some(due) = self.channel.poll_timeout() else { break };
@@ -224,9 +279,11 @@ impl World {
         self.newest = self.newest.max(self.channel.speaker().map_or(self.newest, |speaker| speaker.grant));
         self.log.push(Entry { now: self.latest, event });
         self.answered.push(Answered {
-            talking: self.channel.talking(Time::from_millis(self.latest)),
-            speaker: self.channel.speaker(),
-            version: self.channel.version(),
+            after: After {
+                talking: self.channel.all_talking(Time::from_millis(self.latest)).collect(),
+                speakers: self.channel.speakers(),
+                version: self.channel.version(),
+            },
             members,
         });
     }

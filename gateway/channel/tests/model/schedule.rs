@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use suara_channel::{LeaveReason, Settings};
+use suara_channel::{ChannelMode, DispatchAction, LeaveReason, Level, Road, Settings};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
@@ -14,10 +14,13 @@ pub(crate) struct Schedule {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Op {
-    Join(May),
+    Join(May, u8),
     Leave(Pick, LeaveReason),
-    Request(Pick),
-    Release(Pick, Which),
+    Request(Pick, Wish),
+    /// By somebody, or by the one who asked.
+    Cancel(Option<Pick>, Number),
+    Release(Pick, Which, Road),
+    Dispatch(Pick, DispatchAction, Option<Pick>),
     /// Voice that was forwarded so many milliseconds ago (or is, in a little while).
     Media(Which, i64),
     /// The clock goes on, and nobody looks.
@@ -33,7 +36,25 @@ pub(crate) enum Op {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    pub(crate) number: Number,
+    pub(crate) level: Level,
+    pub(crate) priority: u8,
+    pub(crate) queue: bool,
+    pub(crate) road: Road,
+}
+
+/// Which number a request has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Number {
+    New,
+    /// As so many requests before, of whomever.
+    Before(u32),
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum May {
+    Everything,
     Talk,
     Listen,
     NotEvenListen,
@@ -58,7 +79,7 @@ pub(crate) enum Which {
 }
 
 pub(crate) fn any() -> impl Strategy<Value = Schedule> {
-    let guests = vec(may().prop_map(Op::Join), 0..5);
+    let guests = vec(join(), 0..5);
     (settings(), guests, vec(op(), 1..200)).prop_map(|(settings, mut ops, more)| {
         ops.extend(more);
         Schedule { settings, ops }
@@ -72,7 +93,18 @@ fn settings() -> impl Strategy<Value = Settings> {
     let renewal = prop_oneof![2 => Just(2_000), 1 => Just(0), 2 => 200..3_000_u64];
     let tail = prop_oneof![2 => Just(150), 1 => 0..50_u64, 1 => 50..1_000_u64];
     let max_members = prop_oneof![4 => Just(10_000), 1 => 0..5_usize];
-    (t1, t2, t3, renewal, tail, max_members).prop_map(|(t1, t2, t3, renewal, tail, max_members)| Settings {
+    let rules = (mode(), 0..5_usize, any_number::<bool>(), 1..4_usize);
+    let more = prop_oneof![2 => Just((5_000, 300, 20)), 1 => (0..3_000_u64, 0..1_000_u64, 0..200_u64)];
+    let timers = (t1, t2, t3, renewal, tail, max_members);
+    (timers, rules, more).prop_map(|((t1, t2, t3, renewal, tail, max_members), rules, more)| Settings {
+        mode: rules.0,
+        queue_depth: rules.1,
+        pre_emption: rules.2,
+        max_talkers: rules.3,
+        warning: Duration::from_millis(more.0),
+        emergency_grace: Duration::from_millis(more.1),
+        repeat: Duration::from_millis(more.2),
+        repeats: 3,
         t1: Duration::from_millis(t1),
         t2: Duration::from_millis(t2),
         t3: Duration::from_millis(t3),
@@ -85,10 +117,13 @@ fn settings() -> impl Strategy<Value = Settings> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        3 => may().prop_map(Op::Join),
+        3 => join(),
         2 => (pick(), prop::sample::select(LeaveReason::ALL)).prop_map(|(who, why)| Op::Leave(who, why)),
-        8 => pick().prop_map(Op::Request),
-        4 => (pick(), which()).prop_map(|(who, which)| Op::Release(who, which)),
+        12 => (pick(), wish()).prop_map(|(who, wish)| Op::Request(who, wish)),
+        2 => (prop::option::weighted(0.2, pick()), number()).prop_map(|(who, number)| Op::Cancel(who, number)),
+        4 => (pick(), which(), road()).prop_map(|(who, which, road)| Op::Release(who, which, road)),
+        1 => (pick(), action(), prop::option::weighted(0.9, pick()))
+            .prop_map(|(by, action, whom)| Op::Dispatch(by, action, whom)),
         8 => (which(), -100..5_000_i64).prop_map(|(which, lag)| Op::Media(which, lag)),
         8 => wait().prop_map(Op::Wait),
         6 => prop_oneof![3 => -1..=1_i64, 1 => 0..6_000_i64].prop_map(Op::WaitUntilDue),
@@ -100,7 +135,43 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn may() -> impl Strategy<Value = May> {
-    prop_oneof![6 => Just(May::Talk), 1 => Just(May::Listen), 1 => Just(May::NotEvenListen)]
+    prop_oneof![
+        6 => Just(May::Everything),
+        2 => Just(May::Talk),
+        1 => Just(May::Listen),
+        1 => Just(May::NotEvenListen)
+    ]
+}
+
+fn join() -> impl Strategy<Value = Op> {
+    (may(), 0..4_u8).prop_map(|(may, priority)| Op::Join(may, priority))
+}
+
+fn mode() -> impl Strategy<Value = ChannelMode> {
+    prop_oneof![3 => Just(ChannelMode::Ptt), 2 => Just(ChannelMode::Dual), 1 => Just(ChannelMode::Open)]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let level = prop_oneof![
+        8 => Just(Level::Normal),
+        1 => Just(Level::ImminentPeril),
+        1 => Just(Level::Emergency)
+    ];
+    let priority = prop_oneof![4 => Just(u8::MAX), 1 => 0..4_u8];
+    (number(), level, priority, any_number::<bool>(), road())
+        .prop_map(|(number, level, priority, queue, road)| Wish { number, level, priority, queue, road })
+}
+
+fn number() -> impl Strategy<Value = Number> {
+    prop_oneof![4 => Just(Number::New), 1 => (0..12_u32).prop_map(Number::Before)]
+}
+
+fn road() -> impl Strategy<Value = Road> {
+    prop_oneof![2 => Just(Road::Stream), 1 => Just(Road::Datagram)]
+}
+
+fn action() -> impl Strategy<Value = DispatchAction> {
+    prop::sample::select(&DispatchAction::ALL[..])
 }
 
 fn pick() -> impl Strategy<Value = Pick> {

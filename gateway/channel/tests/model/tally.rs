@@ -2,10 +2,11 @@
 
 use suara_channel::*;
 
-use crate::reference::{Burst, End, Event, Story};
+use crate::line::{Line, Over};
+use crate::reference::Story;
 
 /// What has to happen somewhere in a whole run.
-pub(crate) const WORTH_HAVING: [&str; 18] = [
+pub(crate) const WORTH_HAVING: [&str; 37] = [
     "ended by a release",
     "released in the grace time",
     "ended by T1",
@@ -13,69 +14,109 @@ pub(crate) const WORTH_HAVING: [&str; 18] = [
     "ended by T1 in the grace time",
     "ended by leaving",
     "left in the grace time",
+    "ended by a dispatcher",
     "tail cut off by a grant",
     "tail that ran out",
     "tail of one who left",
+    "tail of one who was muted",
     "taken, repeated",
     "granted again",
+    "granted from the queue",
+    "left the queue",
+    "cancelled in the queue",
+    "denied by a dispatcher in the queue",
+    "asked anew in the queue",
+    "emergency",
+    "emergency over T2",
+    "raised",
+    "several talkers",
+    "repeat",
+    "warning",
+    "queued",
+    "cancelled",
+    "pre_empted",
+    "no_permission",
+    "media_burst_too_long",
+    "revoked twice",
     "another_has_permission",
     "receive_only",
     "other",
+    "queue_full",
     "wrong_grant",
-    "release that crossed a timer",
     "several changes in one roster",
 ];
 
 pub(crate) fn count(story: &Story<'_>, effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
-    for (index, burst) in story.bursts.iter().enumerate() {
-        ending(story, burst, tally);
-        tail(story, burst, story.bursts.get(index + 1), tally);
-        if burst.told.len() > 1 + usize::from(burst.revoked.is_some()) {
-            tally("taken, repeated");
-        }
-    }
-    let mut newest = None;
+    story.book.iter().for_each(|line| of_line(line, story.rules, tally));
+    let (mut open, mut newest, mut revoked, mut levels) = (0_i32, None, None, None);
     for effect in effects {
         match effect {
             Effect::Deny { cause, .. } => tally(cause.name()),
             Effect::Refused { code, .. } => tally(code.name()),
-            Effect::Granted { grant, .. } if newest.replace(*grant) == Some(*grant) => tally("granted again"),
+            Effect::Granted { grant, .. } if newest >= Some(*grant) => tally("granted again"),
+            Effect::Granted { grant, .. } => (newest, open) = (Some(*grant), open + 1),
+            Effect::Idle { .. } => open -= 1,
+            Effect::Taken(talking)
+                if levels
+                    .replace((talking.grant, talking.level))
+                    .is_some_and(|(grant, level)| grant == talking.grant && level < talking.level) =>
+            {
+                tally("raised")
+            }
+            Effect::Revoke { grant, .. } if revoked.replace(*grant) == Some(*grant) => tally("revoked twice"),
+            Effect::Revoke { cause, .. } => tally(cause.name()),
+            Effect::Repeat { .. } => tally("repeat"),
+            Effect::Warning { .. } => tally("warning"),
+            Effect::Queued { .. } => tally("queued"),
+            Effect::Cancelled { .. } => tally("cancelled"),
             Effect::Roster(delta) if delta.version - delta.since > 1 => {
                 tally("several changes in one roster")
             }
             _ => {}
         }
-    }
-    for (step, entry) in story.log.iter().enumerate() {
-        if let Event::Release(by) = entry.event
-            && story.lapsed_before(step) == Some(by)
-        {
-            tally("release that crossed a timer");
+        if open > 1 {
+            tally("several talkers");
         }
     }
 }
 
-fn ending(story: &Story<'_>, burst: &Burst, tally: &mut dyn FnMut(&'static str)) {
-    let Some((end, how)) = burst.over else { return };
-    let grace = burst.revoked.map(|revoked| story.log[end].now - story.log[revoked].now);
-    tally(match (how, grace) {
-        (End::Release, None) => "ended by a release",
-        (End::Release, Some(_)) => "released in the grace time",
-        (End::Leave, None) => "ended by leaving",
-        (End::Leave, Some(_)) => "left in the grace time",
-        (End::Timer, None) => "ended by T1",
-        (End::Timer, Some(grace)) if u128::from(grace) >= story.rules.t3.as_millis() => "ended by T3",
-        (End::Timer, Some(_)) => "ended by T1 in the grace time",
-    });
-}
-
-fn tail(story: &Story<'_>, burst: &Burst, next: Option<&Burst>, tally: &mut dyn FnMut(&'static str)) {
-    if let Some((released, End::Release)) = burst.over {
-        let end = story.tail_end(burst, released);
-        tally(match story.log.get(end).map(|entry| &entry.event) {
-            _ if next.is_some_and(|next| next.from < end) => "tail cut off by a grant",
-            Some(Event::Left(_)) => "tail of one who left",
-            _ => "tail that ran out",
-        });
+fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
+    let what = match (line.over, line.grant, line.grace) {
+        (Some(Over::Release), Some(_), None) => "ended by a release",
+        (Some(Over::Release), Some(_), Some(_)) => "released in the grace time",
+        (Some(Over::Leave), Some(_), None) => "ended by leaving",
+        (Some(Over::Leave), Some(_), Some(_)) => "left in the grace time",
+        (Some(Over::Leave), None, _) => "left the queue",
+        (Some(Over::Silent), _, None) => "ended by T1",
+        (Some(Over::Silent), _, Some(_)) => "ended by T1 in the grace time",
+        (Some(Over::Grace), ..) => "ended by T3",
+        (Some(Over::Dispatched), Some(_), _) => "ended by a dispatcher",
+        (Some(Over::Dispatched), None, _) => "denied by a dispatcher in the queue",
+        (Some(Over::Cancelled), ..) => "cancelled in the queue",
+        (Some(Over::Replaced), ..) => "asked anew in the queue",
+        _ => return,
+    };
+    tally(what);
+    if line.grant.is_none() {
+        return;
+    }
+    match (line.over, line.tail_cut) {
+        (Some(Over::Release), Some(Over::Cut)) => tally("tail cut off by a grant"),
+        (Some(Over::Release), Some(Over::Leave)) => tally("tail of one who left"),
+        (Some(Over::Release), Some(_)) => tally("tail of one who was muted"),
+        (Some(Over::Release), None) => tally("tail that ran out"),
+        _ => {}
+    }
+    if line.tellings > 1 + usize::from(line.grace.is_some()) {
+        tally("taken, repeated");
+    }
+    if line.waited {
+        tally("granted from the queue");
+    }
+    if line.level == Level::Emergency {
+        tally("emergency");
+        if line.heard > line.limit && !rules.t1.is_zero() {
+            tally("emergency over T2");
+        }
     }
 }

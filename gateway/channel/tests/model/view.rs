@@ -12,7 +12,9 @@ pub(crate) struct View {
     pub(crate) version: u64,
     pub(crate) members: BTreeMap<TalkerNumber, Member>,
     newest: Option<Grant>,
-    pub(crate) talking: Option<Heard>,
+    /// Whether a newer grant ends an older one.
+    alone: bool,
+    pub(crate) talking: BTreeMap<Grant, Heard>,
     /// The grant that this member was given.
     pub(crate) mine: Option<Grant>,
 }
@@ -20,7 +22,6 @@ pub(crate) struct View {
 /// A talker, as last heard of.
 pub(crate) struct Heard {
     pub(crate) talker: TalkerNumber,
-    pub(crate) grant: Grant,
     pub(crate) at: Time,
     pub(crate) until: Time,
 }
@@ -28,12 +29,11 @@ pub(crate) struct Heard {
 impl View {
     /// `joined`, as sent right after the join.
     pub(crate) fn snapshot(channel: &Channel, me: TalkerNumber, now: Time) -> Self {
-        let mut view =
-            Self { me, version: 0, members: BTreeMap::new(), newest: None, talking: None, mine: None };
+        let (members, talking, alone) =
+            (BTreeMap::new(), BTreeMap::new(), channel.settings().mode == ChannelMode::Ptt);
+        let mut view = Self { me, version: 0, members, newest: None, alone, talking, mine: None };
         view.refresh(channel);
-        if let Some(talking) = channel.talking(now) {
-            view.taken(&talking, now);
-        }
+        channel.all_talking(now).for_each(|talking| view.taken(&talking, now));
         view
     }
 
@@ -58,6 +58,7 @@ impl View {
         prop_assert!(delta.since <= self.version, "{:?} missed something: {delta:?}", self.me);
         if self.version < delta.version {
             self.members.extend(delta.joined.iter().map(|member| (member.talker, member.clone())));
+            self.members.extend(delta.changed.iter().map(|member| (member.talker, member.clone())));
             self.members.retain(|talker, _| delta.left.iter().all(|gone| gone.talker != *talker));
             self.version = delta.version;
         }
@@ -67,13 +68,14 @@ impl View {
     fn taken(&mut self, talking: &Talking, now: Time) {
         if self.is_news(talking.grant) {
             let Talking { talker, grant, remaining, .. } = *talking;
-            self.talking = Some(Heard { talker, grant, at: now, until: now + remaining });
+            self.talking.retain(|other, _| !self.alone || *other == grant);
+            self.talking.insert(grant, Heard { talker, at: now, until: now + remaining });
         }
     }
 
     fn idle(&mut self, grant: Grant) {
         if self.is_news(grant) {
-            self.talking = None;
+            self.talking.remove(&grant);
         }
         self.mine = self.mine.filter(|mine| *mine != grant);
     }
@@ -81,6 +83,6 @@ impl View {
     fn is_news(&mut self, grant: Grant) -> bool {
         let is_news = self.newest.is_none_or(|newest| newest <= grant);
         self.newest = self.newest.max(Some(grant));
-        is_news
+        is_news || !self.alone
     }
 }

@@ -30,6 +30,17 @@ impl Drive {
         (drive, talkers)
     }
 
+    /// Members of these priorities.
+    pub(crate) fn ranked<const N: usize>(members: [(&str, u8); N]) -> (Self, [TalkerNumber; N]) {
+        let mut drive = Self::new(Settings::default());
+        let talkers = members.map(|(name, priority)| {
+            let who = who(name).with_priority(priority);
+            drive.channel.join(drive.time(), who, Rights::all()).expect("there is room")
+        });
+        drive.drain();
+        (drive, talkers)
+    }
+
     pub(crate) fn time(&self) -> Time {
         Time::from_millis(self.now)
     }
@@ -48,8 +59,28 @@ impl Drive {
         self.drain()
     }
 
+    pub(crate) fn ask(&mut self, talker: TalkerNumber, asking: Asking) -> Vec<Effect> {
+        self.channel.floor_request(self.time(), talker, asking);
+        self.drain()
+    }
+
+    pub(crate) fn cancel(&mut self, talker: TalkerNumber, request: u32) -> Vec<Effect> {
+        self.channel.floor_cancel(self.time(), talker, RequestId(request));
+        self.drain()
+    }
+
+    pub(crate) fn dispatch(
+        &mut self,
+        by: TalkerNumber,
+        action: DispatchAction,
+        talker: Option<TalkerNumber>,
+    ) -> Result<Vec<Effect>, ErrorCode> {
+        self.channel.dispatch(self.time(), by, action, talker)?;
+        Ok(self.drain())
+    }
+
     pub(crate) fn release(&mut self, talker: TalkerNumber, counter: u16) -> Vec<Effect> {
-        self.channel.floor_release(self.time(), talker, grant(counter));
+        self.channel.floor_release(self.time(), talker, grant(counter), Road::Stream);
         self.drain()
     }
 
@@ -58,11 +89,12 @@ impl Drive {
         self.channel.media(grant(counter), self.time());
     }
 
-    /// Time passes and every deadline is met. Renewals of Taken are left out: they have scenarios of their own.
+    /// Time passes and every deadline is met. Renewals of Taken and warnings are left out: they
+    /// have scenarios of their own.
     pub(crate) fn wait(&mut self, millis: u64) -> Vec<Effect> {
         self.wait_with_renewals(millis)
             .into_iter()
-            .filter(|effect| !matches!(effect, Effect::Taken(_)))
+            .filter(|effect| !matches!(effect, Effect::Taken(_) | Effect::Warning { .. }))
             .collect()
     }
 
@@ -112,13 +144,30 @@ pub(crate) fn deny(talker: TalkerNumber, request: u32, cause: DenyCause) -> Effe
     Effect::Deny { talker, request: RequestId(request), cause }
 }
 
+pub(crate) fn waiting(request: u32) -> Asking {
+    Asking { queue: true, ..RequestId(request).into() }
+}
+
+pub(crate) fn by_datagram(request: u32) -> Asking {
+    Asking { road: Road::Datagram, ..RequestId(request).into() }
+}
+
+pub(crate) fn queued(talker: TalkerNumber, request: u32, position: usize, size: usize) -> Effect {
+    Effect::Queued { talker, request: RequestId(request), position, size }
+}
+
+pub(crate) fn cancelled(talker: TalkerNumber, request: u32) -> Effect {
+    Effect::Cancelled { talker, request: RequestId(request) }
+}
+
 pub(crate) fn revoke(talker: TalkerNumber, counter: u16, grace: u64) -> Effect {
     let (cause, grace) = (RevokeCause::MediaBurstTooLong, Duration::from_millis(grace));
     Effect::Revoke { talker, grant: grant(counter), cause, grace }
 }
 
 pub(crate) fn talking(talker: TalkerNumber, name: &str, counter: u16, millis: u64) -> Talking {
-    Talking { talker, who: who(name), grant: grant(counter), remaining: Duration::from_millis(millis) }
+    let remaining = Duration::from_millis(millis);
+    Talking { talker, who: who(name), grant: grant(counter), remaining, level: Level::Normal }
 }
 
 pub(crate) fn taken(talker: TalkerNumber, name: &str, counter: u16, millis: u64) -> Effect {
@@ -130,10 +179,10 @@ pub(crate) fn idle(counter: u16) -> Effect {
 }
 
 pub(crate) fn speaker(talker: TalkerNumber, counter: u16) -> Effect {
-    Effect::Speaker(Some(Speaker { talker, grant: grant(counter) }))
+    Effect::Speakers(vec![Speaker { talker, grant: grant(counter) }])
 }
 
-pub(crate) const SILENCE: Effect = Effect::Speaker(None);
+pub(crate) const SILENCE: Effect = Effect::Speakers(Vec::new());
 
 pub(crate) fn wrong_grant(talker: TalkerNumber) -> Effect {
     Effect::Refused { talker, code: ErrorCode::WrongGrant }

@@ -183,7 +183,7 @@ fn when_no_grant_is_left_that_is_newer_none_is_given() {
     let alice = channel.join(now, who("alice"), Rights::all()).unwrap();
     for counter in 1..=u16::MAX {
         channel.floor_request(now, alice, RequestId(1));
-        channel.floor_release(now, alice, Grant::new(u16::MAX, counter));
+        channel.floor_release(now, alice, Grant::new(u16::MAX, counter), Road::Stream);
         while channel.poll_effect().is_some() {}
     }
 

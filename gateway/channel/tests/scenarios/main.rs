@@ -2,5 +2,7 @@
 
 mod drive;
 mod floor;
+mod precedence;
+mod queue;
 mod roster;
 mod timers;

@@ -235,7 +235,7 @@ impl Session {
         if self.grant.is_none() && self.state == State::In {
             self.request += 1;
             let request = RequestId(self.request);
-            self.say(&ClientMessage::FloorRequest { request, channel: self.channel, member: None });
+            self.say(&ClientMessage::floor_request(request, self.channel, None));
         }
     }
 

@@ -100,11 +100,7 @@ pub(super) fn unauthorised(scene: &Scene) -> Result<Vec<Check>, LoadError> {
     let channel = Cow::Borrowed(scene.channel.as_str());
     probe.say(&ClientMessage::Join { request: RequestId(1), channel, member: None });
     checks.push(check("a join without the right to", "forbidden", &probe.code("error", ANSWER)));
-    probe.say(&ClientMessage::FloorRequest {
-        request: RequestId(2),
-        channel: ChannelNumber(1),
-        member: None,
-    });
+    probe.say(&ClientMessage::floor_request(RequestId(2), ChannelNumber(1), None));
     checks.push(check(
         "the floor of a channel that one isn't in",
         "not_joined",

@@ -1,0 +1,56 @@
+//! Words of the floor that both sides use.
+
+use serde::{Deserialize, Serialize};
+
+/// How urgent a request is: TS 24.380's tiers. Ordered, the most urgent last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Ordinary talk.
+    #[default]
+    Normal,
+    /// Imminent peril: somebody may come to harm.
+    ImminentPeril,
+    /// An emergency: above all else, and without a talk limit.
+    Emergency,
+}
+
+impl Level {
+    /// Every level, the least urgent first.
+    pub const ALL: [Self; 3] = [Self::Normal, Self::ImminentPeril, Self::Emergency];
+}
+
+/// What a dispatcher does to the floor of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchAction {
+    /// Takes a talker's grant, or its place in the queue, back.
+    Revoke,
+    /// Lets a member talk no more.
+    Mute,
+    /// Lets it talk again.
+    Unmute,
+    /// Ends every grant and empties the queue.
+    Clear,
+}
+
+impl DispatchAction {
+    /// Every action.
+    pub const ALL: [Self; 4] = [Self::Revoke, Self::Mute, Self::Unmute, Self::Clear];
+}
+
+/// How a channel's floor works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelMode {
+    /// One talker at a time.
+    #[default]
+    Ptt,
+    /// One talker, and one more of higher precedence together with it (TS 24.380's dual floor control).
+    Dual,
+    /// A conference: whoever asks may talk, up to a number.
+    Open,
+    /// What a newer gateway's mode is read as: its rules aren't known here, so don't ask for the floor.
+    #[serde(other)]
+    Other,
+}
