@@ -91,6 +91,10 @@ pub struct VoiceMetrics {
     pub bytes_out: Counter,
     /// How long frames waited for their listener.
     pub queue_age: DurationHistogram,
+    /// Packets that the kernel didn't take.
+    pub unsent: Counter,
+    /// Frames and packets that were lost between workers.
+    pub crowded_out: Counter,
     dropped: Family<Reason, Counter>,
     by_reason: [Counter; DropReason::ALL.len()],
 }
@@ -106,6 +110,8 @@ impl Default for VoiceMetrics {
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             queue_age: DurationHistogram::default(),
+            unsent: Counter::default(),
+            crowded_out: Counter::default(),
             dropped,
             by_reason,
         }
@@ -125,6 +131,8 @@ impl VoiceMetrics {
         self.by_reason[DropReason::Stale as usize].inc_by(tally.stale);
         self.by_reason[DropReason::Overflow as usize].inc_by(tally.overflow);
         self.by_reason[DropReason::TooLarge as usize].inc_by(tally.too_large);
+        self.unsent.inc_by(tally.unsent);
+        self.crowded_out.inc_by(tally.crowded_out);
         for &(age, count) in &tally.ages {
             self.queue_age.observe_many(age, count);
         }
@@ -247,6 +255,12 @@ impl Metrics {
             voice.queue_age.clone(),
         );
         suara.register("voice_frames_dropped", "Voice frames that went no further", voice.dropped.clone());
+        suara.register("packets_unsent", "Packets that the kernel didn't take", voice.unsent.clone());
+        suara.register(
+            "worker_overflow",
+            "Frames and packets lost between workers",
+            voice.crowded_out.clone(),
+        );
     }
 }
 

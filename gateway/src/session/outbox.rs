@@ -12,11 +12,15 @@ use suara_proto::CloseCode;
 use suara_proto::limits::MAX_SERVER_MESSAGE;
 use suara_proto::message::{ServerMessage, encode};
 use tokio::sync::Notify;
+use tokio::time::{Duration, Instant};
 
 use crate::metrics::Metrics;
 
 /// Messages for which a line keeps its room when it is empty again.
 const KEPT: usize = 8;
+/// And for so long nothing may be taken while there is something: its transport lives, since QUIC would have noticed
+/// otherwise, but nobody reads.
+const MAX_STILL: Duration = Duration::from_secs(30);
 /// Bytes that may wait. Holds the largest roster twice; a client that is this far behind has stopped reading.
 const MAX_QUEUED: usize = 2 * MAX_SERVER_MESSAGE;
 
@@ -86,6 +90,8 @@ struct Line {
 struct State {
     messages: VecDeque<Bytes>,
     bytes: usize,
+    /// When something was taken last, or put in first.
+    moved: Option<Instant>,
     overflown: bool,
     closing: Option<Closing>,
     closed: bool,
@@ -125,8 +131,10 @@ impl Outbox {
         if state.closed || state.overflown {
             return;
         }
+        let now = Instant::now();
+        let moved = *state.moved.get_or_insert(now);
         state.bytes += framed.len();
-        state.overflown = state.bytes > MAX_QUEUED;
+        state.overflown = state.bytes > MAX_QUEUED || now - moved > MAX_STILL;
         if state.overflown {
             drop(state);
             return self.line.turned.notify_waiters();
@@ -162,6 +170,7 @@ impl OutboxReader {
                 let mut state = self.line.state();
                 if let Some(framed) = state.messages.pop_front() {
                     state.bytes -= framed.len();
+                    state.moved = (!state.messages.is_empty()).then(Instant::now);
                     if state.messages.is_empty() && state.messages.capacity() > KEPT {
                         state.messages = VecDeque::new();
                     }
@@ -232,6 +241,21 @@ mod tests {
         tokio::task::yield_now().await;
         outbox.send(message(7));
         assert_eq!(reading.await.unwrap(), message(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_who_takes_nothing_for_long_overflows_by_its_next_message() {
+        let (outbox, mut reader) = outbox(Metrics::default());
+        outbox.send(message(1));
+        outbox.send(message(2));
+        tokio::time::advance(MAX_STILL).await;
+        assert_eq!(bytes(&mut reader).await, message(1));
+        tokio::time::advance(MAX_STILL).await;
+        outbox.send(message(3));
+        assert!(!outbox.line.state().overflown, "it moved just in time");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        outbox.send(message(4));
+        outbox.overflowed().await;
     }
 
     #[tokio::test]

@@ -20,8 +20,8 @@ pub(crate) struct SendBatch {
     used: usize,
     /// Whether the address to send from must be said: the socket is bound to all of the machine's.
     any_address: bool,
-    pub(crate) sent: u64,
-    pub(crate) lost: u64,
+    /// Packets that the kernel didn't take, since somebody last asked.
+    lost: u64,
 }
 
 impl SendBatch {
@@ -32,7 +32,7 @@ impl SendBatch {
             destination: nowhere.clone(),
             control: Control::default(),
         };
-        Self { slots: (0..BATCH).map(|_| slot()).collect(), used: 0, any_address, sent: 0, lost: 0 }
+        Self { slots: (0..BATCH).map(|_| slot()).collect(), used: 0, any_address, lost: 0 }
     }
 
     /// Where the next packet is to be written; it is empty.
@@ -61,10 +61,7 @@ impl SendBatch {
         let mut rest = &mut self.slots[..self.used];
         while !rest.is_empty() {
             let gone = match send(socket, rest) {
-                Ok(sent) => {
-                    self.sent += sent as u64;
-                    sent
-                }
+                Ok(sent) => sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited => {
                     waited = true;
@@ -80,6 +77,13 @@ impl SendBatch {
             rest = &mut rest[gone..];
         }
         self.used = 0;
+    }
+}
+
+impl SendBatch {
+    /// Packets that couldn't be sent since the last call.
+    pub(crate) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 }
 

@@ -15,6 +15,10 @@ pub struct Tally {
     pub overflow: u64,
     /// Frames that were larger than their listener's path or client takes.
     pub too_large: u64,
+    /// Packets that the kernel didn't take; of whatever kind, QUIC sends what matters again.
+    pub unsent: u64,
+    /// Frames and packets of other workers that found this one's inbox full.
+    pub crowded_out: u64,
     /// How long frames waited here: an age and how many had it.
     pub ages: Vec<(Duration, u64)>,
 }
@@ -31,7 +35,8 @@ impl Tally {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames == 0 && self.stale == 0 && self.overflow == 0 && self.too_large == 0
+        let Self { frames, bytes: _, stale, overflow, too_large, unsent, crowded_out, ages: _ } = self;
+        [frames, stale, overflow, too_large, unsent, crowded_out].into_iter().all(|count| *count == 0)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -58,7 +58,7 @@ pub(crate) struct Inbox {
     /// No more connections are accepted. A flag and no command: it holds from the moment that it is set.
     draining: AtomicBool,
     /// Frames and packets that were lost because the worker didn't come to them.
-    pub(crate) lost: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Inbox {
@@ -113,6 +113,11 @@ impl Inbox {
             // It can't be full: it is read before it is written again.
             rustix::io::write(&self.wake, &1_u64.to_ne_bytes()).unwrap_or_default();
         }
+    }
+
+    /// What was lost since the last call.
+    pub(crate) fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
     }
 
     fn lose(&self) {

@@ -110,6 +110,8 @@ impl<A: Application> Worker<A> {
             if !self.incoming.is_empty() {
                 next = Park::Look;
             }
+            self.tally.unsent = self.batches.iter_mut().map(SendBatch::take_lost).sum();
+            self.tally.crowded_out = self.inboxes[usize::from(self.number)].take_lost();
             if !self.tally.is_empty() {
                 self.application.tally(&self.tally);
                 self.tally.clear();
