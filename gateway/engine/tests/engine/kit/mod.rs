@@ -2,10 +2,12 @@
 
 mod app;
 mod client;
+mod marks;
 mod proxy;
 
 pub(crate) use app::{App, Event};
 pub(crate) use client::{Client, endpoint, endpoint_at, trusting};
+pub(crate) use marks::MarkedPath;
 pub(crate) use proxy::{Path, Proxy};
 
 use std::future::Future;
