@@ -115,14 +115,14 @@ impl Booth {
         }
     }
 
-    /// A listener has a packet in hand.
-    pub fn heard(&self, seen: &mut Seen, packet: &[u8]) {
+    /// A listener has a packet in hand, which lay at its socket for as long as `waited`, where that is known.
+    pub fn heard(&self, seen: &mut Seen, packet: &[u8], waited: Duration) {
         let Some(stamp) = Stamp::read(packet) else { return };
         let Some(into) = self.shared.phase.counted(stamp.intended) else { return };
         let mut tally = self.tally.borrow_mut();
         if seen.first(stamp.source, stamp.frame) {
             let age = self.shared.clock.now().saturating_sub(stamp.intended);
-            tally.delivered(into, Duration::from_nanos(age));
+            tally.delivered(into, Duration::from_nanos(age).saturating_sub(waited));
             self.shared.heard.fetch_add(1, Ordering::Relaxed);
         } else {
             tally.duplicates += 1;
@@ -211,10 +211,10 @@ mod tests {
         booth.shared.phase.set(0, 0, u64::MAX);
         let (_, packet) = booth.talker(0).unwrap().next(&booth).unwrap();
         let (mut one, mut other) = (Seen::default(), Seen::default());
-        booth.heard(&mut one, &packet);
-        booth.heard(&mut one, &packet);
-        booth.heard(&mut other, &packet);
-        booth.heard(&mut other, b"something else");
+        booth.heard(&mut one, &packet, Duration::ZERO);
+        booth.heard(&mut one, &packet, Duration::ZERO);
+        booth.heard(&mut other, &packet, Duration::ZERO);
+        booth.heard(&mut other, b"something else", Duration::ZERO);
         let tally = booth.tally.borrow();
         assert_eq!((tally.delivered, tally.duplicates), (2, 1));
     }

@@ -156,10 +156,10 @@ impl Driver {
         for event in &ready[..count] {
             let lane = event.data() as usize;
             loop {
-                let (count, lag) = self.receiver.read(&self.lanes[lane]);
+                let count = self.receiver.read(&self.lanes[lane]);
                 let now = Instant::now();
                 if count > 0 {
-                    self.tally.lag.saturating_record(lag.as_micros() as u64);
+                    self.tally.lag.saturating_record(self.receiver.waited(0).as_micros() as u64);
                 }
                 (0..count).for_each(|index| self.datagram(index, lane, now));
                 self.settle(now);
@@ -177,7 +177,9 @@ impl Driver {
         match self.endpoint.handle(now, self.fleet.remote, None, None, data, slot) {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 let session = self.by_handle.get(handle.0).copied().unwrap_or(NOBODY);
-                if let Some(link) = self.sessions.get_mut(session).and_then(|session| session.link.as_mut()) {
+                let Some(heard) = self.sessions.get_mut(session) else { return };
+                heard.waited = self.receiver.waited(index);
+                if let Some(link) = heard.link.as_mut() {
                     link.quic.handle_event(event);
                     self.unacknowledged[session] = true;
                     self.mark(session);

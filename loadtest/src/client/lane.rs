@@ -6,14 +6,13 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
-    setsockopt, sockopt,
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt,
 };
-use nix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Socket, Type};
 
 use crate::LoadError;
 use crate::error::Tried;
+use crate::measure::{stamp_arrivals, waited};
 
 /// Datagrams to a system call.
 const BATCH: usize = 64;
@@ -47,7 +46,7 @@ impl Lane {
             socket.set_nonblocking(true)?;
             socket.bind(&any.into())?;
             socket.connect(&remote.into())?;
-            setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+            stamp_arrivals(&socket)?;
             Ok(socket.into())
         };
         let socket = open().tried(format!("can't open a UDP socket towards {remote}"))?;
@@ -98,7 +97,8 @@ impl Lane {
 pub(crate) struct Receiver {
     buffers: Vec<Vec<u8>>,
     headers: MultiHeaders<SockaddrStorage>,
-    lengths: Vec<usize>,
+    /// Of each datagram its length, and how long it lay at its socket.
+    datagrams: Vec<(usize, Duration)>,
 }
 
 impl Receiver {
@@ -106,45 +106,35 @@ impl Receiver {
         Self {
             buffers: (0..BATCH).map(|_| vec![0; DATAGRAM]).collect(),
             headers: MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(nix::sys::time::TimeSpec))),
-            lengths: Vec::with_capacity(BATCH),
+            datagrams: Vec::with_capacity(BATCH),
         }
     }
 
-    /// Reads a batch; returns how many datagrams it is, and how long the oldest lay in the kernel.
-    pub(crate) fn read(&mut self, lane: &Lane) -> (usize, Duration) {
-        self.lengths.clear();
+    /// Reads a batch; returns how many datagrams it is.
+    pub(crate) fn read(&mut self, lane: &Lane) -> usize {
+        self.datagrams.clear();
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =
             self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
         let fd = lane.socket.as_raw_fd();
         let batch = recvmmsg(fd, &mut self.headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None);
-        let mut oldest = None;
         for message in batch.into_iter().flatten() {
-            if self.lengths.is_empty() {
-                oldest = message.cmsgs().ok().and_then(|mut all| all.find_map(arrival));
-            }
-            self.lengths.push(message.bytes);
+            let waited = message.cmsgs().map(waited).unwrap_or_default();
+            self.datagrams.push((message.bytes, waited));
         }
-        let lag = oldest.and_then(|arrived| real_time().checked_sub(arrived)).unwrap_or_default();
-        (self.lengths.len(), lag)
+        self.datagrams.len()
     }
 
     pub(crate) fn datagram(&self, index: usize) -> &[u8] {
-        &self.buffers[index][..self.lengths[index]]
+        &self.buffers[index][..self.datagrams[index].0]
+    }
+
+    /// How long a datagram lay at its socket.
+    pub(crate) fn waited(&self, index: usize) -> Duration {
+        self.datagrams[index].1
     }
 
     /// Whether more may be waiting.
     pub(crate) fn full(&self) -> bool {
-        self.lengths.len() == BATCH
+        self.datagrams.len() == BATCH
     }
-}
-
-fn arrival(message: ControlMessageOwned) -> Option<Duration> {
-    match message {
-        ControlMessageOwned::ScmTimestampns(time) => Some(time.into()),
-        _ => None,
-    }
-}
-
-fn real_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_REALTIME).map_or(Duration::ZERO, Duration::from)
 }

@@ -126,7 +126,7 @@ async fn announced(consumer: &origin::Consumer) -> Result<broadcast::Consumer, F
 async fn hear_datagrams(booth: &Booth, mut track: track::Subscriber) -> Result<(), Fault> {
     let mut seen = Seen::default();
     while let Some(datagram) = track.recv_datagram().await? {
-        booth.heard(&mut seen, &datagram.payload);
+        booth.heard(&mut seen, &datagram.payload, Duration::ZERO);
     }
     Ok(())
 }
@@ -135,7 +135,7 @@ async fn hear_groups(booth: &Booth, mut track: track::Subscriber) -> Result<(), 
     let mut seen = Seen::default();
     while let Some(mut group) = track.recv_group().await? {
         while let Some(frame) = group.read_frame().await? {
-            booth.heard(&mut seen, &frame.payload);
+            booth.heard(&mut seen, &frame.payload, Duration::ZERO);
         }
     }
     Ok(())

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use suara_loadtest::measure::Seen;
+use suara_loadtest::measure::{Seen, receive_stamped, stamp_arrivals};
 use suara_loadtest::peer::{Booth, Talker};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::TlsConnector;
@@ -70,6 +70,7 @@ impl User {
         let [key, ours, theirs] = greeted(&mut control, &mut unread).await?;
         let udp = UdpSocket::bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).await?;
         udp.connect(place.server).await?;
+        stamp_arrivals(&udp)?;
         let (out, back) = (Ocb::new(key, ours), Ocb::new(key, theirs));
         let (talker, seen) = (booth.talker(me), Seen::default());
         let mut user = Self { booth: booth.clone(), control, udp, out, back, talker, seen };
@@ -100,9 +101,9 @@ impl User {
         loop {
             let due = self.talker.as_ref().map(|talker| talker.due(&self.booth));
             tokio::select! {
-                received = self.udp.recv(&mut datagram) => {
-                    let length = received?;
-                    self.heard(&mut datagram[..length]);
+                received = self.udp.async_io(Interest::READABLE, || receive_stamped(&self.udp, &mut datagram)) => {
+                    let (length, waited) = received?;
+                    self.heard(&mut datagram[..length], waited);
                 }
                 read = self.control.read(&mut bytes) => {
                     if read? == 0 {
@@ -119,9 +120,9 @@ impl User {
         }
     }
 
-    fn heard(&mut self, datagram: &mut [u8]) {
+    fn heard(&mut self, datagram: &mut [u8], waited: Duration) {
         if let Some(packet) = self.back.open(datagram).and_then(packet) {
-            self.booth.heard(&mut self.seen, packet);
+            self.booth.heard(&mut self.seen, packet, waited);
         }
     }
 

@@ -125,6 +125,8 @@ pub(crate) struct Session {
     pub(crate) lane: usize,
     me: usize,
     state: State,
+    /// How long what came last lay at its socket.
+    pub(crate) waited: Duration,
     began: Instant,
     channel: ChannelNumber,
     talker: TalkerNumber,
@@ -147,6 +149,7 @@ impl Session {
             lane,
             me,
             state: State::Away,
+            waited: Duration::ZERO,
             began: now,
             channel: ChannelNumber(0),
             talker: TalkerNumber(0),

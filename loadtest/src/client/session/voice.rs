@@ -28,7 +28,7 @@ impl Session {
         let Some(into) = context.shared.phase.counted(stamp.intended) else { return };
         if self.seen.first(stamp.source, stamp.frame) {
             let age = context.shared.clock.of(context.now).saturating_sub(stamp.intended);
-            context.tally.delivered(into, Duration::from_nanos(age));
+            context.tally.delivered(into, Duration::from_nanos(age).saturating_sub(self.waited));
         } else {
             context.tally.duplicates += 1;
         }

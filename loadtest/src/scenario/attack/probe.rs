@@ -134,7 +134,7 @@ impl Probe {
 
     fn pump(&mut self) {
         let now = Instant::now();
-        let (count, _) = self.receiver.read(&self.lane);
+        let count = self.receiver.read(&self.lane);
         for index in 0..count {
             let data = BytesMut::from(self.receiver.datagram(index));
             let mut unused = Vec::new();
