@@ -57,6 +57,8 @@ export default {
   'state.idle.hint': 'Nobody is talking',
   'state.requesting': 'Asking for the floor…',
   'state.requesting.hint': 'Go on talking, nothing is lost',
+  'state.queued': 'Waiting for your turn',
+  'state.queued.hint': 'Place {position} in the queue',
   'state.granted': 'You are on air',
   'state.granted.hint': '{seconds} s left',
   'state.granted.who': 'Everybody here can hear you',

@@ -57,6 +57,8 @@ export default {
   'state.idle.hint': 'Tidak ada yang bicara',
   'state.requesting': 'Meminta giliran…',
   'state.requesting.hint': 'Teruskan bicara, tidak ada yang hilang',
+  'state.queued': 'Menunggu giliran',
+  'state.queued.hint': 'Urutan ke-{position} dalam antrean',
   'state.granted': 'Anda mengudara',
   'state.granted.hint': 'sisa {seconds} dtk',
   'state.granted.who': 'Semua di sini mendengar Anda',

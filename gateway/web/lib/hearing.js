@@ -7,7 +7,7 @@ import { decode, VoiceError } from './wire/voice.js';
  *
  * @typedef {object} Speaker plays what comes
  * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} frame
- * @property {(channel: number) => void} floorIdle
+ * @property {(channel: number, talker: number | null) => void} floorIdle a talker's burst is over, or whoever's it was
  * @property {(channel: number | null) => void} silence drops what is buffered, of one channel or of all
  * @property {() => object} stats
  *

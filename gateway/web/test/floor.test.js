@@ -55,7 +55,7 @@ test('an answer to an older request changes nothing', () => {
 test('a grant that nobody waits for any more is to be given back', () => {
   assert.deepEqual(drive([0, press(1)], [5, up], [20, granted()]).changes[2], 'stray');
   const late = drive([0, press(1)], [REQUEST_TIMEOUT_MS], [REQUEST_TIMEOUT_MS + 1, granted()]);
-  assert.deepEqual([late.changes[1], late.changes[2], late.phase], ['denied', 'stray', 'denied']);
+  assert.deepEqual([late.changes[1], late.changes[2], late.phase], ['unanswered', 'stray', 'denied']);
 });
 
 test('the same grant again prolongs nothing but what is said', () => {

@@ -99,7 +99,7 @@ test('a denied press sends nothing, and says why until the button is up', async 
   assert.equal(road.all('floor_release').length, 0);
 });
 
-test('an unanswered press is denied, and a grant that comes after is given back', async () => {
+test('an unanswered press is denied and taken back, and so is a grant that comes after', async () => {
   const { core, clock, road, last } = await online();
   road.answersFloor = false;
   core.press('ops');
@@ -107,7 +107,9 @@ test('an unanswered press is denied, and a grant that comes after is given back'
   assert.deepEqual([last('floor').phase, last('floor').cause], ['denied', 'timeout']);
   road.give(road.all('floor_request')[0].request);
   await clock.advance(10);
-  assert.deepEqual(road.all('floor_release').map(({ grant }) => grant), [101]);
+  const { request } = road.all('floor_request')[0];
+  assert.deepEqual(road.all('floor_cancel').map((message) => message.request), [request, request]);
+  assert.equal(road.all('floor_release').length, 0);
   assert.equal(road.frames.length, 0);
 });
 

@@ -79,7 +79,7 @@ export class Stage {
       case 'nochannel': return t('channel.none.hint');
       // What is left is shown in the button, second by second: read out here it would never end.
       case 'granted': return t('state.granted.who');
-      default: return t(`state.${look}.hint`);
+      default: return t(`state.${look}.hint`, { position: this.#floor?.position ?? 0 });
     }
   }
 
