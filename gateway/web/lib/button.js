@@ -34,6 +34,8 @@ export class Button {
    */
   press(session, channel, urgency) {
     this.#press?.release();
+    // Its last word is out, or what follows would wait for it.
+    this.#press?.finish();
     this.counts.presses++;
     const { clock, random, microphone, onFloor } = this.options;
     const press = new Press({

@@ -22,6 +22,8 @@ import { Talkspurt } from './talkspurt.js';
  * @property {import('./asking.js').Urgency} [urgency]
  */
 
+/** The button is let go of before the last word is out (measured in the field); so much more is captured. */
+export const TAIL_MS = 150;
 /** A release that is lost on the stream has arrived by then, but for a network that is as good as gone. */
 const RELEASED_MS = 1000;
 
@@ -41,6 +43,8 @@ export class Press {
   #asking = null;
   #previous;
   #talkspurt;
+  /** @type {unknown} */
+  #tail = null;
 
   /** @param {PressOptions} options */
   constructor(options) {
@@ -95,20 +99,22 @@ export class Press {
     // A datagram could overtake the release on the stream, and get the grant that is about to end.
     const isReleased = previous?.channel !== channel || clock.now() - previous.releasedAt >= RELEASED_MS;
     this.#asking = new Asking({ session, channel, clock, request, byDatagram: isReleased, urgency: this.options.urgency ?? {} });
+    this.#talkspurt.asked(request);
     this.options.onChange();
   }
 
-  /** The button is up. Without a grant yet, what was said waits for it, but not in the queue. */
+  /** The button is up: the last word is waited for. Without a grant yet, what was said waits for it, but not in the queue. */
   release() {
     if (!this.#held) return;
     this.#held = false;
     if (this.owns && this.channel.floor.view().phase === 'queued') return this.cancel();
-    this.finish();
+    if (this.#capturing) this.#tail = this.options.clock.after(() => this.finish(), TAIL_MS);
     if (this.#over) this.#settle();
   }
 
   /** Nothing more is captured; what was is sent to its end. */
   finish() {
+    this.options.clock.cancel(this.#tail);
     this.#talkspurt.stop();
     this.#stopCapture(() => this.#talkspurt.drained());
   }
@@ -149,6 +155,7 @@ export class Press {
 
   #done() {
     this.#over = true;
+    this.options.clock.cancel(this.#tail);
     this.#asking?.stop();
     if (this.#capturing) this.#stopCapture(() => {});
     else if (!this.#asking) this.#markCaptured();
