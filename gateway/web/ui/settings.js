@@ -45,6 +45,7 @@ export function wireSettings({ client, prefs, hold, stage, microphone, redraw })
     prefs.tap = hold.tapMode = stage.tapMode = on;
     stage.draw();
   });
+  checkbox('queue', prefs.queue, (on) => { prefs.queue = on; });
   checkbox('tones', prefs.tones, (on) => { prefs.tones = on; });
   checkbox('processing', prefs.processing, (on) => {
     const changed = prefs.processing !== on;
