@@ -20,7 +20,7 @@ export class Button {
   #press = null;
   /** Those that are not over: a tap may still wait for its grant while the next press is on. @type {Set<Press>} */
   #live = new Set();
-  counts = { presses: 0, framesSent: 0, framesHeldTooLong: 0 };
+  counts = { presses: 0, framesSent: 0, framesSentAhead: 0, framesHeldTooLong: 0 };
 
   /** @param {ButtonOptions} options */
   constructor(options) {
@@ -42,6 +42,7 @@ export class Button {
       session, channel, urgency, clock, random, microphone, previous: this.#press,
       send: (frame) => {
         this.counts.framesSent++;
+        if (frame.talkAhead) this.counts.framesSentAhead++;
         session.sendDatagram(encode(frame));
       },
       onHeldTooLong: () => { this.counts.framesHeldTooLong++; },

@@ -83,7 +83,7 @@ export class People {
       make('span', { class: 'who' }, [bdi(member.name), make('small', {}, about)]),
     ]);
     if (isMe) row.append(make('span', { class: 'tag' }, [t('people.you')]));
-    if (this.onAction && !member.listen_only) row.append(...this.#actions(member, this.onAction));
+    if (this.onAction && !member.listen_only && !isMe) row.append(this.#actions(member, this.onAction));
     return row;
   }
 
@@ -95,12 +95,12 @@ export class People {
     /** @type {('revoke' | 'mute' | 'unmute')[]} */
     const actions = [muted ? 'unmute' : 'mute'];
     if (this.#talkers.has(talker)) actions.unshift('revoke');
-    return actions.map((action) => {
+    return make('span', { class: 'acts' }, actions.map((action) => {
       const button = make('button', { type: 'button', class: 'quiet act', 'aria-label': t(`dispatch.${action}.whom`, { name }) },
         [t(`dispatch.${action}`)]);
       button.addEventListener('click', () => act(action, talker));
       return button;
-    });
+    }));
   }
 }
 
