@@ -33,6 +33,16 @@ export class WorkletSpeaker {
 
   /**
    * @param {number} channel
+   * @param {number} talker
+   * @param {number} speed 1 is as it was said
+   */
+  speed(channel, talker, speed) {
+    const stream = this.#stream(channel, talker);
+    if (stream) stream.hasten.speed = speed;
+  }
+
+  /**
+   * @param {number} channel
    * @param {number | null} talker whose burst is over; whoever's it was when null
    */
   floorIdle(channel, talker) {

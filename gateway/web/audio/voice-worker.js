@@ -37,6 +37,8 @@ const calls = {
   press: (name, urgency) => core.press(name, urgency),
   release: () => core.release(),
   dispatch: (name, action, talker) => core.dispatch(name, action, talker),
+  replay: (name) => core.replay(name),
+  lateEntry: (on) => { core.lateEntry = on; },
   stats: () => core.stats(),
   hurry: (road) => {
     roads.preferred = road;

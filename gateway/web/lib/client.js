@@ -121,6 +121,22 @@ export class SuaraClient extends EventTarget {
   }
 
   /**
+   * Plays the newest burst of a channel from its start; one that goes on is caught up with.
+   * @param {string} name
+   * @returns {Promise<{talker: number, user: string, name: string, live: boolean, ageMs: number} | null>} when it begins, null
+   *   when it came too late; rejected
+   *   with a `RequestError`: `no_burst`, `rate_limited`, `unavailable`
+   */
+  replay(name) {
+    return this.#link.call('replay', [name]);
+  }
+
+  /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */
+  set lateEntry(on) {
+    this.#link.call('lateEntry', [on]);
+  }
+
+  /**
    * A fresh token of the same user, before the old one ends.
    * @param {string} token
    * @returns {Promise<{expires: number}>}

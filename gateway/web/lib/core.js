@@ -7,6 +7,7 @@ import { Channels } from './channels.js';
 import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
+import { replay } from './replay-stream.js';
 import { RequestError } from './session.js';
 
 /**
@@ -37,6 +38,8 @@ export class Core {
   #timer = null;
   #ticks = 0;
   #drainBy = 0;
+  /** Whether who enters in mid-burst hears it from its start. */
+  lateEntry = false;
   /** Where the worker's speaker tells who is audible. */
   hearing;
 
@@ -46,11 +49,14 @@ export class Core {
     const { clock, random, microphone, speaker, emit } = options;
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
     this.#button = new Button({ clock, random, microphone, onFloor });
-    this.hearing = new Hearing({ channels: this.#channels, speaker, now: clock.now, onFloor, emit });
+    this.hearing = new Hearing({ channels: this.#channels, speaker, clock, onFloor, emit });
     this.#inbox = new Inbox({
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
       session: () => this.#connection?.session ?? null,
-      onJoined: () => {},
+      onLate: (channel) => {
+        // It is a kindness: without it one hears what follows.
+        if (this.lateEntry) this.replay(channel.name, true).catch(() => {});
+      },
       onDraining: (deadlineMs) => { this.#drainBy = clock.now() + deadlineMs / 2; },
     });
   }
@@ -150,6 +156,19 @@ export class Core {
     }));
   }
 
+  /**
+   * Plays the newest burst of a channel from its start.
+   * @param {string} name
+   * @param {boolean} [onlyLive] nothing, when it is over
+   */
+  async replay(name, onlyLive = false) {
+    const { road } = this.#session();
+    const channel = this.#channels.named(name);
+    if (!channel) throw new RequestError('not_joined');
+    const grant = channel.floor.view().talkers.find(({ talker }) => talker !== channel.talker)?.grant;
+    return replay({ road, replays: this.hearing.replays, channel: channel.number, grant, onlyLive });
+  }
+
   stats() {
     const session = this.#connection?.session;
     const road = session?.road.kind ?? null;
@@ -209,6 +228,6 @@ export class Core {
 
   #renumber() {
     this.#channels.forget();
-    this.options.speaker.silence(null);
+    this.hearing.silence(null);
   }
 }

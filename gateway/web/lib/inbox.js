@@ -17,7 +17,7 @@ import { decodeFloor, FloorError, KIND_FLOOR } from './wire/floor.js';
  * @property {(type: string, detail: any) => void} emit
  * @property {() => Session | null} session the one that all of this comes on
  * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
- * @property {(channel: Channel) => void} onJoined
+ * @property {(channel: Channel) => void} onLate somebody talked already when one came
  * @property {(deadlineMs: number) => void} onDraining
  */
 
@@ -63,17 +63,17 @@ export class Inbox {
    * @param {string} reason
    */
   gone(channel, reason) {
-    const { channels, button, speaker, emit } = this.options;
+    const { channels, button, hearing, emit } = this.options;
     channels.remove(channel);
     if (reason !== 'left') channels.wanted.delete(channel.name);
     if (button.isOn(channel)) button.abort();
-    speaker.silence(channel.number);
+    hearing.silence(channel.number);
     emit('left', { channel: channel.name, reason });
   }
 
   /** @param {import('./wire/messages.js').Joined} joined */
   #joined(joined) {
-    const { channels, now, emit, session: current, onJoined, onFloor } = this.options;
+    const { channels, now, emit, session: current, onLate, onFloor } = this.options;
     const session = current();
     // Left again before the answer came.
     if (!channels.wanted.has(joined.name)) return session?.send({ type: 'leave', channel: joined.channel });
@@ -81,7 +81,7 @@ export class Inbox {
     emit('joined', channel.info());
     emit('roster', channel.rosterEvent());
     onFloor(channel);
-    onJoined(channel);
+    if (joined.talking) onLate(channel);
   }
 
   /**

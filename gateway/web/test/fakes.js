@@ -145,6 +145,8 @@ export async function online(kind = 'webtransport') {
   };
   /** @type {any[]} */
   const heard = [];
+  /** @type {number[][]} */
+  const speeds = [];
   const core = new Core({
     clock, microphone, random: () => 0.5,
     roads: {
@@ -158,7 +160,7 @@ export async function online(kind = 'webtransport') {
         return build('webtransport');
       },
     },
-    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, stats: () => ({}) },
+    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, speed: (...how) => speeds.push(how), stats: () => ({}) },
     emit: (type, detail) => events.push({ type, detail }),
   });
   core.connect({ url: 'http://gateway', token: 'token', client: 'test' });
@@ -169,5 +171,5 @@ export async function online(kind = 'webtransport') {
   await settle();
   /** @param {string} type */
   const last = (type) => events.filter((event) => event.type === type).at(-1)?.detail;
-  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard };
+  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard, speeds };
 }

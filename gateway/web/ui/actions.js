@@ -1,4 +1,5 @@
-// What one may do in a channel besides talking: stop waiting, call an emergency, and what a dispatcher does.
+// What one may do in a channel besides talking: stop waiting, hear the last call again, call an emergency, and what a
+// dispatcher does.
 
 import { byId } from './dom.js';
 import { EmergencyButton } from './emergency.js';
@@ -35,6 +36,7 @@ export class Actions {
       client.release();
       byId('talk').focus({ preventScroll: true });
     });
+    byId('repeat').addEventListener('click', () => this.#repeat());
     this.#clear.addEventListener('click', () => this.#dispatch('clear'));
   }
 
@@ -44,6 +46,16 @@ export class Actions {
     this.#emergency.hidden = !rights.includes('emergency') || !rights.includes('talk');
     this.#clear.hidden = !mayDispatch;
     this.people.onAction = mayDispatch ? (action, talker) => this.#dispatch(action, talker) : null;
+  }
+
+  async #repeat() {
+    try {
+      const burst = await this.client.replay(this.stage.channel);
+      if (burst) notice('repeat', t('repeat.plays', { name: burst.name }));
+    } catch (error) {
+      const { code } = /** @type {{code: string}} */ (error);
+      notice('repeat', tCode('repeat.error', code));
+    }
   }
 
   /**

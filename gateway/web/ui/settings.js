@@ -46,6 +46,10 @@ export function wireSettings({ client, prefs, hold, stage, microphone, redraw })
     stage.draw();
   });
   checkbox('queue', prefs.queue, (on) => { prefs.queue = on; });
+  checkbox('late-entry', prefs.lateEntry, (on) => {
+    prefs.lateEntry = on;
+    client.lateEntry = on;
+  });
   checkbox('tones', prefs.tones, (on) => { prefs.tones = on; });
   checkbox('processing', prefs.processing, (on) => {
     const changed = prefs.processing !== on;
