@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { openConsole } from './kit/console.js';
 import { work } from './kit/paths.js';
 import { startServer } from './kit/server.js';
-import { Tunnel } from './kit/udp.js';
+import { closedPort, Tunnel } from './kit/udp.js';
 import { sleep, until } from './kit/wait.js';
 import { writeWav } from './kit/wav.js';
 
@@ -78,6 +78,13 @@ const RATE = 48_000;
 /** The microphone hears this tone without a pause, so that the press itself cuts its start out. */
 const TONE_HZ = 1000;
 
+async function toneFile() {
+  const file = join(work, 'tone-microphone.wav');
+  const wave = Int16Array.from({ length: RATE }, (_, i) => Math.round(9000 * Math.sin((2 * Math.PI * TONE_HZ * i) / RATE)));
+  await writeWav(file, wave, RATE);
+  return file;
+}
+
 /** How loud the tone is in 5 ms of a recording: Goertzel's filter. @param {Int16Array} samples @param {number} at */
 function toneAt(samples, at) {
   const length = RATE / 200;
@@ -100,9 +107,7 @@ test('with a round trip of 200 ms all that is said from the press to the tail of
   const server = await startServer({ args: ['--webtransport-announce', `https://127.0.0.1:${tunnel.port}/v1/wt`] });
   t.after(() => server.stop('SIGINT'));
   tunnel.openTo(Number(server.addresses.webtransport?.split(':').at(-1)));
-  const tone = join(work, 'tone-microphone.wav');
-  const wave = Int16Array.from({ length: RATE }, (_, i) => Math.round(9000 * Math.sin((2 * Math.PI * TONE_HZ * i) / RATE)));
-  await writeWav(tone, wave, RATE);
+  const tone = await toneFile();
   const talker = await openConsole(t, server, 'talker', 'mast', { microphone: tone });
   const listener = await openConsole(t, server, 'listener', 'mast');
   await sleep(500);
@@ -127,14 +132,13 @@ test('with a round trip of 200 ms all that is said from the press to the tail of
   assert.ok(stats.framesSentAhead >= 5, 'nothing was said ahead of the grant');
 });
 
-test('the last burst is heard again at its own length, and what is going on from its start', async (t) => {
-  const server = await startServer();
+for (const road of /** @type {const} */ (['webtransport', 'websocket'])) test(`by ${road} the last burst is heard again at its own length, and what is going on from its start`, async (t) => {
+  const args = road === 'websocket' ? ['--webtransport-announce', `https://127.0.0.1:${await closedPort()}/v1/wt`] : [];
+  const server = await startServer({ args });
   t.after(() => server.stop('SIGINT'));
-  const tone = join(work, 'tone-microphone.wav');
-  const wave = Int16Array.from({ length: RATE }, (_, i) => Math.round(9000 * Math.sin((2 * Math.PI * TONE_HZ * i) / RATE)));
-  await writeWav(tone, wave, RATE);
-  const talker = await openConsole(t, server, 'talker', 'pier', { microphone: tone });
-  const listener = await openConsole(t, server, 'listener', 'pier');
+  const tone = await toneFile();
+  const talker = await openConsole(t, server, 'talker', 'pier', { microphone: tone, road });
+  const listener = await openConsole(t, server, 'listener', 'pier', { road });
   await sleep(500);
   await talker.press();
   await sleep(1500);
