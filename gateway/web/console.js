@@ -1,6 +1,7 @@
 // The console: joins the parts of ui/ with the client library. Each part draws itself; this says when.
 
 import { SuaraClient } from './lib/client.js';
+import { Actions } from './ui/actions.js';
 import { Channels } from './ui/channels.js';
 import { byId } from './ui/dom.js';
 import { Entry } from './ui/entry.js';
@@ -34,10 +35,12 @@ const microphone = new MicrophoneView(client, prefs);
 const channels = new Channels(prefs, (name) => void join(name));
 const entry = new Entry(enter);
 const hold = new Hold(byId('talk'), {
-  onDown: () => client.press(stage.channel),
+  onDown: () => client.press(stage.channel, { queue: prefs.queue }),
   onUp: () => client.release(),
   enabled: () => stage.online && stage.channel !== '' && stage.canTalk,
 });
+
+const actions = new Actions({ client, stage, people, hold });
 
 // A second link, pasted into the same tab, loads nothing anew.
 addEventListener('hashchange', () => {
@@ -88,14 +91,24 @@ async function join(name) {
 }
 
 /** @param {import('./lib/client.js').JoinedDetail} joined */
-function open({ channel, canTalk }) {
+function open({ channel, canTalk, rights, mode }) {
   stage.channel = channel;
-  stage.canTalk = canTalk;
+  stage.mayTalk = canTalk;
+  stage.mode = mode;
+  actions.rights = rights;
   log.clear();
   channels.current = channel;
+  showRoster(rosters.get(channel) ?? null);
   stage.floor = floors.get(channel) ?? null;
-  people.set(rosters.get(channel) ?? null);
   people.floor(floors.get(channel) ?? null);
+}
+
+/** @param {import('./lib/client.js').RosterDetail | null} roster of the channel that is shown */
+function showRoster(roster) {
+  people.set(roster);
+  stage.me = roster?.me ?? -1;
+  stage.muted = roster?.members.some(({ talker, muted }) => talker === roster.me && muted) ?? false;
+  stage.draw();
 }
 
 /** The newest of each channel: it may come before the answer to `join`. @type {Map<string, any>} */
@@ -128,7 +141,7 @@ on('state', (state) => {
 
 on('roster', (roster) => {
   rosters.set(roster.channel, roster);
-  if (roster.channel === stage.channel) people.set(roster);
+  if (roster.channel === stage.channel) showRoster(roster);
 });
 
 on('floor', (floor) => {
@@ -138,7 +151,7 @@ on('floor', (floor) => {
   stage.floor = floor;
   people.floor(floor);
   log.floor(floor, rosters.get(floor.channel)?.me ?? -1);
-  sound(before?.phase, floor.phase);
+  sound(before, floor);
 });
 
 on('left', ({ channel, reason }) => {
@@ -150,7 +163,8 @@ on('left', ({ channel, reason }) => {
   stage.channel = '';
   channels.current = '';
   stage.floor = null;
-  people.set(null);
+  actions.rights = [];
+  showRoster(null);
 });
 
 on('stats', (stats) => stage.online && quality.show(stats));
@@ -164,15 +178,12 @@ on('sound', ({ state }) => {
 const LEFT = { kicked: 1, expired: 1 };
 
 /**
- * @param {string | undefined} before
- * @param {string} phase
+ * @param {import('./lib/client.js').FloorDetail | undefined} before
+ * @param {import('./lib/client.js').FloorDetail} floor
  */
-function sound(before, phase) {
-  if (!prefs.tones || before === phase) return;
-  const { context } = client.sound;
-  if (phase === 'granted') tones.play(context, 'grant');
-  if (phase === 'denied' || phase === 'revoked') tones.play(context, 'deny');
-  if (before === 'taken' && phase === 'idle') tones.play(context, 'roger');
+function sound(before, floor) {
+  const tone = prefs.tones && tones.toneFor(before, floor);
+  if (tone) tones.play(client.sound.context, tone);
 }
 
 /** @param {string} code */
@@ -184,7 +195,8 @@ function ended(code) {
   channels.current = '';
   floors.clear();
   rosters.clear();
-  people.set(null);
+  actions.rights = [];
+  showRoster(null);
   show('entry');
   notice('ended', tCode('ended', code), code === 'normal' ? undefined : { label: '×', run: () => {} });
 }

@@ -4,6 +4,7 @@ mod control;
 mod messages;
 mod pieces;
 mod replay;
+mod streams;
 pub(crate) mod websocket;
 pub mod webtransport;
 

@@ -1,5 +1,6 @@
 //! Streams and datagrams as messages of a WebSocket: a byte that says which, and a piece of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::LAST_WORDS;
 use super::messages::{Messages, Over};
+use super::streams::{Answer, SecondControl, Streams};
 use crate::session::{Closing, Inbound, Inlet, OutboxReader, Outgoing};
 use crate::voice::{Elsewhere, Ingress, VoiceQueue};
 
@@ -30,16 +32,9 @@ pub(super) struct Reader {
     messages: Messages,
     ingress: Arc<Ingress>,
     sender: Sender,
-    streams: Streams,
-    turned_away: mpsc::Sender<u8>,
-}
-
-/// The client's streams by their numbers.
-#[derive(Default)]
-struct Streams {
     control_opened: bool,
-    /// Those that were turned away and that the client hasn't ended: one bit each.
-    ignored: [u64; 4],
+    streams: Streams,
+    answers: mpsc::Sender<Answer>,
 }
 
 impl Reader {
@@ -47,9 +42,10 @@ impl Reader {
         inbound: Inlet,
         ingress: Arc<Ingress>,
         sender: Sender,
-        turned_away: mpsc::Sender<u8>,
+        answers: mpsc::Sender<Answer>,
     ) -> Self {
-        Self { messages: Messages::new(inbound), ingress, sender, streams: Streams::default(), turned_away }
+        let (messages, streams) = (Messages::new(inbound), Streams::default());
+        Self { messages, ingress, sender, control_opened: false, streams, answers }
     }
 
     /// Takes what comes; returns when nothing more can come.
@@ -101,28 +97,21 @@ impl Reader {
         match piece.split_first() {
             // Its end is the session's.
             None => Err(Over::Ended),
-            Some(_) if self.streams.control_opened => self.messages.take(piece).await,
+            Some(_) if self.control_opened => self.messages.take(piece).await,
             Some((&STREAM_CONTROL, rest)) => {
-                self.streams.control_opened = true;
+                self.control_opened = true;
                 self.messages.take(rest).await
             }
             Some(_) => Err(self.violation("the first stream is the control stream").await),
         }
     }
 
-    /// Turns other streams away: told once, ignored until the client ends them.
     async fn other(&mut self, number: u8, piece: &[u8]) -> Result<(), Over> {
-        let (word, bit) = (&mut self.streams.ignored[usize::from(number / 64)], 1 << (number % 64));
-        match piece.first() {
-            None => *word &= !bit,
-            Some(_) if *word & bit != 0 => {}
-            Some(&STREAM_CONTROL) => return Err(self.violation("a second control stream").await),
-            Some(_) => {
-                *word |= bit;
-                self.turned_away.send(number).await.map_err(|_| Over::Ended)?;
-            }
+        match self.streams.take(number, piece, &self.ingress) {
+            Ok(None) => Ok(()),
+            Ok(Some(answer)) => self.answers.send(answer).await.map_err(|_| Over::Ended),
+            Err(SecondControl) => Err(self.violation("a second control stream").await),
         }
-        Ok(())
     }
 }
 
@@ -131,14 +120,16 @@ pub(super) struct Writer {
     sink: SplitSink<Socket, Message>,
     outgoing: OutboxReader,
     voice: Arc<VoiceQueue>,
-    refusals: mpsc::Receiver<u8>,
+    answers: mpsc::Receiver<Answer>,
+    /// What is written when there is nothing else to write, in turns.
+    answering: VecDeque<Answer>,
 }
 
 /// One thing to write.
 enum Next {
     Said(Option<Outgoing>),
     Voice(Frame),
-    TurnedAway(u8),
+    Answer(Answer),
 }
 
 impl Writer {
@@ -146,9 +137,9 @@ impl Writer {
         sink: SplitSink<Socket, Message>,
         outgoing: OutboxReader,
         voice: Arc<VoiceQueue>,
-        refusals: mpsc::Receiver<u8>,
+        answers: mpsc::Receiver<Answer>,
     ) -> Self {
-        Self { sink, outgoing, voice, refusals }
+        Self { sink, outgoing, voice, answers, answering: VecDeque::new() }
     }
 
     /// Writes until the session ends; a client that doesn't read can't hold the end up.
@@ -172,17 +163,32 @@ impl Writer {
                 Next::Said(Some(Outgoing::Close(closing))) => return self.close(closing).await,
                 Next::Said(None) => return Ok(()),
                 Next::Voice(frame) => self.frame(frame).await?,
-                Next::TurnedAway(number) => self.sink.send(Message::binary(vec![number])).await?,
+                Next::Answer(answer) => self.answer(answer).await?,
             }
         }
     }
 
     async fn next(&mut self) -> Next {
-        tokio::select! {
+        let waiting = self.answering.pop_front();
+        let is_waiting = waiting.is_some();
+        let next = tokio::select! {
+            biased;
             said = self.outgoing.next() => Next::Said(said),
             frame = self.voice.next() => Next::Voice(frame),
-            Some(number) = self.refusals.recv() => Next::TurnedAway(number),
+            Some(answer) = self.answers.recv() => Next::Answer(answer),
+            () = std::future::ready(()), if is_waiting => return waiting.map_or(Next::Said(None), Next::Answer),
+        };
+        self.answering.extend(waiting);
+        next
+    }
+
+    /// Writes one piece of an answer.
+    async fn answer(&mut self, mut answer: Answer) -> Result<(), Error> {
+        let (piece, is_last) = answer.next();
+        if !is_last {
+            self.answering.push_back(answer);
         }
+        self.sink.send(Message::Binary(piece)).await
     }
 
     /// Writes a message in pieces. Voice goes between them.

@@ -13,11 +13,11 @@ use super::control::{STREAM_REFUSED, turn_away};
 use crate::voice::Ingress;
 
 /// Replays at a time: a late entry into two channels.
-const REPLAYS: usize = 2;
+pub(super) const REPLAYS: usize = 2;
 /// The longest burst over the slowest link that could carry voice.
 const REPLAY_TIMEOUT: Duration = Duration::from_secs(60);
 /// A request for one in bytes: it holds two numbers.
-const MAX_REPLAY_REQUEST: usize = 1024;
+pub(super) const MAX_REPLAY_REQUEST: usize = 1024;
 
 /// One session's replays. Dropped, they end.
 #[derive(Default)]

@@ -139,9 +139,9 @@ async fn serve(
     let end = open(core, peer.address, refusal, Ear::Queue(queue.clone()));
     let (sink, stream) = futures_util::StreamExt::split(socket(connection).await);
     // Waits at the reader's side when it is full.
-    let (turned_away, refusals) = mpsc::channel(1);
-    let reader = Reader::new(end.inbound, end.ingress, edge.sender.clone(), turned_away);
-    let writer = Writer::new(sink, end.outgoing, queue, refusals);
+    let (answers, to_answer) = mpsc::channel(1);
+    let reader = Reader::new(end.inbound, end.ingress, edge.sender.clone(), answers);
+    let writer = Writer::new(sink, end.outgoing, queue, to_answer);
     let mut reading = std::pin::pin!(reader.run(stream));
     let mut writing = std::pin::pin!(writer.run());
     tokio::select! {

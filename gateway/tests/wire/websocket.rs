@@ -162,7 +162,7 @@ async fn bytes_that_are_no_websocket_end_the_session() {
 async fn other_streams_are_turned_away_and_the_session_goes_on() {
     let gateway = TestGateway::start();
     let mut alice = user(&gateway, "alice").await;
-    for piece in [&[7, 2][..], &[7, 1, 1, 1], &[200, 3], &[7], &[7, 9]] {
+    for piece in [&[7, 2][..], &[7, 1, 1, 1], &[200, 9], &[7], &[7, 9]] {
         alice.binary(piece).await;
     }
     for number in [7, 200, 7] {
@@ -175,6 +175,60 @@ async fn other_streams_are_turned_away_and_the_session_goes_on() {
     assert_eq!(alice.another().await, Message::Pong(b"there?".as_slice().into()));
     alice.binary(&[1]).await;
     assert_eq!(alice.closing().await, "normal", "the control stream's end is the session's");
+    gateway.finish().await;
+}
+
+/// What comes on a stream until it ends.
+async fn answer(client: &mut SocketClient, number: u8) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        match client.another().await {
+            Message::Binary(bytes) if *bytes == [number] => return all,
+            Message::Binary(bytes) if bytes[0] == number => all.extend_from_slice(&bytes[1..]),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_burst_is_replayed_on_a_stream_of_its_own() {
+    let gateway = TestGateway::start();
+    let (mut alice, mut bob) = (user(&gateway, "alice").await, user(&gateway, "bob").await);
+    let seat = alice.join("ops").await;
+    bob.join("ops").await;
+    let grant = alice.floor(seat.channel).await;
+    for sequence in 0..40 {
+        alice.send_voice(&frame(seat, grant, sequence)).await;
+    }
+    let came = |gateway: &TestGateway| gateway.metric("suara_voice_frames_received_total") == 40.0;
+    gateway.until("the voice is there", came).await;
+
+    let request = framed(json!({"type": "replay", "channel": seat.channel}).to_string().as_bytes());
+    // In two pieces, and beside another that never says what it wants.
+    bob.binary(&[6, 3]).await;
+    bob.binary(&[&[5, 3][..], &request[..9]].concat()).await;
+    bob.binary(&[&[5][..], &request[9..]].concat()).await;
+    bob.binary(&[5]).await;
+    let bytes = answer(&mut bob, 5).await;
+    let (length, rest) = bytes.split_first_chunk::<4>().expect("a message");
+    let (json, mut rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+    let head: Value = serde_json::from_slice(json).expect("JSON");
+    assert_eq!((&head["type"], &head["frames"]), (&json!("replaying"), &json!(40)));
+    for sequence in 0..40 {
+        let (length, tail) = rest.split_first_chunk::<2>().expect("a frame");
+        let (bytes, tail) = tail.split_at(usize::from(u16::from_be_bytes(*length)));
+        assert_eq!(bytes, frame(seat, grant, sequence));
+        rest = tail;
+    }
+    assert!(rest.is_empty());
+
+    bob.binary(&[6]).await;
+    assert!(answer(&mut bob, 6).await.is_empty(), "who ends it without a word has its end");
+    bob.binary(&[&[5, 3][..], &framed(b"{}")].concat()).await;
+    let refusal = answer(&mut bob, 5).await;
+    assert_eq!(serde_json::from_slice::<Value>(&refusal[4..]).expect("JSON")["code"], "malformed");
+    bob.binary(&[&[8, 3][..], &[0, 0, 0xff, 0xff]].concat()).await;
+    assert!(answer(&mut bob, 8).await.is_empty(), "too long a request is turned away");
     gateway.finish().await;
 }
 

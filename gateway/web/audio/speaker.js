@@ -31,9 +31,24 @@ export class WorkletSpeaker {
     this.#stream(frame.channel, frame.talker)?.frame(frame, performance.now());
   }
 
-  /** @param {number} channel */
-  floorIdle(channel) {
-    for (const stream of this.#streams.values()) if (stream.channel === channel) stream.jitter.floorIdle();
+  /**
+   * @param {number} channel
+   * @param {number} talker
+   * @param {number} speed 1 is as it was said
+   */
+  speed(channel, talker, speed) {
+    const stream = this.#stream(channel, talker);
+    if (stream) stream.hasten.speed = speed;
+  }
+
+  /**
+   * @param {number} channel
+   * @param {number | null} talker whose burst is over; whoever's it was when null
+   */
+  floorIdle(channel, talker) {
+    for (const stream of this.#streams.values()) {
+      if (stream.channel === channel && (talker ?? stream.talker) === stream.talker) stream.jitter.floorIdle();
+    }
   }
 
   /** @param {number | null} channel */

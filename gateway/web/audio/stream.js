@@ -5,6 +5,7 @@ import { ticks } from '../lib/wire/opus.js';
 import { CatchUp } from './catch-up.js';
 import { Concealer } from './conceal.js';
 import { VoiceDecoder } from './decoder.js';
+import { Hasten } from './hasten.js';
 
 /** Samples of 20 ms. */
 const FRAME = 960;
@@ -17,6 +18,7 @@ const CRITICAL = FRAME;
 export class Stream {
   jitter = new JitterBuffer();
   catchUp = new CatchUp();
+  hasten = new Hasten();
   #concealer = new Concealer();
   #decoder;
   /** What was asked of the decoder or is to be concealed, in order: 0 conceals, more are ticks in the decoder. */
@@ -87,6 +89,7 @@ export class Stream {
     this.#decoder.reset();
     this.#concealer.reset();
     this.catchUp.reset();
+    this.hasten.reset();
     this.#order = [];
     this.#posted = 0;
     this.#ahead = 0;
@@ -119,7 +122,7 @@ export class Stream {
     this.#order.shift();
     const heard = this.#concealer.good(samples);
     // What is left out stays out of the sum as well, so that the next report asks for more.
-    if (!this.catchUp.skips(heard, this.depthMs, this.jitter.targetMs)) this.#send(heard);
+    if (!this.catchUp.skips(heard, this.depthMs, this.jitter.targetMs)) this.#send(this.hasten.shorten(heard));
     this.#speak(true);
     this.#flush();
   }

@@ -34,8 +34,11 @@ const calls = {
   join: (name) => core.join(name),
   leave: (name) => core.leave(name),
   renew: (token) => core.renew(token),
-  press: (name) => core.press(name),
+  press: (name, urgency) => core.press(name, urgency),
   release: () => core.release(),
+  dispatch: (name, action, talker) => core.dispatch(name, action, talker),
+  replay: (name) => core.replay(name),
+  lateEntry: (on) => { core.lateEntry = on; },
   stats: () => core.stats(),
   hurry: (road) => {
     roads.preferred = road;

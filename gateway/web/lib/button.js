@@ -20,7 +20,7 @@ export class Button {
   #press = null;
   /** Those that are not over: a tap may still wait for its grant while the next press is on. @type {Set<Press>} */
   #live = new Set();
-  counts = { presses: 0, framesSent: 0, framesHeldTooLong: 0 };
+  counts = { presses: 0, framesSent: 0, framesSentAhead: 0, framesHeldTooLong: 0 };
 
   /** @param {ButtonOptions} options */
   constructor(options) {
@@ -30,15 +30,19 @@ export class Button {
   /**
    * @param {Session} session
    * @param {Channel} channel
+   * @param {import('./asking.js').Urgency} [urgency]
    */
-  press(session, channel) {
+  press(session, channel, urgency) {
     this.#press?.release();
+    // Its last word is out, or what follows would wait for it.
+    this.#press?.finish();
     this.counts.presses++;
     const { clock, random, microphone, onFloor } = this.options;
     const press = new Press({
-      session, channel, clock, random, microphone, previous: this.#press,
+      session, channel, urgency, clock, random, microphone, previous: this.#press,
       send: (frame) => {
         this.counts.framesSent++;
+        if (frame.talkAhead) this.counts.framesSentAhead++;
         session.sendDatagram(encode(frame));
       },
       onHeldTooLong: () => { this.counts.framesHeldTooLong++; },
@@ -81,11 +85,13 @@ export class Button {
    * @param {FloorMessage} message
    */
   take(session, channel, message) {
+    const owner = this.#owner(channel);
+    if ('request' in message) owner?.answered(message.request);
     const change = channel.floor.apply(message, this.options.clock.now());
     if (message.type === 'floor_granted') {
-      if (change === 'granted') this.#owner(channel)?.granted(message.grant);
+      if (change === 'granted') owner?.granted(message.grant);
       // Nobody waits for it any more; kept, it would block the channel until the gateway's T1.
-      if (change === 'stray') session.send({ type: 'floor_release', channel: channel.number, grant: message.grant });
+      if (change === 'stray') session.send({ type: 'floor_cancel', channel: channel.number, request: message.request });
     }
     this.#follow(channel, change);
   }
@@ -117,6 +123,9 @@ export class Button {
     if (change === 'ignored') return;
     const owner = this.#owner(channel);
     if (change === 'revoked') owner?.finish();
+    if (change === 'unanswered') owner?.cancel();
+    // The button is up: what was said by then is too old once its turn comes.
+    if (change === 'queued' && !owner?.held) owner?.cancel();
     if (change === 'denied' || change === 'ended') owner?.abort();
     this.options.onFloor(channel);
   }

@@ -3,6 +3,8 @@
 import { Floor } from './floor.js';
 import { Roster } from './roster.js';
 
+const MODES = new Set(['ptt', 'dual', 'open']);
+
 export class Channel {
   /**
    * @param {import('./wire/messages.js').Joined} joined
@@ -14,17 +16,18 @@ export class Channel {
     this.number = joined.channel;
     this.talker = joined.talker;
     this.rights = joined.rights;
+    this.mode = joined.mode;
     // In a mode of a newer gateway only listening is safe.
-    this.canTalk = joined.mode === 'ptt' && joined.rights.includes('talk');
+    this.canTalk = MODES.has(joined.mode) && joined.rights.includes('talk');
     this.roster = new Roster(joined.version, joined.members);
-    this.floor = new Floor(joined.talker, renewalMs);
-    if (joined.talking) this.floor.taken(joined.talking, now);
+    this.floor = new Floor(joined.talker, renewalMs, joined.mode);
+    for (const talking of [...joined.also_talking ?? [], joined.talking]) if (talking) this.floor.taken(talking, now);
   }
 
   /** What a page is told once. */
   info() {
-    const { name, talker, rights, canTalk } = this;
-    return { channel: name, talker, rights, canTalk };
+    const { name, talker, rights, mode, canTalk } = this;
+    return { channel: name, talker, rights, mode, canTalk };
   }
 
   /**
@@ -32,13 +35,29 @@ export class Channel {
    * @param {number} now
    */
   floorEvent(now) {
-    const { phase, holder, until, cause } = this.floor.view();
-    const by = holder && { talker: holder.talker, user: holder.user, name: holder.name, grant: holder.grant };
-    return { channel: this.name, phase, by, cause, remainingMs: until > now ? until - now : 0 };
+    const { phase, holder, talkers, until, cause, position, warned } = this.floor.view();
+    const remainingMs = until > now ? until - now : 0;
+    const by = holder && who(holder);
+    return { channel: this.name, phase, by, talkers: talkers.map(who), cause, position, warned, remainingMs };
   }
 
   /** What a page is told at each change. */
   rosterEvent() {
     return { channel: this.name, version: this.roster.version, me: this.talker, members: this.roster.members };
   }
+}
+
+/**
+ * What a page is told of a press that reached nobody.
+ * @param {string} channel its name
+ * @param {string} cause
+ * @returns {import('./client.js').FloorDetail}
+ */
+export function deniedFloor(channel, cause) {
+  return { channel, phase: 'denied', by: null, talkers: [], cause, position: 0, warned: false, remainingMs: 0 };
+}
+
+/** @param {import('./holders.js').Holder} holder */
+function who({ talker, user, name, grant, level }) {
+  return { talker, user, name, grant, level };
 }

@@ -1,5 +1,6 @@
 // Suara in a page: the whole public interface. See README.md beside this file.
 
+import { deniedFloor } from './channel.js';
 import { WorkerLink } from './link.js';
 import { RoadMemory } from './memory.js';
 import { Sound } from './sound.js';
@@ -9,10 +10,12 @@ export { RequestError } from './session.js';
 /**
  * @typedef {import('./reconnect.js').ConnectionState} ConnectionState
  * @typedef {import('./wire/messages.js').Member} Member
- * @typedef {{channel: string, talker: number, rights: string[], canTalk: boolean}} JoinedDetail
+ * @typedef {{channel: string, talker: number, rights: string[], mode: string, canTalk: boolean}} JoinedDetail
  * @typedef {{channel: string, version: number, me: number, members: Member[]}} RosterDetail
+ * @typedef {{talker: number, user: string, name: string, grant: number,
+ *   level: import('./wire/messages.js').Level}} TalkerDetail
  * @typedef {{channel: string, phase: import('./floor.js').FloorView['phase'], cause: string | null,
- *   by: {talker: number, user: string, name: string, grant: number} | null, remainingMs: number}} FloorDetail
+ *   by: TalkerDetail | null, talkers: TalkerDetail[], position: number, warned: boolean, remainingMs: number}} FloorDetail
  * @typedef {{channel: string, talker: number, user: string, name: string, speaking: boolean}} SpeakingDetail
  */
 
@@ -94,17 +97,43 @@ export class SuaraClient extends EventTarget {
   /**
    * The button is down: what is said from now on is sent, once the floor is granted. `floor` tells what comes of it.
    * @param {string} name of a channel that is joined
+   * @param {import('./asking.js').Urgency} [urgency]
    */
-  press(name) {
-    if (!this.#sound.microphoneOpen) {
-      return this.#emit('floor', { channel: name, phase: 'denied', by: null, cause: 'no_microphone', remainingMs: 0 });
-    }
-    this.#link.call('press', [name]);
+  press(name, urgency) {
+    if (!this.#sound.microphoneOpen) return this.#emit('floor', deniedFloor(name, 'no_microphone'));
+    this.#link.call('press', [name, urgency]);
   }
 
-  /** The button is up. */
+  /** The button is up. A request that waits in the queue is taken back. */
   release() {
     this.#link.call('release');
+  }
+
+  /**
+   * What a dispatcher may do in a channel (right `dispatch`).
+   * @param {string} name
+   * @param {import('./wire/messages.js').DispatchAction} action
+   * @param {number} [talker] whom it concerns; nobody for `clear`
+   * @returns {Promise<void>} rejected with a `RequestError`: `forbidden`, `unknown_talker`
+   */
+  dispatch(name, action, talker) {
+    return this.#link.call('dispatch', [name, action, talker]);
+  }
+
+  /**
+   * Plays the newest burst of a channel from its start; one that goes on is caught up with.
+   * @param {string} name
+   * @returns {Promise<{talker: number, user: string, name: string, live: boolean, ageMs: number} | null>} when it begins, null
+   *   when it came too late; rejected
+   *   with a `RequestError`: `no_burst`, `rate_limited`, `unavailable`
+   */
+  replay(name) {
+    return this.#link.call('replay', [name]);
+  }
+
+  /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */
+  set lateEntry(on) {
+    this.#link.call('lateEntry', [on]);
   }
 
   /**

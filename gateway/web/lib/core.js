@@ -2,14 +2,16 @@
 // network are arguments, so that tests run it in Node.
 
 import { Button } from './button.js';
+import { deniedFloor } from './channel.js';
 import { Channels } from './channels.js';
 import { Hearing } from './hearing.js';
+import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
+import { replay } from './replay-stream.js';
 import { RequestError } from './session.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
- * @typedef {import('./wire/messages.js').ServerMessage} ServerMessage
  * @typedef {import('./channel.js').Channel} Channel
  *
  * @typedef {object} CoreOptions
@@ -31,10 +33,13 @@ export class Core {
   #connection = null;
   #channels = new Channels();
   #button;
+  #inbox;
   /** @type {unknown} */
   #timer = null;
   #ticks = 0;
   #drainBy = 0;
+  /** Whether who enters in mid-burst hears it from its start. */
+  lateEntry = false;
   /** Where the worker's speaker tells who is audible. */
   hearing;
 
@@ -44,7 +49,16 @@ export class Core {
     const { clock, random, microphone, speaker, emit } = options;
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
     this.#button = new Button({ clock, random, microphone, onFloor });
-    this.hearing = new Hearing({ channels: this.#channels, speaker, now: clock.now, onFloor, emit });
+    this.hearing = new Hearing({ channels: this.#channels, speaker, clock, onFloor, emit });
+    this.#inbox = new Inbox({
+      channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
+      session: () => this.#connection?.session ?? null,
+      onLate: (channel) => {
+        // It is a kindness: without it one hears what follows.
+        if (this.lateEntry) this.replay(channel.name, true).catch(() => {});
+      },
+      onDraining: (deadlineMs) => { this.#drainBy = clock.now() + deadlineMs / 2; },
+    });
   }
 
   /** @param {{url: string, token: string, client: string}} where */
@@ -59,8 +73,8 @@ export class Core {
         emit('closing', { code: end.code, reason: end.reason, retryAfterMs: end.retryAfterMs ?? null });
         this.#forget();
       },
-      onMessage: (message) => this.#take(message),
-      onDatagram: (bytes) => this.hearing.datagram(bytes),
+      onMessage: (message) => this.#inbox.message(message),
+      onDatagram: (bytes) => this.#inbox.datagram(bytes),
       onRoad: (road) => emit('road', { road }),
       onMoved: () => this.#renumber(),
       wanted: () => [...this.#channels.wanted],
@@ -101,7 +115,7 @@ export class Core {
     const channel = this.#channels.named(name);
     if (!channel) return;
     this.#connection?.session?.send({ type: 'leave', channel: channel.number });
-    this.#gone(channel, 'left');
+    this.#inbox.gone(channel, 'left');
   }
 
   /** @param {string} token of the same user */
@@ -111,18 +125,48 @@ export class Core {
     return { expires };
   }
 
-  /** @param {string} name */
-  press(name) {
+  /**
+   * @param {string} name
+   * @param {import('./asking.js').Urgency} [urgency]
+   */
+  press(name, urgency) {
     const session = this.#connection?.session;
     const channel = this.#channels.named(name);
     if (!session || !channel) {
-      return this.options.emit('floor', { channel: name, phase: 'denied', by: null, cause: 'offline', remainingMs: 0 });
+      return this.options.emit('floor', deniedFloor(name, 'offline'));
     }
-    this.#button.press(session, channel);
+    this.#button.press(session, channel, urgency);
   }
 
   release() {
     this.#button.release();
+  }
+
+  /**
+   * What a dispatcher may do: `revoke`, `mute` or `unmute` a talker, or `clear` the floor.
+   * @param {string} name
+   * @param {import('./wire/messages.js').DispatchAction} action
+   * @param {number} [talker]
+   */
+  async dispatch(name, action, talker) {
+    const channel = this.#channels.named(name);
+    if (!channel) throw new RequestError('not_joined');
+    await this.#session().ask((request) => ({
+      type: 'dispatch', request, channel: channel.number, action, ...(talker !== undefined && { talker }),
+    }));
+  }
+
+  /**
+   * Plays the newest burst of a channel from its start.
+   * @param {string} name
+   * @param {boolean} [onlyLive] nothing, when it is over
+   */
+  async replay(name, onlyLive = false) {
+    const { road } = this.#session();
+    const channel = this.#channels.named(name);
+    if (!channel) throw new RequestError('not_joined');
+    const grant = channel.floor.view().talkers.find(({ talker }) => talker !== channel.talker)?.grant;
+    return replay({ road, replays: this.hearing.replays, channel: channel.number, grant, onlyLive });
   }
 
   stats() {
@@ -160,54 +204,6 @@ export class Core {
     return channel;
   }
 
-  /** @param {ServerMessage} message */
-  #take(message) {
-    if (message.type === 'draining') {
-      this.#drainBy = this.options.clock.now() + message.deadline_ms / 2;
-    } else if (message.type === 'error') {
-      const { request, code } = message;
-      if (request == null || !this.#button.refuse(request, code)) this.options.emit('refused', message);
-    } else if (message.type === 'joined') {
-      this.#joined(message);
-    } else if ('channel' in message) {
-      const channel = this.#channels.numbered(message.channel);
-      if (channel) this.#takeFor(channel, message);
-    }
-  }
-
-  /** @param {import('./wire/messages.js').Joined} joined */
-  #joined(joined) {
-    const session = this.#session();
-    // Left again before the answer came.
-    if (!this.#channels.wanted.has(joined.name)) return session.send({ type: 'leave', channel: joined.channel });
-    const channel = this.#channels.add(joined, session.welcome?.floor_renewal_ms ?? 2000, this.options.clock.now());
-    this.options.emit('joined', channel.info());
-    this.options.emit('roster', channel.rosterEvent());
-    this.#floorChanged(channel);
-  }
-
-  /**
-   * @param {Channel} channel
-   * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage
-   *   | import('./wire/messages.js').FloorMessage} message
-   */
-  #takeFor(channel, message) {
-    if (message.type === 'left') return this.#gone(channel, message.reason);
-    if (message.type === 'roster') return this.#roster(channel, message);
-    if (message.type === 'floor_idle') this.options.speaker.floorIdle(channel.number);
-    this.#button.take(this.#session(), channel, message);
-  }
-
-  /**
-   * @param {Channel} channel
-   * @param {import('./wire/messages.js').RosterMessage} message
-   */
-  #roster(channel, message) {
-    const result = channel.roster.apply(message);
-    if (result === 'ask') this.#connection?.session?.send({ type: 'roster_request', channel: channel.number });
-    if (result === 'changed') this.options.emit('roster', channel.rosterEvent());
-  }
-
   #tick() {
     const { clock, emit } = this.options;
     for (const channel of this.#channels.all()) this.#button.tick(channel);
@@ -224,18 +220,6 @@ export class Core {
     this.options.emit('floor', channel.floorEvent(this.options.clock.now()));
   }
 
-  /**
-   * @param {Channel} channel
-   * @param {string} reason
-   */
-  #gone(channel, reason) {
-    this.#channels.remove(channel);
-    if (reason !== 'left') this.#channels.wanted.delete(channel.name);
-    if (this.#button.isOn(channel)) this.#button.abort();
-    this.options.speaker.silence(channel.number);
-    this.options.emit('left', { channel: channel.name, reason });
-  }
-
   /** The session is gone, and with it every number. */
   #forget() {
     this.#button.abort();
@@ -244,6 +228,6 @@ export class Core {
 
   #renumber() {
     this.#channels.forget();
-    this.options.speaker.silence(null);
+    this.hearing.silence(null);
   }
 }

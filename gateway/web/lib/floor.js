@@ -1,66 +1,75 @@
 // One channel's floor as a client sees it (PROTOCOL.md, section 5). Pure: messages and time in, a view out. It knows
 // neither sockets nor sound; who sends what is decided in talkspurt.js.
 
+import { Holders } from './holders.js';
+
 /** @typedef {import('./wire/messages.js').FloorMessage} FloorMessage */
 
-/**
- * @typedef {object} Holder who has the floor
- * @property {number} talker
- * @property {string} user
- * @property {string} name
- * @property {number} grant
- * @property {number} until when the talk limit ends it, on the clock that was passed in
- */
+/** @typedef {import('./holders.js').Holder} Holder */
 
 /**
  * @typedef {object} FloorView
- * @property {'idle' | 'requesting' | 'granted' | 'taken' | 'denied' | 'revoked'} phase
- * @property {Holder | null} holder who has the floor, oneself included
+ * @property {'idle' | 'requesting' | 'queued' | 'granted' | 'taken' | 'denied' | 'revoked'} phase
+ * @property {Holder | null} holder who has the floor, oneself included; of several the newest
+ * @property {Holder[]} talkers all who have it, the newest first
  * @property {number} until for `granted`: when the talk limit is reached
  * @property {string | null} cause for `denied` and `revoked`
+ * @property {number} position for `queued`: 1 is next
+ * @property {boolean} warned for `granted`: whether the time is nearly over
+ */
+
+/**
+ * The newest press, for as long as the button is down; its grant is -1 before there is one.
+ * @typedef {{request: number, phase: 'requesting' | 'queued' | 'granted' | 'denied' | 'revoked', grant: number, since: number,
+ *   until: number, cause: string | null, position: number, warned: boolean}} Mine
  */
 
 /** No answer to a request for so long is a denial: three tries of TS 24.380's T101 would take as long. */
 export const REQUEST_TIMEOUT_MS = 3000;
 
 /**
- * What a message meant: `stray` is a grant that nobody waits for any more, to be given back at once.
- * @typedef {'ignored' | 'granted' | 'denied' | 'revoked' | 'ended' | 'changed' | 'stray'} FloorChange
+ * What a message meant: `stray` is a grant, and `unanswered` a request, that nobody waits for and that is to be taken back.
+ * @typedef {'ignored' | 'queued' | 'granted' | 'denied' | 'unanswered' | 'warned' | 'revoked' | 'ended' | 'changed' | 'stray'
+ *   } FloorChange
  */
 
 export class Floor {
-  /** @type {Holder | null} */
-  #holder = null;
-  /** The newest grant that was heard of; -1 before the first. */
-  #newest = -1;
-  /** The newest grant that is known to be over: a renewal that crossed its end must not bring the talker back. */
-  #ended = -1;
-  #heardAt = 0;
-  /** @type {{request: number, phase: 'requesting' | 'granted' | 'denied' | 'revoked', grant: number, since: number,
-   *   until: number, cause: string | null} | null} */
+  #holders;
+  /** @type {Mine | null} */
   #mine = null;
 
   /**
    * @param {number} me one's talker number
    * @param {number} renewalMs `floor_renewal_ms` of `welcome`
+   * @param {string} [mode] of the channel
    */
-  constructor(me, renewalMs) {
+  constructor(me, renewalMs, mode = 'ptt') {
     this.me = me;
-    this.silenceMs = 3 * renewalMs;
+    this.#holders = new Holders(mode === 'dual' || mode === 'open', 3 * renewalMs);
   }
 
   /** @returns {FloorView} */
   view() {
-    const holder = this.#holder;
-    if (this.#mine) return { phase: this.#mine.phase, holder, until: this.#mine.until, cause: this.#mine.cause };
-    const taken = holder !== null && holder.talker !== this.me;
-    return { phase: taken ? 'taken' : 'idle', holder, until: holder?.until ?? 0, cause: null };
+    const talkers = this.#holders.all;
+    const other = talkers.find(({ talker }) => talker !== this.me);
+    const mine = this.#mine;
+    if (mine) {
+      const { phase, until, cause, position, warned } = mine;
+      const holder = phase === 'granted' ? talkers[0] : other ?? talkers[0];
+      return { phase, holder: holder ?? null, talkers, until, cause, position, warned };
+    }
+    const [phase, holder] = other ? /** @type {const} */ (['taken', other]) : /** @type {const} */ (['idle', talkers[0] ?? null]);
+    return { phase, holder, talkers, until: holder?.until ?? 0, cause: null, position: 0, warned: false };
   }
 
   /** The grant that one may talk with, or -1. */
   get grant() {
-    const mine = this.#mine;
-    return mine && (mine.phase === 'granted' || mine.phase === 'revoked') ? mine.grant : -1;
+    return this.#mine?.grant ?? -1;
+  }
+
+  /** Who talks by a grant, and, where there is one at a time, anybody by a grant that isn't known. @param {number} grant */
+  talkerOf(grant) {
+    return this.#holders.talkerOf(grant) ?? (this.#holders.several ? -1 : null);
   }
 
   /**
@@ -69,16 +78,15 @@ export class Floor {
    * @param {number} now
    */
   request(request, now) {
-    this.#mine = { request, phase: 'requesting', grant: -1, since: now, until: 0, cause: null };
+    const nothing = { grant: -1, until: 0, cause: null, position: 0, warned: false };
+    this.#mine = { request, phase: 'requesting', since: now, ...nothing };
   }
 
   /** The button is up and the burst, if there was one, is released. */
   release() {
     const mine = this.#mine;
     this.#mine = null;
-    if (!mine || mine.grant < 0) return;
-    this.#ended = Math.max(this.#ended, mine.grant);
-    if (this.#holder?.grant === mine.grant) this.#holder = null;
+    if (mine && mine.grant >= 0) this.#holders.end(mine.grant);
   }
 
   /**
@@ -88,13 +96,13 @@ export class Floor {
    * @returns {FloorChange}
    */
   refuse(request, cause) {
-    if (this.#mine?.request !== request || this.#mine.phase !== 'requesting') return 'ignored';
-    this.#mine = { ...this.#mine, phase: 'denied', cause };
+    if (!this.#asks(request)) return 'ignored';
+    this.#set({ phase: 'denied', cause });
     return 'denied';
   }
 
   /**
-   * @param {FloorMessage} message
+   * @param {FloorMessage} message the same one twice, by datagram and on the stream, is ignored the second time
    * @param {number} now
    * @returns {FloorChange}
    */
@@ -102,6 +110,9 @@ export class Floor {
     switch (message.type) {
       case 'floor_granted': return this.#granted(message, now);
       case 'floor_deny': return this.refuse(message.request, message.cause);
+      case 'floor_queued': return this.#queued(message);
+      case 'floor_cancelled': return this.refuse(message.request, 'cancelled');
+      case 'floor_warning': return this.#warned(message, now);
       case 'floor_taken': return this.taken(message, now);
       case 'floor_idle': return this.#idle(message.grant);
       case 'floor_revoke': return this.#revoked(message, now);
@@ -114,12 +125,10 @@ export class Floor {
    * @param {number} now
    * @returns {FloorChange}
    */
-  taken({ talker, user, name, grant, remaining_ms }, now) {
-    if (grant < this.#newest || grant <= this.#ended) return 'ignored';
-    this.#newest = grant;
-    this.#heardAt = now;
-    this.#holder = { talker, user, name, grant, until: now + remaining_ms };
-    return this.#overtaken(grant) ? 'ended' : 'changed';
+  taken(info, now) {
+    if (!this.#holders.taken(info, now)) return 'ignored';
+    const isNewer = !this.#holders.several && info.grant > this.grant;
+    return isNewer && this.#lost(info.grant) ? 'ended' : 'changed';
   }
 
   /**
@@ -131,11 +140,10 @@ export class Floor {
    * @returns {'known' | 'changed' | 'old'}
    */
   voice({ grant, talker }, member, now) {
-    if (grant < this.#newest) return 'old';
-    if (this.#holder?.grant === grant) this.#heardAt = now;
-    if (grant === this.#newest) return 'known';
-    const { user, name } = member ?? { user: '', name: '' };
-    this.taken({ talker, user, name, grant, remaining_ms: this.silenceMs }, now);
+    const known = this.#holders.voice(grant, now);
+    if (known !== 'new') return known;
+    const { user = '', name = '' } = member ?? {};
+    this.taken({ talker, user, name, grant, remaining_ms: this.#holders.silenceMs }, now);
     return 'changed';
   }
 
@@ -147,15 +155,24 @@ export class Floor {
   tick(now) {
     const mine = this.#mine;
     if (mine?.phase === 'requesting' && now - mine.since >= REQUEST_TIMEOUT_MS) {
-      return this.refuse(mine.request, 'timeout');
+      this.refuse(mine.request, 'timeout');
+      return 'unanswered';
     }
-    const holder = this.#holder;
-    if (!holder) return 'ignored';
-    if (holder.talker !== this.me && (now >= holder.until || now - this.#heardAt >= this.silenceMs)) {
-      this.#holder = null;
-      return 'changed';
-    }
-    return 'ignored';
+    return this.#holders.expire(now, this.me) ? 'changed' : 'ignored';
+  }
+
+  /** @param {Partial<Mine>} change */
+  #set(change) {
+    if (this.#mine) this.#mine = { ...this.#mine, ...change };
+  }
+
+  /**
+   * Whether this request is mine, and waits.
+   * @param {number} request
+   */
+  #asks(request) {
+    const { request: own, phase } = this.#mine ?? {};
+    return own === request && (phase === 'requesting' || phase === 'queued');
   }
 
   /**
@@ -164,13 +181,35 @@ export class Floor {
    * @returns {FloorChange}
    */
   #granted({ request, grant, duration_ms }, now) {
-    const mine = this.#mine;
-    if (mine?.request !== request || mine.phase === 'revoked') return grant === mine?.grant ? 'ignored' : 'stray';
-    if (grant < this.#newest) return 'ignored';
-    if (mine.phase === 'denied') return 'stray';
-    this.#newest = grant;
-    this.#mine = { ...mine, phase: 'granted', grant, until: now + duration_ms };
+    if (grant === this.#mine?.grant || this.#holders.isOver(grant)) return 'ignored';
+    if (!this.#asks(request)) {
+      this.#holders.end(grant);
+      return 'stray';
+    }
+    this.#holders.know(grant);
+    this.#set({ phase: 'granted', grant, until: now + duration_ms });
     return 'granted';
+  }
+
+  /**
+   * @param {import('./wire/messages.js').FloorQueued} message
+   * @returns {FloorChange}
+   */
+  #queued({ request, position }) {
+    if (!this.#asks(request) || this.#mine?.position === position) return 'ignored';
+    this.#set({ phase: 'queued', position });
+    return 'queued';
+  }
+
+  /**
+   * @param {import('./wire/messages.js').FloorWarning} message
+   * @param {number} now
+   * @returns {FloorChange}
+   */
+  #warned({ grant, remaining_ms }, now) {
+    if (this.#mine?.phase !== 'granted' || this.#mine.grant !== grant) return 'ignored';
+    this.#set({ warned: true, until: now + remaining_ms });
+    return 'warned';
   }
 
   /**
@@ -178,10 +217,8 @@ export class Floor {
    * @returns {FloorChange}
    */
   #idle(grant) {
-    if (grant < this.#newest) return 'ignored';
-    this.#newest = grant;
-    this.#ended = grant;
-    this.#holder = null;
+    if (this.#holders.isOld(grant)) return 'ignored';
+    this.#holders.end(grant);
     return this.#lost(grant) ? 'ended' : 'changed';
   }
 
@@ -192,22 +229,18 @@ export class Floor {
    */
   #revoked({ grant, cause, grace_ms }, now) {
     if (this.#mine?.phase !== 'granted' || this.#mine.grant !== grant) return 'ignored';
-    this.#mine = { ...this.#mine, phase: 'revoked', cause, until: now + grace_ms };
+    this.#set({ phase: 'revoked', cause, until: now + grace_ms });
     return 'revoked';
   }
 
   /**
    * One's own grant is over without a revoke (T1, or the gateway lost it): the button may still be down.
-   * @param {number} grant
+   * @param {number} grant that is over, and where there is one talker at a time every older one
    */
   #lost(grant) {
-    if (this.#mine?.phase !== 'granted' || this.#mine.grant > grant) return false;
-    this.#mine = { ...this.#mine, phase: 'revoked', cause: 'lost' };
+    const mine = this.#mine;
+    if (mine?.phase !== 'granted' || (this.#holders.several ? mine.grant !== grant : mine.grant > grant)) return false;
+    this.#set({ phase: 'revoked', cause: 'lost' });
     return true;
-  }
-
-  /** @param {number} grant */
-  #overtaken(grant) {
-    return this.#mine?.phase === 'granted' && this.#mine.grant < grant && this.#lost(grant);
   }
 }

@@ -1,5 +1,6 @@
 // Datagrams on their way to the speaker: decoded, and checked against what one knows of the channel and its floor.
 
+import { REPLAYED, Replays } from './replay.js';
 import { decode, VoiceError } from './wire/voice.js';
 
 /**
@@ -7,14 +8,15 @@ import { decode, VoiceError } from './wire/voice.js';
  *
  * @typedef {object} Speaker plays what comes
  * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} frame
- * @property {(channel: number) => void} floorIdle
+ * @property {(channel: number, talker: number | null) => void} floorIdle a talker's burst is over, or whoever's it was
  * @property {(channel: number | null) => void} silence drops what is buffered, of one channel or of all
+ * @property {(channel: number, talker: number, speed: number) => void} speed how fast a talker is played
  * @property {() => object} stats
  *
  * @typedef {object} HearingOptions
  * @property {import('./channels.js').Channels} channels
  * @property {Speaker} speaker
- * @property {() => number} now
+ * @property {import('./clock.js').Clock} clock
  * @property {(channel: Channel) => void} onFloor voice told of a talker before the floor's message did
  * @property {(type: 'speaking', detail: any) => void} emit
  */
@@ -25,11 +27,13 @@ export class Hearing {
   /** @param {HearingOptions} options */
   constructor(options) {
     this.options = options;
+    /** Bursts that are heard from their start. */
+    this.replays = new Replays(options.clock, options.speaker);
   }
 
   /** @param {Uint8Array} bytes */
   datagram(bytes) {
-    const { channels, speaker, now, onFloor } = this.options;
+    const { channels, speaker, clock, onFloor } = this.options;
     let frame;
     try {
       frame = decode(bytes);
@@ -41,9 +45,9 @@ export class Hearing {
     const channel = channels.numbered(frame.channel);
     if (!channel || frame.talker === channel.talker || frame.talkAhead) return;
     this.counts.framesHeard++;
-    const known = channel.floor.voice(frame, channel.roster.get(frame.talker), now());
+    const known = channel.floor.voice(frame, channel.roster.get(frame.talker), clock.now());
     if (known === 'changed') onFloor(channel);
-    if (known !== 'old') speaker.frame(frame);
+    if (known !== 'old' && !this.replays.take(frame)) speaker.frame(frame);
   }
 
   /**
@@ -55,7 +59,14 @@ export class Hearing {
   speaking(number, talker, speaking) {
     const channel = this.options.channels.numbered(number);
     if (!channel) return;
-    const { user = '', name = '' } = channel.roster.get(talker) ?? channel.floor.view().holder ?? {};
-    this.options.emit('speaking', { channel: channel.name, talker, user, name, speaking });
+    const real = talker % REPLAYED;
+    const { user = '', name = '' } = channel.roster.get(real) ?? channel.floor.view().holder ?? {};
+    this.options.emit('speaking', { channel: channel.name, talker: real, user, name, speaking, replay: talker !== real });
+  }
+
+  /** Drops what is buffered, of one channel or of all. @param {number | null} channel its number */
+  silence(channel) {
+    this.replays.stop(channel);
+    this.options.speaker.silence(channel);
   }
 }

@@ -1,6 +1,7 @@
 // One press of the button: microphone, floor request, talkspurt and release in the right order. Knows neither sound nor
 // bytes.
 
+import { Asking } from './asking.js';
 import { Talkspurt } from './talkspurt.js';
 
 /**
@@ -18,9 +19,17 @@ import { Talkspurt } from './talkspurt.js';
  * @property {() => void} onHeldTooLong a captured frame grew too old before the grant
  * @property {() => void} onChange the floor's view changed
  * @property {Press | null} previous its end may still be under way
+ * @property {import('./asking.js').Urgency} [urgency]
  */
 
+/** The button is let go of before the last word is out (measured in the field); so much more is captured. */
+export const TAIL_MS = 150;
+/** A release that is lost on the stream has arrived by then, but for a network that is as good as gone. */
+const RELEASED_MS = 1000;
+
 export class Press {
+  /** When the floor was released. */
+  releasedAt = -Infinity;
   #held = true;
   #capturing = false;
   #captured;
@@ -30,9 +39,12 @@ export class Press {
   /** @type {() => void} */
   #markFinished = () => {};
   #over = false;
-  #requested = false;
+  /** Once the floor is asked for. @type {Asking | null} */
+  #asking = null;
   #previous;
   #talkspurt;
+  /** @type {unknown} */
+  #tail = null;
 
   /** @param {PressOptions} options */
   constructor(options) {
@@ -44,7 +56,10 @@ export class Press {
     this.#talkspurt = new Talkspurt({
       clock, send, onHeldTooLong, channel: channel.number, talker: channel.talker,
       sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
-      release: (grant) => session.send({ type: 'floor_release', channel: channel.number, grant }),
+      release: (grant) => {
+        this.releasedAt = clock.now();
+        session.send({ type: 'floor_release', channel: channel.number, grant });
+      },
       done: () => this.#done(),
     });
     this.#begin();
@@ -56,7 +71,7 @@ export class Press {
 
   /** Whether the floor's messages are about this press: asked for, and not over. */
   get owns() {
-    return this.#requested && !this.#over;
+    return this.#asking !== null && !this.#over;
   }
 
   /** Whether the button is down. */
@@ -80,24 +95,42 @@ export class Press {
     if (previous) await previous.#finished;
     if (this.#over) return;
     const request = session.nextRequest();
-    this.#requested = true;
     channel.floor.request(request, clock.now());
-    session.send({ type: 'floor_request', request, channel: channel.number });
+    // A datagram could overtake the release on the stream, and get the grant that is about to end.
+    const isReleased = previous?.channel !== channel || clock.now() - previous.releasedAt >= RELEASED_MS;
+    this.#asking = new Asking({ session, channel, clock, request, byDatagram: isReleased, urgency: this.options.urgency ?? {} });
+    this.#talkspurt.asked(request);
     this.options.onChange();
   }
 
-  /** The button is up. Without a grant yet, what was said waits for it. */
+  /** The button is up: the last word is waited for. Without a grant yet, what was said waits for it, but not in the queue. */
   release() {
     if (!this.#held) return;
     this.#held = false;
-    this.finish();
+    if (this.owns && this.channel.floor.view().phase === 'queued') return this.cancel();
+    if (this.#capturing) this.#tail = this.options.clock.after(() => this.finish(), TAIL_MS);
     if (this.#over) this.#settle();
   }
 
   /** Nothing more is captured; what was is sent to its end. */
   finish() {
+    this.options.clock.cancel(this.#tail);
     this.#talkspurt.stop();
     this.#stopCapture(() => this.#talkspurt.drained());
+  }
+
+  /** There is some answer to the request: it needn't be repeated. @param {number} request */
+  answered(request) {
+    if (this.#asking?.request === request) this.#asking.stop();
+  }
+
+  /** Nothing is to come of the request, if anything may still: what was captured goes nowhere. */
+  cancel() {
+    const { session, channel } = this.options;
+    if (this.#asking && !this.#over) {
+      session.send({ type: 'floor_cancel', request: this.#asking.request, channel: channel.number });
+    }
+    this.abort();
   }
 
   /** @param {number} grant */
@@ -122,8 +155,10 @@ export class Press {
 
   #done() {
     this.#over = true;
+    this.options.clock.cancel(this.#tail);
+    this.#asking?.stop();
     if (this.#capturing) this.#stopCapture(() => {});
-    else if (!this.#requested) this.#markCaptured();
+    else if (!this.#asking) this.#markCaptured();
     if (!this.#held) this.#settle();
     this.#finish();
   }
@@ -138,7 +173,7 @@ export class Press {
 
   /** Denied and revoked stay visible for as long as the button is down. */
   #settle() {
-    if (this.#requested) this.channel.floor.release();
+    if (this.#asking) this.channel.floor.release();
     this.options.onChange();
   }
 }

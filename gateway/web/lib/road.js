@@ -13,6 +13,8 @@
  * @property {(handlers: RoadHandlers) => void} run starts reading; called once
  * @property {(message: Uint8Array<ArrayBuffer>) => void} sendControl in order, surely or not at all
  * @property {(datagram: Uint8Array<ArrayBuffer>) => void} sendDatagram at once or never
+ * @property {(bytes: Uint8Array<ArrayBuffer>) => AsyncIterable<Uint8Array>} [openStream] says that on a stream of its own,
+ *   and gives what comes back; missing where there are no others than the control stream
  * @property {(reason: string) => void} close
  *
  * @typedef {(gateway: import('./wire/connect.js').ConnectDocument, signal: AbortSignal) => Promise<Road>} OpenRoad

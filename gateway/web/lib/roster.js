@@ -39,7 +39,7 @@ export class Roster {
       return 'changed';
     }
     if ((message.since ?? Infinity) > this.version) return this.#ask();
-    for (const member of message.joined ?? []) this.#members.set(member.talker, member);
+    for (const member of [...message.joined ?? [], ...message.changed ?? []]) this.#members.set(member.talker, member);
     // After the joins: who came and went between two messages is in both lists.
     for (const { talker } of message.left ?? []) this.#members.delete(talker);
     this.version = message.version;

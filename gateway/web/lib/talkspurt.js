@@ -3,9 +3,9 @@
 
 import { ticks } from './wire/opus.js';
 
-/** What is kept until the grant comes; older voice would be late voice. */
+/** What is kept until the floor is asked for, and what the gateway keeps until the grant; older voice would be late voice. */
 export const HOLD_MS = 300;
-/** Between two held frames: faster would overflow a listener's jitter buffer, slower would never catch up. */
+/** Between two frames that leave the gateway once they are granted. */
 export const SPACING_MS = 5;
 /** Between END and its repeats. */
 export const REPEAT_MS = 20;
@@ -24,7 +24,7 @@ const FRAME_MS = 20;
  * @property {number} sequence of the first frame
  * @property {number} timestamp of the first sample
  * @property {(frame: VoiceFrame) => void} send
- * @property {() => void} onHeldTooLong a packet was too old when the grant came
+ * @property {() => void} onHeldTooLong a packet was too old when the floor was asked for
  * @property {(grant: number) => void} release says `floor_release`
  * @property {() => void} done the talkspurt is over, however it ended
  */
@@ -32,12 +32,21 @@ const FRAME_MS = 20;
 export class Talkspurt {
   /** @type {{packet: Uint8Array, timestamp: number}[]} */
   #queue = [];
+  /** What frames are sent under: a request's number, ahead of its grant, and then the grant. -1 before. */
+  #request = -1;
   #grant = -1;
   #timestamp;
   #sequence;
   #sent = 0;
+  #sentAhead = 0;
+  /** When all that was sent ahead has left the gateway. */
+  #outBy = 0;
   #stopping = false;
   #drained = false;
+  /** END, as it was sent last. @type {VoiceFrame | null} */
+  #last = null;
+  /** END and its repeats are sent. */
+  #said = false;
   #over = false;
   /** @type {unknown} */
   #timer = null;
@@ -57,20 +66,32 @@ export class Talkspurt {
     if (this.#over) return;
     this.#queue.push({ packet, timestamp: this.#timestamp });
     this.#timestamp = (this.#timestamp + ticks(packet)) >>> 0;
-    if (this.#grant < 0 && this.#queue.length * FRAME_MS > HOLD_MS) {
+    if (!this.#isOff && this.#queue.length * FRAME_MS > HOLD_MS) {
       this.#queue.shift();
       this.options.onHeldTooLong();
     }
     this.#pump();
   }
 
-  /** @param {number} grant */
-  granted(grant) {
-    this.#grant = grant;
+  /**
+   * The floor is asked for: from now on all is sent, ahead of the grant; the gateway holds it until then.
+   * @param {number} request
+   */
+  asked(request) {
+    this.#request = request;
     this.#pump();
   }
 
-  /** The button is up: what comes from now on is the end, and its last packet is not known yet. */
+  /** @param {number} grant */
+  granted(grant) {
+    this.#grant = grant;
+    const held = Math.min(this.#sentAhead, HOLD_MS / FRAME_MS);
+    this.#outBy = this.options.clock.now() + held * SPACING_MS;
+    if (this.#said) this.#close();
+    else this.#pump();
+  }
+
+  /** What comes from now on is the end, and its last packet is not known yet. */
   stop() {
     this.#stopping = true;
   }
@@ -91,45 +112,72 @@ export class Talkspurt {
     this.options.done();
   }
 
+  get #isOff() {
+    return this.#request >= 0 || this.#grant >= 0;
+  }
+
   #pump() {
-    if (this.#grant < 0 || this.#timer !== null || this.#over) return;
-    if (this.#drained && this.#queue.length <= 1) return this.#finish();
+    if (!this.#isOff || this.#over || this.#last) return;
     // The last packet before the encoder is drained is kept: it may be the one to be marked with END.
-    if (this.#queue.length <= (this.#stopping ? 1 : 0)) return;
-    this.#sendNext(false);
-    if (this.#queue.length > 0) this.#later(SPACING_MS, () => this.#pump());
+    while (this.#queue.length > (this.#stopping ? 1 : 0)) this.#sendNext(false);
+    if (this.#drained) this.#finish();
   }
 
   /** @param {boolean} end */
   #sendNext(end) {
-    const { channel, talker, send } = this.options;
     const { packet, timestamp } = this.#queue.shift() ?? { packet: new Uint8Array(0), timestamp: this.#timestamp };
-    /** @type {VoiceFrame} */
-    const frame = {
-      start: this.#sent === 0, end, talkAhead: false, sequence: this.#sequence, talker, timestamp, channel,
-      grant: this.#grant, redundant: [], packet,
-    };
+    const { channel, talker } = this.options;
+    const start = this.#sent++ === 0;
+    const frame = this.#send({ start, end, sequence: this.#sequence, talker, timestamp, channel, redundant: [], packet });
     this.#sequence = (this.#sequence + 1) & 0xffff;
-    this.#sent++;
-    send(frame);
+    return frame;
+  }
+
+  /**
+   * Under what holds by now: a repeat of what was sent ahead may have its grant.
+   * @param {Omit<VoiceFrame, 'talkAhead' | 'grant'>} what
+   */
+  #send(what) {
+    const talkAhead = this.#grant < 0;
+    const frame = { ...what, talkAhead, grant: talkAhead ? this.#request : this.#grant };
+    if (talkAhead) this.#sentAhead++;
+    this.options.send(frame);
     return frame;
   }
 
   #finish() {
-    if (this.#sent === 0 && this.#queue.length === 0) return this.#release();
-    this.#repeat(this.#sendNext(true), REPEATS);
+    // Nothing was captured: the grant is waited for, to be given back.
+    if (this.#sent === 0 && this.#queue.length === 0) {
+      this.#said = true;
+      return this.#close();
+    }
+    this.#last = this.#sendNext(true);
+    this.#repeat(REPEATS, () => {
+      this.#said = true;
+      this.#close();
+    });
   }
 
   /**
-   * @param {VoiceFrame} frame
    * @param {number} times
+   * @param {() => void} then
    */
-  #repeat(frame, times) {
-    if (times === 0) return this.#release();
+  #repeat(times, then) {
+    if (times === 0) return then();
     this.#later(REPEAT_MS, () => {
-      this.options.send(frame);
-      this.#repeat(frame, times - 1);
+      if (this.#last) this.#last = this.#send(this.#last);
+      this.#repeat(times - 1, then);
     });
+  }
+
+  /** All is said. The floor is given back once it is ours, and once what was said ahead of it is out. */
+  #close() {
+    if (this.#grant < 0) return;
+    const wait = this.#outBy - this.options.clock.now();
+    const saidAhead = this.#last?.talkAhead;
+    if (saidAhead) return this.#later(Math.max(0, wait), () => this.#repeat(REPEATS, () => this.#release()));
+    if (wait > 0) return this.#later(wait, () => this.#release());
+    this.#release();
   }
 
   #release() {

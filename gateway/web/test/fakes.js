@@ -2,6 +2,7 @@
 
 import { Core } from '../lib/core.js';
 import { encodeMessage } from '../lib/wire/messages.js';
+import { decodeFloor, encodeFloor, KIND_FLOOR } from '../lib/wire/floor.js';
 import { decode } from '../lib/wire/voice.js';
 import { FakeClock, packet, settle } from './support.js';
 
@@ -13,6 +14,8 @@ export class FakeRoad {
   said = [];
   /** @type {(ReturnType<typeof decode> & {at: number})[]} */
   frames = [];
+  /** @type {(import('../lib/wire/floor.js').FloorDatagram & {at: number})[]} */
+  words = [];
   closed = false;
   grant = 100;
   answersFloor = true;
@@ -41,6 +44,7 @@ export class FakeRoad {
     }
     if (message.type === 'ping') this.say({ type: 'pong', nonce: message.nonce });
     if (message.type === 'floor_request' && this.answersFloor) this.give(message.request);
+    if (message.type === 'floor_cancel') this.say({ type: 'floor_cancelled', channel: 17, request: message.request });
     if (message.type === 'floor_release') this.say({ type: 'floor_idle', channel: 17, grant: message.grant });
   }
 
@@ -51,6 +55,7 @@ export class FakeRoad {
 
   /** @param {Uint8Array} bytes */
   sendDatagram(bytes) {
+    if (bytes[0] === KIND_FLOOR) return this.words.push({ at: this.clock.time, ...decodeFloor(bytes) });
     this.frames.push({ at: this.clock.time, ...decode(bytes) });
   }
 
@@ -59,6 +64,11 @@ export class FakeRoad {
     this.clock.after(() => {
       if (!this.closed) this.handlers?.onControl(encodeMessage(message));
     }, 1);
+  }
+
+  /** The same by datagram. @param {any} word @param {number} [talker] */
+  whisper(word, talker = 4) {
+    this.handlers?.onDatagram(encodeFloor({ channel: 17, talker, ...word }));
   }
 
   close() {
@@ -135,6 +145,8 @@ export async function online(kind = 'webtransport') {
   };
   /** @type {any[]} */
   const heard = [];
+  /** @type {number[][]} */
+  const speeds = [];
   const core = new Core({
     clock, microphone, random: () => 0.5,
     roads: {
@@ -148,7 +160,7 @@ export async function online(kind = 'webtransport') {
         return build('webtransport');
       },
     },
-    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, stats: () => ({}) },
+    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, speed: (...how) => speeds.push(how), stats: () => ({}) },
     emit: (type, detail) => events.push({ type, detail }),
   });
   core.connect({ url: 'http://gateway', token: 'token', client: 'test' });
@@ -159,5 +171,5 @@ export async function online(kind = 'webtransport') {
   await settle();
   /** @param {string} type */
   const last = (type) => events.filter((event) => event.type === type).at(-1)?.detail;
-  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard };
+  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard, speeds };
 }

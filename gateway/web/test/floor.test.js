@@ -55,7 +55,7 @@ test('an answer to an older request changes nothing', () => {
 test('a grant that nobody waits for any more is to be given back', () => {
   assert.deepEqual(drive([0, press(1)], [5, up], [20, granted()]).changes[2], 'stray');
   const late = drive([0, press(1)], [REQUEST_TIMEOUT_MS], [REQUEST_TIMEOUT_MS + 1, granted()]);
-  assert.deepEqual([late.changes[1], late.changes[2], late.phase], ['denied', 'stray', 'denied']);
+  assert.deepEqual([late.changes[1], late.changes[2], late.phase], ['unanswered', 'stray', 'denied']);
 });
 
 test('the same grant again prolongs nothing but what is said', () => {
@@ -123,4 +123,59 @@ test('my grant ends with its idle, or with a newer talker', () => {
   assert.equal(drive([0, press(1)], [20, granted()], [4020, idle()]).changes[2], 'ended');
   const overtaken = drive([0, press(1)], [20, granted()], [30, taken(8, 11)]);
   assert.deepEqual([overtaken.changes[2], overtaken.phase], ['ended', 'revoked']);
+});
+
+const queued = (position = 2, request = 1) => ({ type: 'floor_queued', request, position, size: 3 });
+
+test('a place in the queue is shown, and its change; the same place again is nothing', () => {
+  const { floor, changes } = drive([0, press(1)], [20, queued(2)], [21, queued(2)], [9000, queued(1)], [9100]);
+  assert.deepEqual(changes.slice(1), ['queued', 'ignored', 'queued', 'ignored']);
+  assert.deepEqual([floor.view().phase, floor.view().position], ['queued', 1]);
+  assert.equal(floor.apply(/** @type {any} */ ({ channel: 1, ...granted() }), 9200), 'granted');
+});
+
+test('who waits may be denied after all', () => {
+  const after = (/** @type {any} */ message) => drive([0, press(1)], [20, queued()], [30, message]).floor.view();
+  assert.deepEqual([after(deny()).phase, after(deny()).cause], ['denied', 'another_has_permission']);
+  assert.equal(after({ type: 'floor_cancelled', request: 1 }).cause, 'cancelled');
+  assert.equal(after({ type: 'floor_cancelled', request: 9 }).phase, 'queued');
+});
+
+test('the warning before the limit says what is left', () => {
+  const warning = { type: 'floor_warning', grant: 10, remaining_ms: 5000 };
+  const { floor } = drive([0, press(1)], [20, granted()], [25_000, warning]);
+  assert.deepEqual([floor.view().warned, floor.view().until], [true, 30_000]);
+  assert.equal(drive([0, press(1)], [20, granted()], [30, { ...warning, grant: 9 }]).floor.view().warned, false);
+});
+
+test('urgency is told with the talker', () => {
+  assert.equal(drive([0, { ...taken(7), level: 'emergency' }]).floor.view().holder?.level, 'emergency');
+  assert.equal(drive([0, taken(7)]).floor.view().holder?.level, 'normal');
+});
+
+test('where several talk, each grant lives until its own end', () => {
+  const floor = new Floor(ME, RENEWAL, 'open');
+  const apply = (/** @type {any} */ message, /** @type {number} */ now) => floor.apply({ channel: 1, ...message }, now);
+  apply(taken(7, 10), 0);
+  apply(taken(8, 11), 1);
+  floor.request(1, 2);
+  apply(granted(1, 12), 3);
+  apply({ ...taken(9, 13), user: 'eve', name: 'Eve' }, 4);
+  assert.deepEqual(floor.view().talkers.map(({ talker }) => talker), [9, 8, 7]);
+  assert.deepEqual([floor.view().phase, floor.grant, floor.talkerOf(11), floor.talkerOf(99)], ['granted', 12, 8, -1]);
+  assert.equal(floor.voice({ grant: 10, talker: 7 }, undefined, 5000), 'known');
+  assert.equal(apply(idle(11), 5001), 'changed');
+  assert.equal(floor.voice({ grant: 11, talker: 8 }, undefined, 5002), 'known', 'what was under way at its end is heard');
+  assert.equal(apply(taken(8, 11), 5003), 'ignored');
+  floor.tick(3 * RENEWAL + 5);
+  assert.deepEqual(floor.view().talkers.map(({ talker }) => talker), [7]);
+  assert.equal(apply(idle(12), 6100), 'ended');
+});
+
+test('voice alone tells of each of several talkers', () => {
+  const floor = new Floor(ME, RENEWAL, 'dual');
+  assert.equal(floor.voice({ grant: 10, talker: 7 }, undefined, 0), 'changed');
+  assert.equal(floor.voice({ grant: 11, talker: 8 }, undefined, 1), 'changed');
+  assert.equal(floor.voice({ grant: 10, talker: 7 }, undefined, 2), 'known');
+  assert.equal(floor.view().talkers.length, 2);
 });

@@ -43,63 +43,102 @@ test('sequence and timestamp count on, and every field is filled', async () => {
   }
 });
 
-test('what is said before the grant is held, then sent in order, 5 ms apart', async () => {
-  const { core, clock, road } = await online();
+/** @param {any} scene @param {number} ms that the gateway takes to grant the newest request */
+async function grantAfter({ clock, road }, ms) {
+  await clock.advance(ms);
+  road.give(road.all('floor_request').at(-1).request);
+}
+
+test('what is said before the grant is sent at once, flagged, under the request’s number', async () => {
+  const scene = await online();
+  const { core, clock, road } = scene;
   road.answersFloor = false;
   core.press('ops');
-  await clock.advance(210);
-  assert.equal(road.frames.length, 0);
-  road.give(road.all('floor_request')[0].request);
-  await clock.advance(300);
-  assert.deepEqual(spoken(road.frames), numbers(road.frames.length));
-  const gaps = road.frames.slice(1, 10).map((frame, i) => frame.at - road.frames[i].at);
-  assert.ok(gaps.every((gap) => gap === 5), `${gaps}`);
+  await grantAfter(scene, 210);
+  await clock.advance(190);
+  core.release();
+  await clock.advance(500);
+  const { request, at } = road.all('floor_request')[0];
+  assert.deepEqual(spoken(road.frames.slice(0, -2)), numbers(road.frames.length - 2));
+  const ahead = road.frames.filter((frame) => frame.talkAhead);
+  assert.deepEqual(ahead.map((frame) => frame.at - at), numbers(10).map((i) => 20 * (i + 1)));
+  assert.ok(ahead.every((frame) => frame.grant === request));
+  assert.ok(road.frames.slice(10).every((frame) => !frame.talkAhead && frame.grant === 101));
+  assert.deepEqual(road.frames.map((frame) => frame.start), road.frames.map((_, i) => i === 0));
 });
 
-test('more than 300 ms before the grant is not kept, and counted', async () => {
-  const { core, clock, road } = await online();
+test('a press while the last one ends is sent when its floor is asked for, the newest 300 ms of it', async () => {
+  const scene = await online();
+  const { core, clock, road } = scene;
   road.answersFloor = false;
   core.press('ops');
-  await clock.advance(1000);
-  road.give(road.all('floor_request')[0].request);
-  await clock.advance(10);
-  assert.equal(road.frames[0].packet[1], 50 - 15);
-  assert.equal(core.stats().framesHeldTooLong, 50 - 15);
-  assert.ok(road.frames[0].start);
+  await clock.advance(100);
+  core.release();
+  core.press('ops');
+  await grantAfter(scene, 500);
+  await clock.advance(400);
+  assert.equal(road.all('floor_request').length, 2);
+  const { request } = road.all('floor_request')[1];
+  const second = road.frames.filter((frame) => frame.talkAhead && frame.grant === request);
+  assert.ok(second[0].start);
+  assert.equal(second.filter((frame) => frame.at === second[0].at).length, 15);
+  assert.ok(/** @type {any} */ (core.stats()).framesHeldTooLong > 0);
 });
 
-test('a tap that ends before its grant is said whole', async () => {
-  const { core, clock, road } = await online();
+test('a tap that ends before its grant is said whole, and released once it is out of the gateway', async () => {
+  const scene = await online();
+  const { core, clock, road } = scene;
   road.answersFloor = false;
   core.press('ops');
   await clock.advance(90);
   core.release();
-  await clock.advance(100);
-  assert.equal(road.frames.length, 0);
-  road.give(road.all('floor_request')[0].request);
+  await grantAfter(scene, 310);
   await clock.advance(300);
-  assert.deepEqual(spoken(road.frames), [0, 1, 2, 3, 4, 5, 5, 5]);
-  assert.equal(road.all('floor_release').length, 1);
+  const words = numbers(4 + 7 + 2);
+  const [last] = words.slice(-1);
+  assert.deepEqual(spoken(road.frames), [...words, last, last, last, last]);
+  const end = road.frames.filter((frame) => frame.end);
+  assert.deepEqual(end.map((frame) => frame.talkAhead), [true, true, true, false, false]);
+  assert.ok(end.every((frame) => frame.sequence === end[0].sequence));
+  const [release] = road.all('floor_release');
+  assert.equal(release.grant, 101);
+  assert.ok(release.at - road.all('floor_request')[0].at >= 400 + 13 * 5);
 });
 
-test('a denied press sends nothing, and says why until the button is up', async () => {
+test('the last word is captured for 150 ms after the button is up', async () => {
+  const { core, clock, road, microphone } = await online();
+  core.press('ops');
+  await clock.advance(410);
+  core.release();
+  await clock.advance(140);
+  assert.equal(microphone.open, 1);
+  assert.ok(road.frames.every((frame) => !frame.end));
+  await clock.advance(200);
+  assert.equal(microphone.open, 0);
+  assert.deepEqual(spoken(road.frames.slice(0, -2)), numbers(27 + 2));
+});
+
+test('a denied press says why until the button is up, and nothing is sent after the denial', async () => {
   const { core, clock, road, last, microphone } = await online();
   road.answersFloor = false;
   core.press('ops');
   await clock.advance(100);
   const { request } = road.all('floor_request')[0];
   road.say({ type: 'floor_deny', channel: 17, request, cause: 'another_has_permission' });
+  await clock.advance(2);
+  const sent = road.frames.length;
   await clock.advance(500);
   assert.deepEqual([last('floor').phase, last('floor').cause], ['denied', 'another_has_permission']);
   assert.equal(microphone.open, 0);
   core.release();
-  await clock.advance(10);
+  await clock.advance(300);
   assert.equal(last('floor').phase, 'idle');
-  assert.equal(road.frames.length, 0);
+  assert.equal(road.frames.length, sent);
+  assert.ok(road.frames.every((frame) => frame.talkAhead));
   assert.equal(road.all('floor_release').length, 0);
 });
 
-test('an unanswered press is denied, and a grant that comes after is given back', async () => {
+test('an unanswered press is denied and taken back, and so is a grant that comes after', async () => {
   const { core, clock, road, last } = await online();
   road.answersFloor = false;
   core.press('ops');
@@ -107,8 +146,10 @@ test('an unanswered press is denied, and a grant that comes after is given back'
   assert.deepEqual([last('floor').phase, last('floor').cause], ['denied', 'timeout']);
   road.give(road.all('floor_request')[0].request);
   await clock.advance(10);
-  assert.deepEqual(road.all('floor_release').map(({ grant }) => grant), [101]);
-  assert.equal(road.frames.length, 0);
+  const { request } = road.all('floor_request')[0];
+  assert.deepEqual(road.all('floor_cancel').map((message) => message.request), [request, request]);
+  assert.equal(road.all('floor_release').length, 0);
+  assert.ok(road.frames.every((frame) => frame.talkAhead));
 });
 
 test('a refusal by error is a denial', async () => {

@@ -196,3 +196,31 @@ test('voice that a stalled connection would deliver late is not sent, messages a
   assert.deepEqual(sent, ['0001', '0002', '0101', '0100000001aa', '0004']);
   assert.equal(road.stale, 1);
 });
+
+test('other streams have numbers of their own, and end with the gateway’s empty piece or with the socket', async () => {
+  const { sent, road, come, fake } = socket();
+  const read = async (/** @type {AsyncIterable<Uint8Array>} */ stream) => {
+    const all = [];
+    for await (const piece of stream) all.push(hex(piece));
+    return all;
+  };
+  const [one, two] = [read(road.openStream(Uint8Array.of(3, 7))), read(road.openStream(Uint8Array.of(3, 8)))];
+  await settle();
+  assert.deepEqual(sent, ['020307', '02', '030308', '03']);
+  come(3, 0xbb);
+  come(2, 0xaa);
+  come(2, 0xab);
+  come(2);
+  assert.deepEqual(await one, ['aa', 'ab']);
+  const three = road.openStream(Uint8Array.of(3, 9));
+  const first = three.next();
+  await settle();
+  assert.equal(sent[4], '020309');
+  come(2, 0xcc);
+  await first;
+  await three.return();
+  come(2, 0xcd);
+  come(2);
+  fake.onclose({ reason: '', code: 1006 });
+  assert.deepEqual(await two, ['bb']);
+});

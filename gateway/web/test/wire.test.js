@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { readConnect } from '../lib/wire/connect.js';
+import { decodeFloor, encodeFloor, FloorError } from '../lib/wire/floor.js';
 import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
 import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
 import { ticks } from '../lib/wire/opus.js';
@@ -23,6 +24,19 @@ for (const { name, hex: wire, fields } of vectors('voice').good) {
 for (const { name, hex: wire, error } of vectors('voice').bad) {
   test(`voice, bad: ${name}`, () => {
     assert.throws(() => decode(bytes(wire)), (thrown) => thrown instanceof VoiceError && thrown.fault === error);
+  });
+}
+
+for (const { name, hex: wire, fields } of vectors('floor').good) {
+  test(`floor: ${name}`, () => {
+    assert.deepEqual(decodeFloor(bytes(wire)), fields);
+    assert.equal(hex(encodeFloor(fields)), wire);
+  });
+}
+
+for (const { name, hex: wire, error } of vectors('floor').bad) {
+  test(`floor, bad: ${name}`, () => {
+    assert.throws(() => decodeFloor(bytes(wire)), (thrown) => thrown instanceof FloorError && thrown.fault === error);
   });
 }
 
@@ -105,7 +119,7 @@ test('framing survives chunks of any size', () => {
 });
 
 // Trunks' messages, and answers to what this client doesn't ask.
-const NOT_OURS = ['attached', 'detached', 'floor_queued', 'floor_cancelled', 'floor_warning', 'dispatched', 'replaying'];
+const NOT_OURS = ['attached', 'detached', 'replaying'];
 
 const messages = vectors('messages');
 for (const { name, direction, json, canonical } of messages.good) {

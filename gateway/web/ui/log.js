@@ -6,7 +6,7 @@ import { t } from './i18n.js';
 /** Lines kept: a busy hour. */
 const MOST = 100;
 
-/** @typedef {{name: string, mine: boolean, grant: number, at: Date, ms: number, over: boolean}} Entry */
+/** @typedef {{name: string, mine: boolean, urgent: boolean, grant: number, at: Date, ms: number, over: boolean}} Entry */
 
 export class Log {
   /** @type {Entry[]} */
@@ -23,16 +23,19 @@ export class Log {
    * @param {import('../lib/client.js').FloorDetail} floor
    * @param {number} me one's own talker number
    */
-  floor({ by }, me) {
-    const last = this.#entries[0];
-    if (last && !last.over && last.grant !== by?.grant) {
-      last.over = true;
-      last.ms = Date.now() - last.at.getTime();
+  floor({ talkers }, me) {
+    const grants = new Set(talkers.map(({ grant }) => grant));
+    for (const entry of this.#entries) {
+      // A grant is logged once: what comes back after a silence goes on.
+      if (entry.over !== grants.has(entry.grant)) continue;
+      entry.over = !entry.over;
+      entry.ms = Date.now() - entry.at.getTime();
     }
-    // A grant is logged once: what comes back after a silence goes on.
-    if (by && last?.grant === by.grant) last.over = false;
-    if (by && last?.grant !== by.grant) {
-      const entry = { name: by.name, mine: by.talker === me, grant: by.grant, at: new Date(), ms: 0, over: false };
+    const known = new Set(this.#entries.map(({ grant }) => grant));
+    for (const { name, talker, grant, level } of talkers) {
+      if (known.has(grant)) continue;
+      const urgent = level !== 'normal';
+      const entry = { name, mine: talker === me, urgent, grant, at: new Date(), ms: 0, over: false };
       this.#entries = [entry, ...this.#entries].slice(0, MOST);
     }
     this.draw();
@@ -46,9 +49,9 @@ export class Log {
 }
 
 /** @param {Entry} entry */
-function row({ name, mine, at, ms, over }) {
+function row({ name, mine, urgent, at, ms, over }) {
   const length = over ? `${Math.max(1, Math.round(ms / 1000))} s` : t('log.now');
-  return make('li', { class: over ? '' : 'now' }, [
+  return make('li', { class: `${over ? '' : 'now'} ${urgent ? 'urgent' : ''}`.trim() }, [
     make('time', { datetime: at.toISOString() }, [clock(at)]),
     make('span', { class: mine ? 'log-who mine' : 'log-who' }, [mine ? t('log.you') : bdi(name)]),
     make('span', { class: 'log-length' }, [length]),

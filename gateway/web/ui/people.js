@@ -13,8 +13,11 @@ const SEARCH_FROM = 12;
 export class People {
   /** @type {RosterDetail | null} */
   #roster = null;
-  /** Who has the floor, or -1. */
-  #talker = -1;
+  /** Who has the floor. @type {Set<number>} */
+  #talkers = new Set();
+  /** What a dispatcher does about somebody; null for who isn't one.
+   * @type {((action: import('../lib/wire/messages.js').DispatchAction, talker: number) => void) | null} */
+  onAction = null;
   #list = byId('people-list');
   #count = byId('people-count');
   /** @type {HTMLInputElement} */
@@ -33,7 +36,7 @@ export class People {
 
   /** @param {import('../lib/client.js').FloorDetail | null} floor */
   floor(floor) {
-    this.#talker = floor?.by?.talker ?? -1;
+    this.#talkers = new Set(floor?.talkers.map(({ talker }) => talker));
     this.draw();
   }
 
@@ -63,7 +66,7 @@ export class People {
 
   /** @param {number} talker */
   #rank(talker) {
-    return talker === this.#talker ? 0 : 1;
+    return this.#talkers.has(talker) ? 0 : 1;
   }
 
   /**
@@ -74,12 +77,30 @@ export class People {
     const about = [];
     if (member.role) about.push(bdi(member.role));
     if (member.listen_only) about.push(make('span', {}, [t('people.listenonly')]));
-    const row = make('li', { class: member.talker === this.#talker ? 'speaking' : '' }, [
+    if (member.muted) about.push(make('span', { class: 'is-muted' }, [t('people.muted')]));
+    const row = make('li', { class: this.#talkers.has(member.talker) ? 'speaking' : '' }, [
       make('span', { class: 'avatar', 'aria-hidden': 'true' }, [initials(member.name)]),
       make('span', { class: 'who' }, [bdi(member.name), make('small', {}, about)]),
     ]);
     if (isMe) row.append(make('span', { class: 'tag' }, [t('people.you')]));
+    if (this.onAction && !member.listen_only && !isMe) row.append(this.#actions(member, this.onAction));
     return row;
+  }
+
+  /**
+   * @param {import('../lib/client.js').Member} member
+   * @param {NonNullable<People['onAction']>} act
+   */
+  #actions({ talker, name, muted }, act) {
+    /** @type {('revoke' | 'mute' | 'unmute')[]} */
+    const actions = [muted ? 'unmute' : 'mute'];
+    if (this.#talkers.has(talker)) actions.unshift('revoke');
+    return make('span', { class: 'acts' }, actions.map((action) => {
+      const button = make('button', { type: 'button', class: 'quiet act', 'aria-label': t(`dispatch.${action}.whom`, { name }) },
+        [t(`dispatch.${action}`)]);
+      button.addEventListener('click', () => act(action, talker));
+      return button;
+    }));
   }
 }
 

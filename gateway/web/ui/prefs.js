@@ -1,6 +1,6 @@
 // What this browser remembers. Storage may be refused or full: then nothing is remembered, and nothing breaks.
 
-/** @typedef {{volume: number, muted: boolean, tones: boolean, processing: boolean, tap: boolean, language: string,
+/** @typedef {{volume: number, muted: boolean, tones: boolean, processing: boolean, tap: boolean, queue: boolean, lateEntry: boolean, language: string,
  *   channels: string[]}} Prefs */
 
 const KEY = 'suara';
@@ -9,7 +9,9 @@ const TOKEN = 'suara.token';
 const RECENT = 12;
 
 /** @type {Prefs} */
-const DEFAULTS = { volume: 1, muted: false, tones: true, processing: true, tap: false, language: '', channels: [] };
+const DEFAULTS = {
+  volume: 1, muted: false, tones: true, processing: true, tap: false, queue: true, lateEntry: false, language: '', channels: [],
+};
 
 /** @returns {Prefs} */
 export function load() {

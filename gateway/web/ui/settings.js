@@ -45,6 +45,11 @@ export function wireSettings({ client, prefs, hold, stage, microphone, redraw })
     prefs.tap = hold.tapMode = stage.tapMode = on;
     stage.draw();
   });
+  checkbox('queue', prefs.queue, (on) => { prefs.queue = on; });
+  checkbox('late-entry', prefs.lateEntry, (on) => {
+    prefs.lateEntry = on;
+    client.lateEntry = on;
+  });
   checkbox('tones', prefs.tones, (on) => { prefs.tones = on; });
   checkbox('processing', prefs.processing, (on) => {
     const changed = prefs.processing !== on;

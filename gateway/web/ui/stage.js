@@ -11,6 +11,11 @@ import { initials } from './people.js';
 
 /** From here on the time that is left is said in red. */
 const LAST_SECONDS = 5;
+/** Nobody reads a countdown of more than that. */
+const ENDLESS_SECONDS = 1800;
+
+/** The worst first. */
+const LEVELS = /** @type {const} */ (['emergency', 'imminent_peril']);
 
 export class Stage {
   /** @type {FloorDetail | null} */
@@ -19,6 +24,8 @@ export class Stage {
   #until = 0;
   #duration = 1;
   #frame = 0;
+  /** One's own talker number. */
+  me = -1;
   #state = byId('state');
   #text = byId('state-text');
   #hint = byId('state-hint');
@@ -28,8 +35,15 @@ export class Stage {
   #ring = byId('ring');
   channel = '';
   online = false;
-  canTalk = true;
+  mode = 'ptt';
+  mayTalk = true;
+  /** By a dispatcher. */
+  muted = false;
   tapMode = false;
+
+  get canTalk() {
+    return this.mayTalk && !this.muted;
+  }
 
   /** @param {FloorDetail | null} floor */
   set floor(floor) {
@@ -51,18 +65,35 @@ export class Stage {
     const { look } = this;
     document.body.dataset.floor = look;
     byId('channel-title').replaceChildren(this.channel ? bdi(this.channel) : t('channel.none'));
-    byId('listen-only').hidden = this.canTalk || !this.channel;
+    byId('listen-only').hidden = this.mayTalk || !this.channel;
+    byId('muted').hidden = !this.muted || !this.channel;
+    byId('cancel').hidden = look !== 'queued';
+    this.#urgency();
     this.#say(look);
     this.#button(look);
     if (look === 'granted') this.#tick();
     else this.#ring.setAttribute('stroke-dashoffset', '100');
   }
 
+  /** How urgent it is what is said now, in colour and in words. */
+  #urgency() {
+    const levels = this.#floor?.talkers.map(({ level }) => level) ?? [];
+    const level = LEVELS.find((urgent) => levels.includes(urgent)) ?? 'normal';
+    document.body.dataset.level = level;
+    byId('urgency').textContent = level === 'normal' ? '' : t(`level.${level}`);
+  }
+
+  /** Those who are heard. */
+  get #others() {
+    return this.#floor?.talkers.filter(({ talker }) => talker !== this.me) ?? [];
+  }
+
   /** @param {Look} look */
   #say(look) {
-    const name = this.#floor?.by?.name ?? '';
+    const names = this.#others.map(({ name }) => name);
+    const name = names[0] ?? '';
     this.#avatar.textContent = look === 'taken' ? initials(name) : '';
-    if (look === 'taken') this.#text.replaceChildren(bdi(name));
+    if (look === 'taken') this.#text.replaceChildren(...names.flatMap((one, i) => (i ? [', ', bdi(one)] : [bdi(one)])));
     else this.#text.textContent = t(`state.${look}`);
     this.#hint.textContent = this.#hintFor(look);
     this.#talkLeft.textContent = '';
@@ -76,10 +107,11 @@ export class Stage {
       case 'denied':
         return name && cause === 'another_has_permission' ? t('deny.name', { name }) : tCode('deny', cause);
       case 'revoked': return tCode('revoke', cause);
+      case 'taken': return t(this.#others.length > 1 ? 'state.taken.several' : 'state.taken.hint');
       case 'nochannel': return t('channel.none.hint');
       // What is left is shown in the button, second by second: read out here it would never end.
-      case 'granted': return t('state.granted.who');
-      default: return t(`state.${look}.hint`);
+      case 'granted': return t(this.#floor?.warned ? 'state.granted.warned' : 'state.granted.who');
+      default: return t(`state.${look}.hint`, { position: this.#floor?.position ?? 0 });
     }
   }
 
@@ -88,13 +120,13 @@ export class Stage {
     /** @type {HTMLButtonElement} */
     const button = byId('talk');
     button.setAttribute('aria-disabled', String(!this.canTalk || look === 'offline' || look === 'nochannel'));
-    button.setAttribute('aria-pressed', String(look === 'granted' || look === 'requesting'));
+    button.setAttribute('aria-pressed', String(isDown(look)));
     byId('talk-hint').textContent = this.canTalk ? t(this.tapMode ? 'talk.space.tap' : 'talk.space') : '';
-    if (!this.canTalk) this.#talkText.textContent = t('talk.listenonly');
-    else if (look === 'granted' || look === 'requesting') {
+    if (!this.canTalk) this.#talkText.textContent = t(this.muted ? 'talk.muted' : 'talk.listenonly');
+    else if (isDown(look)) {
       this.#talkText.textContent = t(this.tapMode ? 'talk.tap.end' : 'talk.release');
     } else if (look === 'denied' || look === 'revoked') this.#talkText.textContent = t('talk.letgo');
-    else if (look === 'taken') this.#talkText.textContent = t('talk.busy');
+    else if (look === 'taken' && this.mode === 'ptt') this.#talkText.textContent = t('talk.busy');
     else this.#talkText.textContent = t(this.tapMode ? 'talk.tap' : 'talk.hold');
   }
 
@@ -104,8 +136,14 @@ export class Stage {
     const left = Math.max(0, this.#until - performance.now());
     this.#ring.setAttribute('stroke-dashoffset', String(100 - (100 * left) / this.#duration));
     const seconds = Math.ceil(left / 1000);
-    this.#talkLeft.textContent = t('state.granted.hint', { seconds });
+    // An emergency has no limit.
+    this.#talkLeft.textContent = seconds > ENDLESS_SECONDS ? '' : t('state.granted.hint', { seconds });
     this.#state.dataset.last = String(seconds <= LAST_SECONDS);
     this.#frame = requestAnimationFrame(() => this.#tick());
   }
+}
+
+/** @param {Look} look whether the button is down, and for a reason */
+function isDown(look) {
+  return look === 'granted' || look === 'requesting' || look === 'queued';
 }

@@ -1,4 +1,4 @@
-/** Networks that let no UDP through: a port where nobody listens, and one that swallows what it gets, for a while. */
+/** Networks that let no UDP through, a port where nobody listens and one that swallows what it gets for a while, or let it through late. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 
@@ -26,7 +26,10 @@ export class Tunnel {
   #to = null;
   /** By the client's port. @type {Map<number, Socket>} */
   #behind = new Map();
+  #closed = false;
   swallowed = 0;
+  /** How long a packet takes, each way. */
+  delayMs = 0;
 
   /** @param {Socket} front */
   constructor(front) {
@@ -51,6 +54,7 @@ export class Tunnel {
   }
 
   close() {
+    this.#closed = true;
     for (const socket of [this.front, ...this.#behind.values()]) socket.close();
   }
 
@@ -63,9 +67,16 @@ export class Tunnel {
     let socket = this.#behind.get(from);
     if (!socket) {
       socket = createSocket('udp4');
-      socket.on('message', (answer) => this.front.send(answer, from, '127.0.0.1'));
+      socket.on('message', (answer) => this.#later(() => this.front.send(answer, from, '127.0.0.1')));
       this.#behind.set(from, socket);
     }
-    socket.send(packet, this.#to, '127.0.0.1');
+    const [behind, to] = [socket, this.#to];
+    this.#later(() => behind.send(packet, to, '127.0.0.1'));
+  }
+
+  /** @param {() => void} send */
+  #later(send) {
+    if (this.delayMs === 0) return send();
+    setTimeout(() => this.#closed || send(), this.delayMs);
   }
 }

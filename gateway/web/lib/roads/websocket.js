@@ -30,6 +30,10 @@ export function openWebSocket({ websocket }, signal) {
   });
 }
 
+/** Numbers of streams besides the control stream. */
+const FIRST_STREAM = 2;
+const LAST_STREAM = 255;
+
 /** @implements {Road} */
 export class WebSocketRoad {
   /** @type {'websocket'} */
@@ -38,6 +42,8 @@ export class WebSocketRoad {
   #opened = false;
   /** Since when the browser holds something back; -1 while it doesn't. */
   #stalledAt = -1;
+  /** Streams besides the control stream, by number; who reads them is told of each piece. @type {Map<number, (piece: Uint8Array | null) => void>} */
+  #streams = new Map();
   /** Frames that were not sent because those before them weren't. */
   stale = 0;
 
@@ -59,6 +65,7 @@ export class WebSocketRoad {
       if (this.#closed) return;
       this.#closed = true;
       this.socket.close();
+      for (const take of this.#streams.values()) take(null);
       handlers.onClose(reason);
     };
     this.socket.onclose = ({ reason, code }) => closed(reason || `closed (${code})`);
@@ -66,7 +73,7 @@ export class WebSocketRoad {
       const carried = !this.#closed && data instanceof ArrayBuffer ? readPiece(new Uint8Array(data)) : null;
       if (!carried) return;
       if ('datagram' in carried) return handlers.onDatagram(carried.datagram);
-      if (carried.stream !== CONTROL) return;
+      if (carried.stream !== CONTROL) return this.#streams.get(carried.stream)?.(carried.piece);
       if (carried.piece.length === 0) return closed('the control stream ended');
       try {
         for (const whole of splitter.push(carried.piece)) handlers.onControl(whole);
@@ -89,8 +96,38 @@ export class WebSocketRoad {
     else this.#send({ datagram });
   }
 
+  /** @param {Uint8Array<ArrayBuffer>} bytes */
+  async *openStream(bytes) {
+    let number = FIRST_STREAM;
+    while (this.#streams.has(number)) number++;
+    if (this.#closed || number > LAST_STREAM) throw new Error('no stream can be opened');
+    /** @type {(Uint8Array | null)[]} */
+    const come = [];
+    let wake = () => {};
+    let isRead = true;
+    // Its number stays taken until the gateway has ended it, whether anybody still reads or not.
+    this.#streams.set(number, (piece) => {
+      if (!piece?.length) this.#streams.delete(number);
+      if (isRead) come.push(piece?.length ? piece.slice() : null);
+      wake();
+    });
+    this.#send({ stream: number, piece: bytes });
+    this.#send({ stream: number, piece: new Uint8Array(0) });
+    try {
+      for (;;) {
+        while (come.length === 0) await new Promise((resolve) => { wake = () => resolve(undefined); });
+        const piece = come.shift();
+        if (!piece) return;
+        yield piece;
+      }
+    } finally {
+      isRead = false;
+    }
+  }
+
   close() {
     this.#closed = true;
+    for (const take of this.#streams.values()) take(null);
     this.socket.close(1000);
   }
 

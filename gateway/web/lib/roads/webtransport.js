@@ -81,6 +81,24 @@ class WebTransportRoad {
     this.voice.write(datagram).catch(() => {});
   }
 
+  /** @param {Uint8Array<ArrayBuffer>} bytes */
+  async *openStream(bytes) {
+    const { readable, writable } = await this.transport.createBidirectionalStream();
+    const writer = writable.getWriter();
+    writer.write(bytes).catch(() => {});
+    writer.close().catch(() => {});
+    const reader = readable.getReader();
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+  }
+
   /** @param {string} reason */
   close(reason) {
     this.#closed = true;

@@ -2,37 +2,47 @@
 // the gateway is the one peer, and it writes them from typed values.
 
 /**
- * @typedef {{talker: number, user: string, name: string, role: string, listen_only?: boolean}} Member
- * @typedef {{talker: number, user: string, name: string, grant: number, remaining_ms: number}} TalkerInfo
+ * @typedef {{talker: number, user: string, name: string, role: string, listen_only?: boolean,
+ *   muted?: boolean}} Member
+ * @typedef {'normal' | 'imminent_peril' | 'emergency'} Level
+ * @typedef {{talker: number, user: string, name: string, grant: number, remaining_ms: number, level?: Level | null}} TalkerInfo
  * @typedef {'listen' | 'talk' | 'emergency' | 'dispatch'} Right
  *
  * @typedef {{type: 'welcome', version: number, session: string, user: string, name: string, role: string,
  *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number}} Welcome
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
  * @typedef {{type: 'joined', request: number, channel: number, name: string, talker: number, rights: Right[],
- *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null}} Joined
+ *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null}} Joined
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
- *   joined?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
+ *   joined?: Member[] | null, changed?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
  * @typedef {{type: 'floor_granted', channel: number, request: number, grant: number, duration_ms: number}} FloorGranted
  * @typedef {{type: 'floor_deny', channel: number, request: number, cause: string}} FloorDeny
+ * @typedef {{type: 'floor_queued', channel: number, request: number, position: number, size?: number}} FloorQueued
+ * @typedef {{type: 'floor_cancelled', channel: number, request: number}} FloorCancelled
+ * @typedef {{type: 'floor_warning', channel: number, grant: number, remaining_ms: number}} FloorWarning
  * @typedef {{type: 'floor_taken', channel: number} & TalkerInfo} FloorTaken
  * @typedef {{type: 'floor_idle', channel: number, grant: number}} FloorIdle
  * @typedef {{type: 'floor_revoke', channel: number, grant: number, cause: string, grace_ms: number}} FloorRevoke
+ * @typedef {'revoke' | 'mute' | 'unmute' | 'clear'} DispatchAction
+ * @typedef {{type: 'dispatched', request: number, channel: number, action: DispatchAction}} Dispatched
  * @typedef {{type: 'error', request?: number | null, code: string, message: string}} ErrorMessage
  * @typedef {{type: 'draining', deadline_ms: number}} Draining
  * @typedef {{type: 'closing', code: string, reason: string, retry_after_ms?: number | null}} Closing
  * @typedef {{type: 'pong', nonce: number}} Pong
  *
- * @typedef {FloorGranted | FloorDeny | FloorTaken | FloorIdle | FloorRevoke} FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | ErrorMessage | Draining | Closing | Pong
- *   } ServerMessage
+ * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
+ *   } FloorMessage
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | ErrorMessage | Draining
+ *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string}
  *   | {type: 'renew', request: number, token: string}
  *   | {type: 'join', request: number, channel: string}
  *   | {type: 'leave', channel: number}
- *   | {type: 'floor_request', request: number, channel: number}
+ *   | {type: 'floor_request', request: number, channel: number, level?: Level, priority?: number, queue?: boolean}
+ *   | {type: 'floor_cancel', request: number, channel: number}
+ *   | {type: 'dispatch', request: number, channel: number, action: DispatchAction, talker?: number}
  *   | {type: 'floor_release', channel: number, grant: number}
  *   | {type: 'roster_request', channel: number}
  *   | {type: 'ping', nonce: number}} ClientMessage
@@ -42,8 +52,8 @@
 export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
-  'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_taken', 'floor_idle',
-  'floor_revoke', 'error', 'draining', 'closing', 'pong',
+  'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
+  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();

@@ -1,0 +1,59 @@
+// A floor request's way to the gateway: on the control stream, and by datagram beside it until there is an answer, for a
+// packet that is lost on a stream costs a probe timeout (PROTOCOL.md, section 5.6).
+
+import { BEST } from './road.js';
+import { ALL_PRIORITY, encodeFloor } from './wire/floor.js';
+
+/** Between two datagrams of the same request. */
+export const REPEAT_MS = 20;
+/** Datagrams of a request at most (TS 24.380, T20 and C20): half a second, and then the stream has to do. */
+export const REPEATS = 25;
+
+/**
+ * @typedef {object} Urgency how a request is to be taken
+ * @property {import('./wire/messages.js').Level} [level] `normal` when missing
+ * @property {boolean} [queue] rather wait than be denied
+ */
+
+export class Asking {
+  #left = REPEATS;
+  /** @type {unknown} */
+  #timer = null;
+
+  /**
+   * Asks.
+   * @param {object} options
+   * @param {import('./session.js').Session} options.session
+   * @param {import('./channel.js').Channel} options.channel
+   * @param {import('./clock.js').Clock} options.clock
+   * @param {number} options.request
+   * @param {boolean} options.byDatagram whether to go by datagram too, where there are any
+   * @param {Urgency} options.urgency
+   */
+  constructor({ session, channel, clock, request, byDatagram, urgency: { level = 'normal', queue = false } }) {
+    this.session = session;
+    this.clock = clock;
+    this.request = request;
+    session.send({
+      type: 'floor_request', request, channel: channel.number,
+      ...(level !== 'normal' && { level }), ...(queue && { queue }),
+    });
+    this.datagram = encodeFloor({
+      channel: channel.number, talker: channel.talker, subtype: 'request', request, level, queue, priority: ALL_PRIORITY,
+    });
+    // Over TCP a datagram comes behind the stream's message, and is as late.
+    if (byDatagram && session.road.kind === BEST) this.#repeat();
+  }
+
+  /** There was an answer, or none is wanted any more. */
+  stop() {
+    this.clock.cancel(this.#timer);
+    this.#left = 0;
+  }
+
+  #repeat() {
+    if (this.#left-- <= 0) return;
+    this.session.sendDatagram(this.datagram);
+    this.#timer = this.clock.after(() => this.#repeat(), REPEAT_MS);
+  }
+}

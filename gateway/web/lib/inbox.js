@@ -1,0 +1,132 @@
+// What the gateway says about channels, on the control stream and by datagram, and whom it concerns.
+
+import { decodeFloor, FloorError, KIND_FLOOR } from './wire/floor.js';
+
+/**
+ * @typedef {import('./channel.js').Channel} Channel
+ * @typedef {import('./session.js').Session} Session
+ * @typedef {import('./wire/messages.js').ServerMessage} ServerMessage
+ * @typedef {import('./wire/messages.js').FloorMessage} FloorMessage
+ *
+ * @typedef {object} InboxOptions
+ * @property {import('./channels.js').Channels} channels
+ * @property {import('./button.js').Button} button
+ * @property {import('./hearing.js').Hearing} hearing
+ * @property {import('./hearing.js').Speaker} speaker
+ * @property {() => number} now
+ * @property {(type: string, detail: any) => void} emit
+ * @property {() => Session | null} session the one that all of this comes on
+ * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
+ * @property {(channel: Channel) => void} onLate somebody talked already when one came
+ * @property {(deadlineMs: number) => void} onDraining
+ */
+
+export class Inbox {
+  /** @param {InboxOptions} options */
+  constructor(options) {
+    this.options = options;
+  }
+
+  /** @param {ServerMessage} message */
+  message(message) {
+    const { channels, button, emit, onDraining } = this.options;
+    if (message.type === 'draining') return onDraining(message.deadline_ms);
+    if (message.type === 'joined') return this.#joined(message);
+    if (message.type === 'error') {
+      const { request, code } = message;
+      if (request == null || !button.refuse(request, code)) emit('refused', message);
+    } else if ('channel' in message && message.type !== 'dispatched') {
+      const channel = channels.numbered(message.channel);
+      if (channel) this.#takeFor(channel, message);
+    }
+  }
+
+  /** @param {Uint8Array} bytes */
+  datagram(bytes) {
+    const { channels, hearing } = this.options;
+    if (bytes[0] !== KIND_FLOOR) return hearing.datagram(bytes);
+    let word;
+    try {
+      word = decodeFloor(bytes);
+    } catch (error) {
+      if (error instanceof FloorError) hearing.counts.framesRefused++;
+      return;
+    }
+    const channel = channels.numbered(word.channel);
+    const message = messageOf(word);
+    // Another's number is one of an earlier stay of ours in this channel.
+    if (channel?.talker === word.talker && message) this.#takeFor(channel, message);
+  }
+
+  /**
+   * @param {Channel} channel
+   * @param {string} reason
+   */
+  gone(channel, reason) {
+    const { channels, button, hearing, emit } = this.options;
+    channels.remove(channel);
+    if (reason !== 'left') channels.wanted.delete(channel.name);
+    if (button.isOn(channel)) button.abort();
+    hearing.silence(channel.number);
+    emit('left', { channel: channel.name, reason });
+  }
+
+  /** @param {import('./wire/messages.js').Joined} joined */
+  #joined(joined) {
+    const { channels, now, emit, session: current, onLate, onFloor } = this.options;
+    const session = current();
+    // Left again before the answer came.
+    if (!channels.wanted.has(joined.name)) return session?.send({ type: 'leave', channel: joined.channel });
+    const channel = channels.add(joined, session?.welcome?.floor_renewal_ms ?? 2000, now());
+    emit('joined', channel.info());
+    emit('roster', channel.rosterEvent());
+    onFloor(channel);
+    if (joined.talking) onLate(channel);
+  }
+
+  /**
+   * @param {Channel} channel
+   * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage | FloorMessage} message
+   */
+  #takeFor(channel, message) {
+    const { button, speaker, session: current } = this.options;
+    if (message.type === 'left') return this.gone(channel, message.reason);
+    if (message.type === 'roster') return this.#roster(channel, message);
+    if (message.type === 'floor_idle') speaker.floorIdle(channel.number, channel.floor.talkerOf(message.grant));
+    const session = current();
+    if (session) button.take(session, channel, message);
+  }
+
+  /**
+   * @param {Channel} channel
+   * @param {import('./wire/messages.js').RosterMessage} message
+   */
+  #roster(channel, message) {
+    const { emit, session } = this.options;
+    const result = channel.roster.apply(message);
+    if (result === 'ask') session()?.send({ type: 'roster_request', channel: channel.number });
+    if (result === 'changed') emit('roster', channel.rosterEvent());
+  }
+}
+
+/**
+ * The message that says the same, where it is one of the gateway's.
+ * @param {import('./wire/floor.js').FloorDatagram} word
+ * @returns {FloorMessage | null}
+ */
+function messageOf(word) {
+  const { channel } = word;
+  switch (word.subtype) {
+    case 'granted': {
+      const { request, grant, duration_ms } = word;
+      return { type: 'floor_granted', channel, request, grant, duration_ms };
+    }
+    case 'deny': return { type: 'floor_deny', channel, request: word.request, cause: word.cause };
+    case 'queued': return { type: 'floor_queued', channel, request: word.request, position: word.position };
+    case 'revoke': {
+      const { grant, cause, grace_ms } = word;
+      return { type: 'floor_revoke', channel, grant, cause, grace_ms };
+    }
+    default: return null;
+  }
+}

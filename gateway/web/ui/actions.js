@@ -1,0 +1,74 @@
+// What one may do in a channel besides talking: stop waiting, hear the last call again, call an emergency, and what a
+// dispatcher does.
+
+import { byId } from './dom.js';
+import { EmergencyButton } from './emergency.js';
+import { t, tCode } from './i18n.js';
+import { notice } from './notices.js';
+
+/**
+ * @typedef {import('../lib/wire/messages.js').DispatchAction} DispatchAction
+ *
+ * @typedef {object} Page
+ * @property {import('../lib/client.js').SuaraClient} client
+ * @property {import('./stage.js').Stage} stage
+ * @property {import('./people.js').People} people
+ * @property {import('./hold.js').Hold} hold
+ */
+
+export class Actions {
+  #clear = byId('clear');
+  #emergency = byId('emergency');
+
+  /** @param {Page} page */
+  constructor({ client, stage, people, hold }) {
+    this.client = client;
+    this.stage = stage;
+    this.people = people;
+    this.button = new EmergencyButton(this.#emergency, {
+      onDown: () => client.press(stage.channel, { level: 'emergency', queue: true }),
+      onUp: () => client.release(),
+      enabled: () => stage.online && stage.channel !== '' && stage.canTalk,
+    });
+    byId('cancel').addEventListener('click', () => {
+      hold.up();
+      this.button.up();
+      client.release();
+      byId('talk').focus({ preventScroll: true });
+    });
+    byId('repeat').addEventListener('click', () => this.#repeat());
+    this.#clear.addEventListener('click', () => this.#dispatch('clear'));
+  }
+
+  /** @param {readonly string[]} rights in the channel that is shown */
+  set rights(rights) {
+    const mayDispatch = rights.includes('dispatch');
+    this.#emergency.hidden = !rights.includes('emergency') || !rights.includes('talk');
+    this.#clear.hidden = !mayDispatch;
+    this.people.onAction = mayDispatch ? (action, talker) => this.#dispatch(action, talker) : null;
+  }
+
+  async #repeat() {
+    try {
+      const burst = await this.client.replay(this.stage.channel);
+      if (burst) notice('repeat', t('repeat.plays', { name: burst.name }));
+    } catch (error) {
+      const { code } = /** @type {{code: string}} */ (error);
+      notice('repeat', tCode('repeat.error', code));
+    }
+  }
+
+  /**
+   * @param {DispatchAction} action
+   * @param {number} [talker]
+   */
+  async #dispatch(action, talker) {
+    try {
+      await this.client.dispatch(this.stage.channel, action, talker);
+      if (action === 'clear') notice('dispatch', t('dispatch.cleared'));
+    } catch (error) {
+      const { code } = /** @type {{code: string}} */ (error);
+      notice('dispatch', tCode('dispatch.error', code));
+    }
+  }
+}
