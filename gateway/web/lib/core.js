@@ -5,7 +5,7 @@ import { Button } from './button.js';
 import { Channels } from './channels.js';
 import { Hearing } from './hearing.js';
 import { Connection } from './reconnect.js';
-import { RequestError } from './session.js';
+import { RequestError, unlessJoined } from './session.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
@@ -154,7 +154,7 @@ export class Core {
    * @param {string} name
    */
   async #join(session, name) {
-    await session.ask((request) => ({ type: 'join', request, channel: name }));
+    await session.ask((request) => ({ type: 'join', request, channel: name })).catch(unlessJoined);
     const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
     return channel;

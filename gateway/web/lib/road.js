@@ -13,7 +13,7 @@
  * @property {(handlers: RoadHandlers) => void} run starts reading; called once
  * @property {(message: Uint8Array<ArrayBuffer>) => void} sendControl in order, surely or not at all
  * @property {(datagram: Uint8Array<ArrayBuffer>) => void} sendDatagram at once or never
- * @property {(reason: string) => void} close
+ * @property {(reason: string, comesBack?: boolean) => void} close for good, if nothing else is said
  *
  * @typedef {(gateway: import('./wire/connect.js').ConnectDocument, signal: AbortSignal) => Promise<Road>} OpenRoad
  *   rejected, and nothing left open, when it is refused or aborted
@@ -28,3 +28,6 @@
  * @type {RoadKind}
  */
 export const BEST = 'webtransport';
+
+/** The number of `going_away`: whoever closes a road by it, and not by 0, means to resume the session. */
+export const COMES_BACK = 1;

@@ -40,6 +40,7 @@ export class Roster {
     }
     if ((message.since ?? Infinity) > this.version) return this.#ask();
     for (const member of message.joined ?? []) this.#members.set(member.talker, member);
+    for (const member of message.changed ?? []) this.#members.set(member.talker, member);
     // After the joins: who came and went between two messages is in both lists.
     for (const { talker } of message.left ?? []) this.#members.delete(talker);
     this.version = message.version;

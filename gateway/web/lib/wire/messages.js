@@ -2,18 +2,20 @@
 // the gateway is the one peer, and it writes them from typed values.
 
 /**
- * @typedef {{talker: number, user: string, name: string, role: string, listen_only?: boolean}} Member
+ * @typedef {{talker: number, user: string, name: string, role: string, listen_only?: boolean, muted?: boolean,
+ *   unreachable?: boolean}} Member
  * @typedef {{talker: number, user: string, name: string, grant: number, remaining_ms: number}} TalkerInfo
  * @typedef {'listen' | 'talk' | 'emergency' | 'dispatch'} Right
  *
  * @typedef {{type: 'welcome', version: number, session: string, user: string, name: string, role: string,
- *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number}} Welcome
+ *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number,
+ *   resume?: string | null, resumed?: boolean | null}} Welcome
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
- * @typedef {{type: 'joined', request: number, channel: number, name: string, talker: number, rights: Right[],
+ * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
  *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null}} Joined
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
- *   joined?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
+ *   joined?: Member[] | null, changed?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
  * @typedef {{type: 'floor_granted', channel: number, request: number, grant: number, duration_ms: number}} FloorGranted
  * @typedef {{type: 'floor_deny', channel: number, request: number, cause: string}} FloorDeny
  * @typedef {{type: 'floor_taken', channel: number} & TalkerInfo} FloorTaken
@@ -28,7 +30,7 @@
  * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | ErrorMessage | Draining | Closing | Pong
  *   } ServerMessage
  *
- * @typedef {{type: 'hello', version: number, token: string, client?: string}
+ * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string}
  *   | {type: 'renew', request: number, token: string}
  *   | {type: 'join', request: number, channel: string}
  *   | {type: 'leave', channel: number}
