@@ -141,13 +141,15 @@ mod tests {
     #[test]
     fn a_channel_has_its_rules() {
         let file: ConfigFile = toml::from_str(
-            "[[channel]]\nname = '*'\nmode = 'dual'\nqueue = 0\npre-emption = false\nwarning-ms = 0\n",
+            "[[channel]]\nname = '*'\nmode = 'dual'\nqueue = 0\npre-emption = false\nwarning-ms = 0\n\
+             presence-grace-ms = 3000\n",
         )
         .unwrap();
         let (_, settings) = &file.channels()[0];
         let Settings { mode, queue_depth, pre_emption, warning, .. } = *settings;
         assert_eq!((mode, queue_depth, pre_emption), (ChannelMode::Dual, 0, false));
         assert!(warning.is_zero());
+        assert_eq!(settings.presence_grace, Duration::from_secs(3));
         assert!(toml::from_str::<ConfigFile>("[[channel]]\nname = '*'\nmode = 'other'\n").is_err());
     }
 

@@ -31,8 +31,10 @@ pub struct Resumables {
     entries: Mutex<HashMap<SessionId, Entry>>,
 }
 
+/// Each idle session has one.
 struct Entry {
-    secret: u128,
+    /// In halves: whole it would take 16 bytes more for its alignment.
+    secret: [u64; 2],
     user: Arc<str>,
     heir: oneshot::Sender<Heir>,
 }
@@ -64,7 +66,8 @@ impl Resumables {
             let mut entries = self.entries();
             let entry = entries.get(&session)?;
             // Both are compared whole: how long that takes tells nothing.
-            if (entry.secret ^ secret != 0) || *entry.user != *user {
+            let [high, low] = entry.secret;
+            if (high ^ secret[0]) | (low ^ secret[1]) != 0 || *entry.user != *user {
                 return None;
             }
             entries.remove(&session)?.heir.send(heir).ok()?;
@@ -76,11 +79,14 @@ impl Resumables {
 impl Ticket {
     /// For a session of that user; with the token, which is nobody's but its client's to know.
     pub(super) fn issue(core: &Arc<Core>, session: SessionId, user: &Arc<str>) -> (Self, String) {
-        let secret: u128 = rand::random();
+        let secret: [u64; 2] = rand::random();
         let (heir, claimed) = oneshot::channel();
         let entry = Entry { secret, user: user.clone(), heir };
         core.resumables.entries().insert(session, entry);
-        (Self { core: core.clone(), session, claimed: Some(claimed) }, format!("{session}.{secret:032x}"))
+        (
+            Self { core: core.clone(), session, claimed: Some(claimed) },
+            format!("{session}.{:016x}{:016x}", secret[0], secret[1]),
+        )
     }
 
     /// Waits until somebody takes the session's place. Cancel-safe.
@@ -182,11 +188,14 @@ impl Session<'_> {
     }
 }
 
-fn read(token: &str) -> Option<(SessionId, u128)> {
+fn read(token: &str) -> Option<(SessionId, [u64; 2])> {
+    let number = |digits: &str| {
+        let plain = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u64::from_str_radix(digits, 16).ok().filter(|_| plain)
+    };
     let (session, secret) = token.split_once('.')?;
-    let whole = session.len() == 16 && secret.len() == 32;
-    let session = u64::from_str_radix(session, 16).ok().filter(|_| whole)?;
-    Some((SessionId(session), u128::from_str_radix(secret, 16).ok()?))
+    let (high, low) = secret.split_at_checked(16)?;
+    Some((SessionId(number(session)?), [number(high)?, number(low)?]))
 }
 
 #[cfg(test)]
@@ -196,9 +205,24 @@ mod tests {
     #[test]
     fn a_token_is_read_whole_or_not_at_all() {
         let good = "00000000000000ff.000000000000000000000000000000aa";
-        assert_eq!(read(good), Some((SessionId(255), 170)));
-        for bad in ["", ".", "ff.aa", &good[1..], &format!("{good}0"), &good.replace('.', ":"), "é.é"] {
+        assert_eq!(read(good), Some((SessionId(255), [0, 170])));
+        for bad in [
+            "",
+            ".",
+            "ff.aa",
+            &good[1..],
+            &format!("{good}0"),
+            &good.replace('.', ":"),
+            "é.é",
+            &good.replacen('0', "+", 1),
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn to_be_resumable_costs_an_idle_session_little() {
+        assert!(size_of::<(SessionId, Entry)>() <= 48);
+        assert!(size_of::<Ticket>() <= 32);
     }
 }

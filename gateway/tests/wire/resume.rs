@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use suara_channel::Settings;
-use suara_gateway::auth::Claims;
+use suara_gateway::auth::{Claims, Scope};
 use wildmatch::WildMatch;
 
 use crate::kit::{
@@ -267,5 +267,16 @@ async fn a_session_moves_from_a_websocket_to_webtransport_by_resuming() {
     let voice = frame(seat, grant, 1);
     bob.send_voice(&voice);
     assert_eq!(fast.voice().await, voice);
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_trunk_is_not_resumed() {
+    let gateway = TestGateway::start();
+    let bridge = Claims { scope: Scope::Trunk, ..claims("bridge") };
+
+    let (_bridge, welcome) = arrive(&gateway, &bridge, "").await;
+
+    assert!(welcome["resume"].is_null() && welcome["resumed"].is_null(), "{welcome}");
     gateway.finish().await;
 }
