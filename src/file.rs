@@ -55,6 +55,7 @@ pub(crate) struct ChannelSection {
     t3_ms: Option<u64>,
     warning_ms: Option<u64>,
     emergency_grace_ms: Option<u64>,
+    presence_grace_ms: Option<u64>,
     mode: Option<Mode>,
     max_talkers: Option<usize>,
     queue: Option<usize>,
@@ -110,6 +111,7 @@ impl ChannelSection {
             t3: millis(self.t3_ms, default.t3),
             warning: millis(self.warning_ms, default.warning),
             emergency_grace: millis(self.emergency_grace_ms, default.emergency_grace),
+            presence_grace: millis(self.presence_grace_ms, default.presence_grace),
             mode: self.mode.map_or(default.mode, ChannelMode::from),
             max_talkers: self.max_talkers.unwrap_or(default.max_talkers),
             queue_depth: self.queue.unwrap_or(default.queue_depth),
@@ -139,13 +141,15 @@ mod tests {
     #[test]
     fn a_channel_has_its_rules() {
         let file: ConfigFile = toml::from_str(
-            "[[channel]]\nname = '*'\nmode = 'dual'\nqueue = 0\npre-emption = false\nwarning-ms = 0\n",
+            "[[channel]]\nname = '*'\nmode = 'dual'\nqueue = 0\npre-emption = false\nwarning-ms = 0\n\
+             presence-grace-ms = 3000\n",
         )
         .unwrap();
         let (_, settings) = &file.channels()[0];
         let Settings { mode, queue_depth, pre_emption, warning, .. } = *settings;
         assert_eq!((mode, queue_depth, pre_emption), (ChannelMode::Dual, 0, false));
         assert!(warning.is_zero());
+        assert_eq!(settings.presence_grace, Duration::from_secs(3));
         assert!(toml::from_str::<ConfigFile>("[[channel]]\nname = '*'\nmode = 'other'\n").is_err());
     }
 

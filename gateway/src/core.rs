@@ -13,7 +13,7 @@ use crate::auth::{Authenticator, Scope};
 use crate::clock::Clock;
 use crate::hub::{ChannelSettings, Hub};
 use crate::metrics::Metrics;
-use crate::session::{Closing, Outbox, Port, SessionId};
+use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
 /// The middle of the gateway.
 pub struct Core {
@@ -29,6 +29,8 @@ pub struct Core {
     pub tasks: TaskTracker,
     /// Users' sessions that may be there at a time; trunks come besides.
     pub max_sessions: usize,
+    /// Sessions whose places can be taken.
+    pub resumables: Resumables,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -39,6 +41,8 @@ pub struct Core {
 struct Crowd {
     sessions: HashMap<SessionId, Outbox>,
     users: usize,
+    /// Users' sessions whose transport is lost and whose places are kept.
+    kept: usize,
 }
 
 impl Core {
@@ -53,8 +57,8 @@ impl Core {
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
-        let draining = OnceLock::new();
-        Self { auth, hub, metrics, clock, tasks, max_sessions, dismissed, draining, present }
+        let (resumables, draining) = (Resumables::default(), OnceLock::new());
+        Self { auth, hub, metrics, clock, tasks, max_sessions, resumables, dismissed, draining, present }
     }
 
     /// Whether another session may come.
@@ -95,6 +99,16 @@ impl Core {
     pub async fn dismissed(&self) -> Closing {
         self.dismissed.cancelled().await;
         Closing { retry_after_ms: Some(1000), ..Closing::new(CloseCode::GoingAway, "the gateway stops") }
+    }
+
+    /// Room to keep a lost session's places, if there is any: no more are kept than may be present.
+    pub fn keep(&self) -> Option<Kept<'_>> {
+        let mut present = self.present();
+        let has_room = present.users + present.kept < self.max_sessions;
+        has_room.then(|| {
+            present.kept += 1;
+            Kept { core: self }
+        })
     }
 
     fn present(&self) -> MutexGuard<'_, Crowd> {
@@ -146,5 +160,16 @@ impl Drop for Present<'_> {
         present.sessions.remove(&self.id);
         present.users -= usize::from(self.scope == Scope::User);
         self.core.metrics.sessions.dec();
+    }
+}
+
+/// Room for the places of a session that is lost; free again when dropped.
+pub struct Kept<'a> {
+    core: &'a Core,
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.core.present().kept -= 1;
     }
 }

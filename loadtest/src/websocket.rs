@@ -108,7 +108,12 @@ async fn listener(room: Rc<Room>, plan: Plan) {
 async fn enter(room: &Room, plan: &Plan) -> Result<Socket, String> {
     let mut socket = connect(room.address).await.map_err(|error| error.to_string())?;
     let token = Cow::Borrowed(plan.token.as_str());
-    let hello = encode(&ClientMessage::Hello { version: 1, token, client: Some("suara-loadtest".into()) });
+    let hello = encode(&ClientMessage::Hello {
+        version: 1,
+        token,
+        client: Some("suara-loadtest".into()),
+        resume: None,
+    });
     say(&mut socket, &[CONTROL, STREAM_CONTROL], &hello).await?;
     let mut control = BytesMut::new();
     hear(&mut socket, &mut control, "welcome").await?;

@@ -74,6 +74,8 @@ codes! {
         UnsupportedVersion = 12, "unsupported_version";
         /// The gateway holds as many sessions as it may.
         Overloaded = 13, "overloaded";
+        /// A newer session of the same client took its place.
+        Replaced = 14, "replaced";
     }
 }
 

@@ -46,6 +46,10 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// A session without a sign of life for this long is closed: three heartbeats.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// A session whose transport is lost keeps its places so long, where it asked to be resumable and the channel's settings
+/// say nothing else.
+pub const PRESENCE_GRACE: Duration = Duration::from_secs(10);
+
 /// While the floor is held `floor_taken` is repeated this often. A client that has heard neither it nor voice for
 /// three of these clears the talker by itself.
 pub const FLOOR_RENEWAL: Duration = Duration::from_secs(2);

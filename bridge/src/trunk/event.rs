@@ -97,7 +97,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         ServerMessage::Joined { request, channel, talker, version, members, talking, .. } => {
             let members = members.map(people);
             let talking = talking.map(talker_of);
-            TrunkEvent::Joined(Joined { request, channel, talker, version, members, talking })
+            TrunkEvent::Joined(Joined { request: request?, channel, talker, version, members, talking })
         }
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }

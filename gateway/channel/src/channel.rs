@@ -56,6 +56,33 @@ impl Channel {
         was_here
     }
 
+    /// A member's transport is lost. It is told to all as unreachable, and for [`Settings::presence_grace`] it keeps its
+    /// number, its place in the queue and its grant; as long as it is away no request of it is granted, and T1 goes on.
+    /// After that it is gone, by [`Effect::Gone`]. `false` when it is no member, or is away already.
+    pub fn lose(&mut self, now: Time, talker: TalkerNumber) -> bool {
+        self.advance(now);
+        let until = self.now + self.settings.presence_grace;
+        let lost = self.roster.lose(talker, until);
+        if lost {
+            self.floor.lose(talker);
+        }
+        lost
+    }
+
+    /// A member is here again, or has another transport. It is told anew what it has of the floor: `Granted`, and `Revoke`
+    /// if that was said, or `Queued`; what neither is said of is over. A request that waits is looked at as if it had
+    /// just come, but for its arrival. `false` when it is no member.
+    pub fn resume(&mut self, now: Time, talker: TalkerNumber) -> bool {
+        self.advance(now);
+        let is_here = self.roster.get(talker).is_some();
+        if is_here {
+            self.roster.find(talker);
+            let (mut step, floor) = self.step();
+            floor.resume(&mut step, talker);
+        }
+        is_here
+    }
+
     /// Floor Request (TS 24.380, 8.2.4). Answered by `Granted`, `Queued` or `Deny`:
     ///
     /// - a member without the right to talk, or muted: [`DenyCause::ReceiveOnly`];
@@ -160,14 +187,19 @@ impl Channel {
     /// `handle_timeout(now)` this is later than `now`.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.floor.poll_timeout(&self.settings)
+        [self.floor.poll_timeout(&self.settings), self.roster.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// Lets take effect what is due at `now`: T1, T2 and its warning, T3, the end of a tail, the repetitions of Taken and of
+    /// Lets take effect what is due at `now`: the end of the places that are kept for the unreachable, T1, T2 and its warning, T3, the end of a tail, the repetitions of Taken and of
     /// Granted. Harmless when
     /// nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
+        // Who is gone is granted nothing by what else is due.
+        while let Some(talker) = self.roster.expired(self.now) {
+            self.leave(now, talker, LeaveReason::Disconnected);
+            self.effects.push_back(Effect::Gone { talker });
+        }
         let (mut step, floor) = self.step();
         floor.handle_timeout(&mut step);
     }
@@ -204,7 +236,7 @@ impl Channel {
         self.len() == 0
     }
 
-    /// The roster's version: each join, each leave and each mute raises it by one.
+    /// The roster's version: each join, each leave, each mute and each change of presence raises it by one.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.roster.version()

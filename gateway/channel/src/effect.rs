@@ -97,6 +97,11 @@ pub enum Effect {
         /// What ended.
         grant: Grant,
     },
+    /// A member that was unreachable for too long has left, as the roster says: the caller forgets it.
+    Gone {
+        /// Who.
+        talker: TalkerNumber,
+    },
     /// A message that isn't the member's to send, to that member.
     Refused {
         /// Who sent it.

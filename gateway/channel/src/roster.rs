@@ -54,6 +54,8 @@ pub struct Member {
     pub rights: Rights,
     /// A dispatcher doesn't let it talk.
     pub muted: bool,
+    /// Its transport is lost, and its place is kept for a while.
+    pub unreachable: bool,
 }
 
 impl Member {
@@ -87,6 +89,9 @@ pub(crate) struct Roster {
     changed: BTreeSet<TalkerNumber>,
     /// Users, not members: to come back is no way out.
     muted: BTreeSet<Arc<str>>,
+    /// Of the unreachable: until when their places are kept, by number and in the order of those times.
+    kept: BTreeMap<TalkerNumber, Time>,
+    ends: BTreeSet<(Time, TalkerNumber)>,
 }
 
 impl Roster {
@@ -105,7 +110,7 @@ impl Roster {
         }
         let talker = self.numbers.take(now).ok_or(JoinError::Full)?;
         let muted = self.muted.contains(&who.user);
-        let member = Member { talker, who, rights, muted };
+        let member = Member { talker, who, rights, muted, unreachable: false };
         self.joined.push(member.clone());
         self.members.insert(talker, member);
         self.version += 1;
@@ -115,10 +120,52 @@ impl Roster {
     pub(crate) fn leave(&mut self, talker: TalkerNumber, reason: LeaveReason) -> bool {
         let was_here = self.members.remove(&talker).is_some();
         if was_here {
+            self.keep_no_longer(talker);
             self.left.push(TalkerLeft { talker, reason });
             self.version += 1;
         }
         was_here
+    }
+
+    /// A member is unreachable from now on, and is kept its place until then. `false` when it was so before, or isn't here.
+    pub(crate) fn lose(&mut self, talker: TalkerNumber, until: Time) -> bool {
+        let news = self.set_unreachable(talker, true);
+        if news {
+            self.kept.insert(talker, until);
+            self.ends.insert((until, talker));
+        }
+        news
+    }
+
+    /// A member is here again. `false` when it was all the time, or isn't.
+    pub(crate) fn find(&mut self, talker: TalkerNumber) -> bool {
+        self.keep_no_longer(talker);
+        self.set_unreachable(talker, false)
+    }
+
+    /// When the first place isn't kept any longer.
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        self.ends.first().map(|(until, _)| *until)
+    }
+
+    /// One whose place isn't kept any longer.
+    pub(crate) fn expired(&self, now: Time) -> Option<TalkerNumber> {
+        self.ends.first().filter(|(until, _)| *until <= now).map(|(_, talker)| *talker)
+    }
+
+    fn set_unreachable(&mut self, talker: TalkerNumber, unreachable: bool) -> bool {
+        let member = self.members.get_mut(&talker).filter(|member| member.unreachable != unreachable);
+        let Some(member) = member else { return false };
+        member.unreachable = unreachable;
+        self.changed.insert(talker);
+        self.version += 1;
+        true
+    }
+
+    fn keep_no_longer(&mut self, talker: TalkerNumber) {
+        if let Some(until) = self.kept.remove(&talker) {
+            self.ends.remove(&(until, talker));
+        }
     }
 
     /// Says whether a member's user may talk here, by all its members, those to come too. Those for whom that is new.

@@ -37,6 +37,9 @@ pub struct Settings {
     pub renewal: Duration,
     /// After a Release, late frames of that grant are forwarded this long.
     pub release_tail: Duration,
+    /// A member whose transport is lost is kept its place this long. 10 s: a network that changes, or a page that wakes, is
+    /// back by then; more leaves those in the roster who won't come back. Zero: it is gone at once.
+    pub presence_grace: Duration,
     /// A talker number rests this long after its member left.
     pub talker_reuse: Duration,
     /// Members at a time. No more than 65 535 are ever numbered.
@@ -59,6 +62,7 @@ impl Default for Settings {
             repeats: limits::FLOOR_REPEATS,
             renewal: limits::FLOOR_RENEWAL,
             release_tail: limits::RELEASE_TAIL,
+            presence_grace: limits::PRESENCE_GRACE,
             talker_reuse: limits::TALKER_REUSE,
             max_members: limits::MAX_MEMBERS,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use futures_util::SinkExt;
-use suara_engine::{ReceiveStream, SendStream, Session, Stream};
+use suara_engine::{ReceiveStream, SendStream, Session, Stream, StreamError};
 use suara_proto::CloseCode;
 use suara_proto::frame::{STREAM_CONTROL, STREAM_REPLAY};
 use suara_proto::limits::HELLO_TIMEOUT;
@@ -42,8 +42,11 @@ pub(super) async fn serve(
     };
     let reading = async {
         tokio::select! {
-            () = read(receive, first, inbound.clone()) => {}
-            () = other_streams(session, ingress, inbound.clone()) => {}
+            end = read(receive, first, inbound.clone()) => match end {
+                Ok(()) => ingress.leave(),
+                Err(_) => gone().await,
+            },
+            () = other_streams(session, ingress, inbound.clone()) => gone().await,
         }
         // The client can say nothing more: the session ends, and the writer has its last words.
         drop(inbound);
@@ -53,6 +56,12 @@ pub(super) async fn serve(
         code = write(&mut send, &mut outgoing) => code,
         never = reading => never,
     }
+}
+
+/// A stream broke off. If the client closed the session, or its connection is lost, that is known by now or in a moment, and
+/// ends all this.
+async fn gone() {
+    sleep(LAST_WORDS).await;
 }
 
 /// How long the control stream is waited for. The session itself counts the time to its hello, and who is refused is told
@@ -104,20 +113,20 @@ pub(super) fn turn_away(Stream { send, receive }: Stream) {
     receive.stop(STREAM_REFUSED);
 }
 
-/// Cuts what comes into messages; returns when nothing more can come.
-async fn read(mut receive: ReceiveStream, first: Bytes, inbound: Inlet) {
+/// Cuts what comes into messages; returns when nothing more can come, and whether the client ended it in order.
+async fn read(mut receive: ReceiveStream, first: Bytes, inbound: Inlet) -> Result<(), StreamError> {
     let mut messages = Messages::new(inbound);
     let mut chunk = first;
     loop {
         match messages.take(&chunk).await {
             Ok(()) => {}
-            Err(Over::Ended) => return,
+            Err(Over::Ended) => return Ok(()),
             // The session says so and closes.
             Err(Over::Fault) => return std::future::pending().await,
         }
-        match receive.next().await {
-            Ok(Some(next)) => chunk = next,
-            Ok(None) | Err(_) => return,
+        match receive.next().await? {
+            Some(next) => chunk = next,
+            None => return Ok(()),
         }
     }
 }
@@ -133,12 +142,16 @@ async fn write(send: &mut SendStream, outgoing: &mut OutboxReader) -> CloseCode 
         let next = tokio::select! {
             next = outgoing.next() => next,
             // A client that wants to hear no more has ended its session, though it may go on talking.
-            () = send.stopped() => return CloseCode::Normal,
+            () = send.stopped() => {
+                gone().await;
+                return CloseCode::Normal;
+            }
         };
         match next {
             None => return CloseCode::Normal,
             Some(Outgoing::Message(framed)) => tokio::select! {
                 written = send.write(framed) => if written.is_err() {
+                    gone().await;
                     return CloseCode::Normal;
                 },
                 () = &mut stuck => return CloseCode::SlowConsumer,

@@ -67,7 +67,14 @@ impl Reader {
             Ok(Message::Binary(bytes)) => self.binary(&bytes).await,
             Ok(Message::Text(_)) => Err(self.violation("a message in text").await),
             // Pings are answered by the library, and a close is, too.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Ok(()),
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(()),
+            Ok(Message::Close(frame)) => {
+                // By a code of this protocol's, but for the first, it says that it comes back.
+                if frame.is_none_or(|frame| u16::from(frame.code) <= CLOSE_BASE) {
+                    self.ingress.leave();
+                }
+                Ok(())
+            }
             Err(Error::Capacity(_)) => Err(self.violation("a message is too large").await),
             Err(Error::Protocol(_) | Error::Utf8(_)) => {
                 Err(self.violation("against the rules of WebSocket").await)
@@ -96,7 +103,10 @@ impl Reader {
     async fn control(&mut self, piece: &[u8]) -> Result<(), Over> {
         match piece.split_first() {
             // Its end is the session's.
-            None => Err(Over::Ended),
+            None => {
+                self.ingress.leave();
+                Err(Over::Ended)
+            }
             Some(_) if self.control_opened => self.messages.take(piece).await,
             Some((&STREAM_CONTROL, rest)) => {
                 self.control_opened = true;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use suara_engine::{
-    Application, Config, Engine, Fanout, Keys, Mtu, Peer, Request, Session, StartError, Tally,
+    Application, Closed, Config, Engine, Fanout, Keys, Mtu, Peer, Request, Session, StartError, Tally,
 };
 use suara_proto::CloseCode;
 use suara_proto::limits::{IDLE_TIMEOUT, MAX_CLIENT_MESSAGE, MAX_DATAGRAM};
@@ -125,9 +125,17 @@ impl Peer for Uplink {
 /// Joins a connection to its session until either ends.
 async fn pump(core: Arc<Core>, session: Session, end: EdgeEnd) {
     let EdgeEnd { inbound, outgoing, ingress } = end;
+    let closed = async {
+        let closed = session.closed().await;
+        // By another code it says that it comes back.
+        if matches!(closed, Closed::ByClient { code: 0, .. }) {
+            ingress.leave();
+        }
+        closed
+    };
     let code = tokio::select! {
         code = control::serve(&core, &session, inbound, outgoing, &ingress) => code,
-        closed = session.closed() => {
+        closed = closed => {
             tracing::debug!(%closed, "gone");
             CloseCode::Normal
         }

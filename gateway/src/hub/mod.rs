@@ -4,12 +4,14 @@
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
 mod early;
+mod presence;
 mod room;
 mod view;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use suara_channel::{Asking, Identity, Settings};
 use suara_engine::Sender;
@@ -75,6 +77,8 @@ pub struct RoomHandle {
     pub route: RouteCell,
     /// Its last bursts.
     pub tapes: Tapes,
+    /// How long it keeps the places of those whose transport is lost.
+    pub grace: Duration,
     commands: mpsc::Sender<Command>,
     early: mpsc::Sender<EarlyFrame>,
 }
@@ -151,6 +155,7 @@ impl Hub {
             name: Arc::from(name),
             route: RouteCell::default(),
             tapes: Tapes::default(),
+            grace: settings.presence_grace,
             commands,
             early,
         };
@@ -182,6 +187,19 @@ impl RoomHandle {
     /// Takes a member out; with `confirm` it is told.
     pub async fn leave(&self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
         self.command(Command::Leave { talker, reason, confirm }).await;
+    }
+
+    /// A member's transport is lost; its place is kept for a while.
+    pub async fn lose(&self, talker: TalkerNumber) {
+        self.command(Command::Lose { talker }).await;
+    }
+
+    /// A member goes on by another session, which is told all that it has to know. `false` when its place is not there any
+    /// more, or the token says something else of it than when it joined: then it is out of the channel.
+    pub async fn resume(&self, talker: TalkerNumber, port: Port, who: Identity, rights: Rights) -> bool {
+        let (reply, resumed) = oneshot::channel();
+        self.command(Command::Resume { talker, resuming: Box::new((port, who, rights)), reply }).await;
+        resumed.await.unwrap_or(false)
     }
 
     /// Passes on a Floor Request.

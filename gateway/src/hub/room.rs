@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use suara_channel::{Asking, Channel, Effect, JoinError, Road, Settings};
+use suara_channel::{Asking, Channel, Effect, Identity, JoinError, Rights, Road, Settings};
 use suara_engine::{Audience, Frame};
 use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{DispatchAction, ServerMessage};
@@ -28,6 +28,8 @@ const FIRST_EPOCH: u16 = 1;
 pub(super) enum Command {
     Join { joining: Box<Joining>, reply: oneshot::Sender<Result<TalkerNumber, JoinRefused>> },
     Leave { talker: TalkerNumber, reason: LeaveReason, confirm: bool },
+    Lose { talker: TalkerNumber },
+    Resume { talker: TalkerNumber, resuming: Box<(Port, Identity, Rights)>, reply: oneshot::Sender<bool> },
     FloorRequest { talker: TalkerNumber, asking: Asking },
     FloorCancel { talker: TalkerNumber, request: RequestId },
     Dispatch { by: TalkerNumber, request: RequestId, action: DispatchAction, talker: Option<TalkerNumber> },
@@ -37,9 +39,10 @@ pub(super) enum Command {
 }
 
 /// Where a member sits.
-struct Seat {
-    port: Port,
-    member: Option<MemberRef>,
+pub(super) struct Seat {
+    /// None while its transport is lost.
+    pub(super) port: Option<Port>,
+    pub(super) member: Option<MemberRef>,
     /// Whether it speaks of the floor by datagram, and is answered so.
     datagrams: bool,
 }
@@ -47,17 +50,17 @@ struct Seat {
 /// A session that is in the channel, with one member or many.
 pub(super) struct Present {
     pub(super) port: Port,
-    members: usize,
+    pub(super) members: usize,
 }
 
 pub(super) struct Room {
-    handle: RoomHandle,
+    pub(super) handle: RoomHandle,
     pub(super) channel: Channel,
-    seats: BTreeMap<TalkerNumber, Seat>,
+    pub(super) seats: BTreeMap<TalkerNumber, Seat>,
     pub(super) present: BTreeMap<SessionId, Present>,
     pub(super) speakers: Arc<[Speaker]>,
     listeners: Arc<Listeners>,
-    route_changed: bool,
+    pub(super) route_changed: bool,
     audience_changed: bool,
     pub(super) ahead: Ahead,
     /// Who hears a session's held voice: everybody but itself. Made when it is needed.
@@ -130,6 +133,11 @@ impl Room {
         for command in batch.drain(..) {
             self.command(command);
         }
+        self.decide();
+    }
+
+    /// Lets the decisions out.
+    fn decide(&mut self) {
         while let Some(effect) = self.channel.poll_effect() {
             self.carry_out(effect);
         }
@@ -147,6 +155,16 @@ impl Room {
                 }
             }
             Command::Leave { talker, reason, confirm } => self.leave(talker, reason, confirm),
+            Command::Lose { talker } => self.lose(talker),
+            Command::Resume { talker, resuming, reply } => {
+                let resumed = self.resume(talker, *resuming);
+                // What it has of the floor is said before the session answers anything.
+                self.decide();
+                if reply.send(resumed) == Err(true) {
+                    // The newer session ended while it waited.
+                    self.leave(talker, LeaveReason::Disconnected, false);
+                }
+            }
             Command::FloorRequest { talker, asking } => self.channel.floor_request(now, talker, asking),
             Command::FloorCancel { talker, request } => self.channel.floor_cancel(now, talker, request),
             Command::FloorRelease { talker, grant } => {
@@ -170,37 +188,56 @@ impl Room {
             JoinError::MayNotListen => JoinRefused::MayNotListen,
         })?;
         self.metrics.members.inc();
+        // A trunk that knows the channel needs no snapshot for each of its members: a thousand of them would be sent
+        // a million entries.
+        let with_members = self.enter(&port) == 1;
+        let talking: Vec<_> = self.channel.all_talking(now).collect();
+        let request = Some(request);
+        let answer = JoinAnswer { request, member, talker, rights, talking: &talking, with_members };
+        port.outbox.say(&self.view().joined(answer));
+        self.seats.insert(talker, Seat { port: Some(port), member, datagrams: false });
+        Ok(talker)
+    }
+
+    /// One more member comes by that session; says how many it has here.
+    pub(super) fn enter(&mut self, port: &Port) -> usize {
         let present = self.present.entry(port.id).or_insert_with(|| {
             self.audience_changed = true;
             Present { port: port.clone(), members: 0 }
         });
         present.members += 1;
-        // A trunk that knows the channel needs no snapshot for each of its members: a thousand of them would be sent
-        // a million entries.
-        let with_members = present.members == 1;
-        let talking: Vec<_> = self.channel.all_talking(now).collect();
-        let answer = JoinAnswer { request, member, talker, rights, talking: &talking, with_members };
-        port.outbox.say(&self.view().joined(answer));
-        self.seats.insert(talker, Seat { port, member, datagrams: false });
-        Ok(talker)
+        present.members
     }
 
-    fn leave(&mut self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
-        let Some(Seat { port, member, .. }) = self.seats.remove(&talker) else { return };
-        self.channel.leave(self.clock.now(), talker, reason);
-        self.metrics.members.dec();
-        let dropped = self.ahead.leave(talker);
-        self.dropped_early(dropped);
-        if let Some(present) = self.present.get_mut(&port.id) {
+    /// One member less comes by that session.
+    pub(super) fn exit(&mut self, session: SessionId) {
+        if let Some(present) = self.present.get_mut(&session) {
             present.members -= 1;
             if present.members == 0 {
-                self.present.remove(&port.id);
+                self.present.remove(&session);
                 self.audience_changed = true;
             }
         }
-        if confirm {
+    }
+
+    pub(super) fn leave(&mut self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
+        let Some(Seat { port, member, .. }) = self.forget(talker) else { return };
+        self.channel.leave(self.clock.now(), talker, reason);
+        if let Some(port) = port.filter(|_| confirm) {
             port.outbox.say(&ServerMessage::Left { member, channel: self.handle.number, reason });
         }
+    }
+
+    /// A member is no member any more.
+    fn forget(&mut self, talker: TalkerNumber) -> Option<Seat> {
+        let seat = self.seats.remove(&talker)?;
+        self.metrics.members.dec();
+        let dropped = self.ahead.leave(talker);
+        self.dropped_early(dropped);
+        if let Some(port) = &seat.port {
+            self.exit(port.id);
+        }
+        Some(seat)
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -220,6 +257,10 @@ impl Room {
                 self.publish();
                 return;
             }
+            Effect::Gone { talker } => {
+                self.forget(*talker);
+                return;
+            }
             Effect::Queued { .. } => self.metrics.queued(),
             Effect::Cancelled { .. } => self.metrics.cancelled(),
             Effect::Taken(talking) => {
@@ -235,7 +276,7 @@ impl Room {
     fn speaker(&self, speaker: &suara_channel::Speaker) -> Option<Speaker> {
         let kept = self.speakers.iter().find(|present| present.grant == speaker.grant).cloned();
         kept.or_else(|| {
-            let session = self.seats.get(&speaker.talker)?.port.id;
+            let session = self.seats.get(&speaker.talker)?.port.as_ref()?.id;
             Some(Speaker::new(session, speaker.talker, speaker.grant, self.clock.now()))
         })
     }
@@ -259,7 +300,7 @@ impl Room {
         talker: Option<TalkerNumber>,
     ) {
         let done = self.channel.dispatch(self.clock.now(), by, action, talker);
-        let Some(Seat { port, member, .. }) = self.seats.get(&by) else { return };
+        let Some(Seat { port: Some(port), member, .. }) = self.seats.get(&by) else { return };
         let (member, channel) = (*member, self.handle.number);
         port.outbox.say(&match done {
             Ok(()) => ServerMessage::Dispatched { request, member, channel, action },
@@ -277,7 +318,8 @@ impl Room {
 
     fn floor_datagram(&mut self, FloorDatagram { talker, message, .. }: FloorDatagram) {
         let (now, road) = (self.clock.now(), Road::Datagram);
-        let Some(seat) = self.seats.get_mut(&talker) else { return };
+        // One that came just before the loss has nobody to be answered.
+        let Some(seat) = self.seats.get_mut(&talker).filter(|seat| seat.port.is_some()) else { return };
         seat.datagrams = true;
         match message {
             FloorWord::Request { request, level, priority, queue } => {
@@ -310,11 +352,13 @@ impl Room {
         if let Some(talker) = addressee(effect) {
             // Who left in the same batch has nobody to be told.
             let Some(seat) = self.seats.get(&talker) else { return };
+            // Who is unreachable is told when it is back.
+            let Some(port) = &seat.port else { return };
             if let Some(datagram) = view.datagram(effect).filter(|_| seat.datagrams) {
-                self.send(&seat.port.ear, &datagram);
+                self.send(&port.ear, &datagram);
             }
             if let Some(message) = view.personal(effect, seat.member) {
-                seat.port.outbox.say(&message);
+                port.outbox.say(&message);
             }
         } else if let Some(message) = view.common(effect) {
             let framed = suara_proto::message::encode(&message);
@@ -324,7 +368,7 @@ impl Room {
         }
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         if self.audience_changed {
             self.others = None;
             let present = self.present.values().map(|present| &present.port);
@@ -337,7 +381,7 @@ impl Room {
         }
     }
 
-    fn view(&self) -> View<'_> {
+    pub(super) fn view(&self) -> View<'_> {
         View { number: self.handle.number, name: &self.handle.name, channel: &self.channel }
     }
 }

@@ -14,7 +14,8 @@ pub(super) struct View<'a> {
 
 /// What goes into the answer to a join.
 pub(super) struct JoinAnswer<'a> {
-    pub(super) request: RequestId,
+    /// None for one who resumes.
+    pub(super) request: Option<RequestId>,
     pub(super) member: Option<MemberRef>,
     pub(super) talker: TalkerNumber,
     pub(super) rights: Rights,
@@ -147,6 +148,7 @@ pub(super) fn addressee(effect: &Effect) -> Option<TalkerNumber> {
         | Effect::Queued { talker, .. }
         | Effect::Cancelled { talker, .. }
         | Effect::Warning { talker, .. }
+        | Effect::Gone { talker }
         | Effect::Refused { talker, .. } => Some(talker),
         Effect::Roster(_) | Effect::Speakers(_) | Effect::Taken(_) | Effect::Idle { .. } => None,
     }
@@ -171,6 +173,7 @@ fn describe(member: &ChannelMember) -> Member<'_> {
         role: (&*member.who.role).into(),
         listen_only: !member.rights.has(Right::Talk),
         muted: member.muted,
+        unreachable: member.unreachable,
     }
 }
 

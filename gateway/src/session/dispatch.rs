@@ -213,7 +213,7 @@ impl Session<'_> {
     }
 }
 
-fn identity(principal: &crate::auth::Principal) -> suara_channel::Identity {
+pub(super) fn identity(principal: &crate::auth::Principal) -> suara_channel::Identity {
     suara_channel::Identity {
         user: principal.user.clone(),
         name: principal.name.clone(),

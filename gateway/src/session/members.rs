@@ -1,6 +1,7 @@
 //! Who speaks through a session: a user's session is one member, a trunk's session any number.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 
@@ -73,6 +74,15 @@ impl Members {
         let seat = self.table.get_mut(&member)?.seats.remove(&channel)?;
         self.channels.leave(&seat);
         Some(seat)
+    }
+
+    /// How long the channels keep places for who is lost; the longest counts.
+    pub(super) fn grace(&self) -> Duration {
+        self.seats().map(|seat| seat.room.grace).max().unwrap_or_default()
+    }
+
+    pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.table.values().flat_map(|attached| attached.seats.values())
     }
 
     /// The earliest end of a token, in seconds since 1970.

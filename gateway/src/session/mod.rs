@@ -8,6 +8,7 @@ mod dispatch;
 mod hello;
 mod members;
 mod outbox;
+mod resume;
 mod serve;
 mod verifying;
 
@@ -22,6 +23,7 @@ use suara_proto::frame::FrameError;
 use tracing::Instrument;
 
 pub use outbox::{Closing, ClosingWatch, Outbox, OutboxReader, Outgoing};
+pub use resume::Resumables;
 
 use crate::core::Core;
 use crate::voice::{Ear, Ingress};
@@ -113,7 +115,7 @@ async fn run(
         },
     };
     let closing = match greeted {
-        Ok(principal) => serve::serve(&core, &port, ingress, principal, inbound).await,
+        Ok(greeting) => serve::serve(&core, &port, ingress, greeting, inbound).await,
         Err(closing) => closing,
     };
     core.metrics.closed(closing.code);

@@ -12,9 +12,10 @@ use suara_proto::message::{ServerMessage, decode_client, request_of};
 use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::time::{Instant, sleep_until};
 
-use super::hello::welcome;
+use super::hello::{Greeting, welcome};
 use super::members::Members;
 use super::outbox::Closing;
+use super::resume::{Heir, Ticket, claimed};
 use super::verifying::Verifying;
 use super::{Inbound, Port};
 use crate::auth::{Principal, Scope};
@@ -34,12 +35,22 @@ pub(super) struct Session<'a> {
     pub(super) scope: Scope,
     pub(super) members: Members,
     pub(super) verifying: Verifying,
-    ingress: Arc<Ingress>,
+    pub(super) ingress: Arc<Ingress>,
     /// When the session's own token ends, in seconds since 1970.
     pub(super) expires: u64,
     pub(super) user: Arc<str>,
     rate: DefaultDirectRateLimiter,
     excess: u32,
+}
+
+/// How a session's life by its transport ends.
+enum End {
+    /// For good.
+    Over(Closing),
+    /// The client may come back.
+    Lost(Closing),
+    /// It has, by a newer session.
+    Replaced(Heir),
 }
 
 /// Serves the session until it ends; says how it did. What it does for a moment is boxed: an idle session would hold room
@@ -48,50 +59,63 @@ pub(super) async fn serve(
     core: &Arc<Core>,
     port: &Port,
     ingress: Arc<Ingress>,
-    principal: Principal,
+    Greeting { principal, resume }: Greeting,
     mut inbound: mpsc::Receiver<Inbound>,
 ) -> Closing {
-    let _present = match Present::enter(core, port, principal.scope, &welcome(port, &principal)) {
-        Ok(present) => present,
+    let estate = match &resume {
+        Some(token) => Box::pin(core.resumables.claim(token, &principal.user)).await,
+        None => None,
+    };
+    let (present, mut ticket) = match enter(core, port, &principal, resume.is_some(), estate.is_some()) {
+        Ok(entered) => entered,
         Err(closing) => return closing,
     };
-    tracing::info!(scope = ?principal.scope, "welcome");
+    drop(resume);
+    tracing::info!(scope = ?principal.scope, resumed = estate.is_some(), "welcome");
     tracing::debug!(user = %principal.user, "is");
     let mut session = Session::new(core, port, ingress, principal);
-    let mut heard = Instant::now();
-    let closing = loop {
-        let (idle, expiry) = (heard + IDLE_TIMEOUT, session.next_expiry());
-        tokio::select! {
-            message = inbound.next() => match message {
-                None => break Closing::new(CloseCode::Normal, "the client is gone"),
-                Some(Inbound::Fault(fault)) => break Closing::new(CloseCode::ProtocolError, fault.to_string()),
-                Some(Inbound::Violation(what)) => break Closing::new(CloseCode::ProtocolError, what),
-                Some(Inbound::Message(json)) => {
-                    heard = Instant::now();
-                    if let Err(closing) = Box::pin(session.message(&json)).await {
-                        break closing;
-                    }
-                }
-            },
-            verified = session.verifying.next() => session.verified(verified),
-            () = sleep_until(expiry) => if let Err(closing) = Box::pin(session.expire()).await {
-                break closing;
-            },
-            () = sleep_until(idle) => break Closing::new(CloseCode::IdleTimeout, "nothing was heard for 15 s"),
-            () = port.outbox.overflowed() => {
-                break Closing::new(CloseCode::SlowConsumer, "the control stream isn't read");
-            }
-            closing = core.dismissed() => break closing,
+    if let Some(estate) = estate {
+        Box::pin(session.inherit(estate)).await;
+    }
+    let end = session.live(&mut inbound, &mut ticket).await;
+    // Its client can come back at once, and finds room.
+    drop((inbound, present));
+    match end {
+        End::Over(closing) => {
+            let reason = match closing.code {
+                // A trunk's members have tokens of their own, which go on.
+                CloseCode::TokenExpired if session.scope == Scope::User => LeaveReason::Expired,
+                CloseCode::Kicked => LeaveReason::Kicked,
+                _ => LeaveReason::Disconnected,
+            };
+            Box::pin(session.leave_all(reason)).await;
+            closing
         }
-    };
-    let reason = match closing.code {
-        // A trunk's members have tokens of their own, which go on.
-        CloseCode::TokenExpired if session.scope == Scope::User => LeaveReason::Expired,
-        CloseCode::Kicked => LeaveReason::Kicked,
-        _ => LeaveReason::Disconnected,
-    };
-    Box::pin(session.leave_all(reason)).await;
-    closing
+        End::Lost(closing) => {
+            // Nothing more piles up, and the transport's last words are said.
+            port.outbox.close(closing.clone());
+            Box::pin(session.linger(ticket)).await;
+            closing
+        }
+        End::Replaced(heir) => {
+            session.hand_over(heir);
+            Closing::new(CloseCode::Replaced, "a newer session took this one's place")
+        }
+    }
+}
+
+/// Lets the session in, and says its `welcome`; the token in it is kept nowhere but at the client's.
+fn enter<'a>(
+    core: &'a Arc<Core>,
+    port: &Port,
+    principal: &Principal,
+    resumable: bool,
+    resumed: bool,
+) -> Result<(Present<'a>, Option<Ticket>), Closing> {
+    let (ticket, token) = resumable.then(|| Ticket::issue(core, port.id, &principal.user)).unzip();
+    let present =
+        Present::enter(core, port, principal.scope, &welcome(port, principal, token.as_deref(), resumed))?;
+    Ok((present, ticket))
 }
 
 impl<'a> Session<'a> {
@@ -107,6 +131,48 @@ impl<'a> Session<'a> {
         let rate = RateLimiter::direct(Quota::per_second(a_second).allow_burst(at_once));
         let verifying = Verifying::default();
         Self { core, port, scope, members, verifying, ingress, expires, user, rate, excess: 0 }
+    }
+
+    /// Lives by its transport.
+    async fn live(&mut self, inbound: &mut mpsc::Receiver<Inbound>, ticket: &mut Option<Ticket>) -> End {
+        let mut heard = Instant::now();
+        loop {
+            let (idle, expiry) = (heard + IDLE_TIMEOUT, self.next_expiry());
+            tokio::select! {
+                message = inbound.next() => match message {
+                    None => return self.gone(),
+                    Some(Inbound::Fault(fault)) => {
+                        return End::Over(Closing::new(CloseCode::ProtocolError, fault.to_string()));
+                    }
+                    Some(Inbound::Violation(what)) => {
+                        return End::Over(Closing::new(CloseCode::ProtocolError, what));
+                    }
+                    Some(Inbound::Message(json)) => {
+                        heard = Instant::now();
+                        if let Err(closing) = Box::pin(self.message(&json)).await {
+                            return End::Over(closing);
+                        }
+                    }
+                },
+                verified = self.verifying.next() => self.verified(verified),
+                () = sleep_until(expiry) => if let Err(closing) = Box::pin(self.expire()).await {
+                    return End::Over(closing);
+                },
+                () = sleep_until(idle) => {
+                    return End::Lost(Closing::new(CloseCode::IdleTimeout, "nothing was heard for 15 s"));
+                }
+                () = self.port.outbox.overflowed() => {
+                    return End::Lost(Closing::new(CloseCode::SlowConsumer, "the control stream isn't read"));
+                }
+                heir = claimed(ticket) => return End::Replaced(heir),
+                closing = self.core.dismissed() => return End::Over(closing),
+            }
+        }
+    }
+
+    fn gone(&self) -> End {
+        let closing = Closing::new(CloseCode::Normal, "the client is gone");
+        if self.ingress.has_left() { End::Over(closing) } else { End::Lost(closing) }
     }
 
     /// Takes one message; an error ends the session.
@@ -199,7 +265,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn leave_all(&mut self, reason: LeaveReason) {
+    pub(super) async fn leave_all(&mut self, reason: LeaveReason) {
         self.ingress.publish(std::collections::HashMap::new());
         if self.scope == Scope::Trunk {
             self.core.metrics.attached.dec_by(self.members.len() as i64);

@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -68,6 +72,7 @@ pub struct Ingress {
     floor_rate: DefaultDirectRateLimiter,
     early_rate: DefaultDirectRateLimiter,
     replay_rate: DefaultDirectRateLimiter,
+    left: AtomicBool,
 }
 
 /// Floor datagrams a second and session: one every 20 ms of two presses at a time.
@@ -85,8 +90,19 @@ impl Ingress {
         let early_rate = RateLimiter::direct(Quota::per_second(EARLY_RATE));
         let replays = Quota::per_second(NonZeroU32::MIN).allow_burst(REPLAYS_AT_ONCE);
         let replay_rate = RateLimiter::direct(replays);
-        let on_air = ArcSwap::default();
-        Self { session, on_air, clock, metrics, floor_rate, early_rate, replay_rate }
+        let (on_air, left) = (ArcSwap::default(), AtomicBool::new(false));
+        Self { session, on_air, clock, metrics, floor_rate, early_rate, replay_rate, left }
+    }
+
+    /// The client ends the session by its own wish. To be said before the session learns that it is gone.
+    pub fn leave(&self) {
+        self.left.store(true, Release);
+    }
+
+    /// Whether it was the client's wish.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.left.load(Acquire)
     }
 
     /// The session is in these channels from now on.

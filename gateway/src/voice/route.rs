@@ -73,6 +73,12 @@ impl Speaker {
         Self { session, talker, grant, tape, air: Arc::new(air) }
     }
 
+    /// The same talkspurt, whose frames come by another session from now on.
+    #[must_use]
+    pub fn by(&self, session: SessionId) -> Self {
+        Self { session, ..self.clone() }
+    }
+
     /// Notes a frame; `false` when frames come faster than voice does.
     #[must_use]
     pub fn heard(&self, now: Time) -> bool {

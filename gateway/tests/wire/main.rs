@@ -15,6 +15,7 @@ mod hello;
 mod keys;
 mod renewal;
 mod replay;
+mod resume;
 mod streams;
 mod trunk;
 mod voice;

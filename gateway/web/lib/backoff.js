@@ -7,9 +7,10 @@ export const LONGEST_MS = 30_000;
 /** A session that lasted so long was a good one: the ladder starts over. */
 export const STABLE_MS = 10_000;
 
-// The same attempt would end the same way. `normal` is the answer to one's own leave.
+// The same attempt would end the same way. `normal` is the answer to one's own leave; after `replaced` a newer session of
+// the same client goes on.
 const FATAL = new Set([
-  'normal', 'unauthenticated', 'token_expired', 'kicked', 'origin_refused', 'unsupported_version',
+  'normal', 'unauthenticated', 'token_expired', 'kicked', 'origin_refused', 'unsupported_version', 'replaced',
 ]);
 
 /**

@@ -8,7 +8,7 @@ import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
 import { replay } from './replay-stream.js';
-import { RequestError } from './session.js';
+import { RequestError, unlessJoined } from './session.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
@@ -198,7 +198,7 @@ export class Core {
    * @param {string} name
    */
   async #join(session, name) {
-    await session.ask((request) => ({ type: 'join', request, channel: name }));
+    await session.ask((request) => ({ type: 'join', request, channel: name })).catch(unlessJoined);
     const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
     return channel;

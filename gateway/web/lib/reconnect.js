@@ -42,6 +42,8 @@ export class Connection {
   /** While the road could be better. @type {Move | null} */
   #move = null;
   #voiceAt = -Infinity;
+  /** A secret that serves once: whoever has it has the session's places. */
+  #resume = '';
 
   /** @param {ConnectionOptions} options */
   constructor(options) {
@@ -67,7 +69,8 @@ export class Connection {
     if (this.#stopped) return road.close('left');
     this.#since = options.clock.now();
     const { client, clock } = options;
-    this.#session = new Session(road, { token: this.token, client, clock, ...this.#handlers() },
+    const resume = this.#resume;
+    this.#session = new Session(road, { token: this.token, client, clock, resume, ...this.#handlers() },
       (welcome) => this.#welcomed(welcome));
   }
 
@@ -109,6 +112,7 @@ export class Connection {
     const session = this.#session;
     if (!session) return;
     const { user, name, role, expires } = welcome;
+    this.#resume = welcome.resume ?? '';
     this.options.onState({ phase: 'online', user, name, role, expires });
     this.options.onSession(session, welcome);
     this.#onRoad(session);
@@ -138,6 +142,7 @@ export class Connection {
     const before = this.#session;
     this.#move = null;
     this.#session = session;
+    this.#resume = session.welcome?.resume ?? '';
     this.#since = this.options.clock.now();
     session.handTo(this.#handlers());
     before?.handTo(DEAF);

@@ -15,7 +15,7 @@
  * @property {(datagram: Uint8Array<ArrayBuffer>) => void} sendDatagram at once or never
  * @property {(bytes: Uint8Array<ArrayBuffer>) => AsyncIterable<Uint8Array>} [openStream] says that on a stream of its own,
  *   and gives what comes back; missing where there are no others than the control stream
- * @property {(reason: string) => void} close
+ * @property {(reason: string, comesBack?: boolean) => void} close for good, if nothing else is said
  *
  * @typedef {(gateway: import('./wire/connect.js').ConnectDocument, signal: AbortSignal) => Promise<Road>} OpenRoad
  *   rejected, and nothing left open, when it is refused or aborted
@@ -30,3 +30,6 @@
  * @type {RoadKind}
  */
 export const BEST = 'webtransport';
+
+/** The number of `going_away`: whoever closes a road by it, and not by 0, means to resume the session. */
+export const COMES_BACK = 1;

@@ -17,6 +17,7 @@ import { encodeMessage, decodeMessage, PROTOCOL_VERSION } from './wire/messages.
  * @typedef {object} SessionOptions
  * @property {string} token
  * @property {string} client name and version, for the operator
+ * @property {string} [resume] from the last welcome: to take that session's place (PROTOCOL.md, section 3.6)
  * @property {import('./clock.js').Clock} clock
  * @property {(message: ServerMessage) => void} onMessage whatever concerns channels, in order
  * @property {(bytes: Uint8Array) => void} onDatagram
@@ -42,6 +43,14 @@ export class RequestError extends Error {
     this.name = 'RequestError';
     this.code = code;
   }
+}
+
+/**
+ * A resumed session is in its channels already, and was told so before it is refused.
+ * @param {any} error
+ */
+export function unlessJoined(error) {
+  if (error.code !== 'already_joined') throw error;
 }
 
 export class Session {
@@ -79,7 +88,8 @@ export class Session {
       },
       onClose: (reason) => this.#end({ code: 'lost', reason }),
     });
-    this.send({ type: 'hello', version: PROTOCOL_VERSION, token: options.token, client: options.client });
+    const { token, client, resume = '' } = options;
+    this.send({ type: 'hello', version: PROTOCOL_VERSION, token, client, resume });
   }
 
   /**
@@ -213,7 +223,7 @@ export class Session {
     for (const request of [...this.#pending.keys()]) {
       this.#settle(request)?.reject(new RequestError('lost', end.reason));
     }
-    this.road.close(end.reason);
+    this.road.close(end.reason, end.code !== 'normal');
     this.options.onEnd(end);
   }
 }

@@ -19,6 +19,9 @@ export class FakeRoad {
   closed = false;
   grant = 100;
   answersFloor = true;
+  /** Whether it takes an older session's place. */
+  resumes = false;
+  comesBack = false;
 
   /** @param {FakeClock} clock */
   constructor(clock) {
@@ -36,7 +39,12 @@ export class FakeRoad {
     this.said.push({ at: this.clock.time, ...message });
     if (message.type === 'hello') {
       this.say({ type: 'welcome', version: 1, session: 's', user: 'alice', name: 'Alice', role: '', expires: 2e9,
-        heartbeat_ms: 5000, idle_timeout_ms: 15_000, floor_renewal_ms: 2000 });
+        heartbeat_ms: 5000, idle_timeout_ms: 15_000, floor_renewal_ms: 2000,
+        resume: this.resumes ? 'next' : 'first', resumed: this.resumes });
+      if (this.resumes) {
+        this.say({ type: 'joined', channel: 17, name: 'ops', talker: 4, rights: ['listen', 'talk'], mode: 'ptt', version: 7,
+          members: [] });
+      }
     }
     if (message.type === 'join') {
       this.say({ type: 'joined', request: message.request, channel: 17, name: message.channel, talker: 4,
@@ -71,8 +79,10 @@ export class FakeRoad {
     this.handlers?.onDatagram(encodeFloor({ channel: 17, talker, ...word }));
   }
 
-  close() {
+  /** @param {string} _reason @param {boolean} comesBack */
+  close(_reason, comesBack = false) {
     this.closed = true;
+    this.comesBack = comesBack;
   }
 
   /** @param {string} reason */

@@ -25,6 +25,12 @@ test('a delta that overlaps is applied', () => {
   assert.equal(known.version, 11);
 });
 
+test('whoever changed is told anew', () => {
+  const known = new Roster(1, [member(1), member(2)]);
+  known.apply(roster({ since: 1, version: 2, changed: [{ ...member(2), unreachable: true }] }));
+  assert.deepEqual([talkers(known), known.get(2)?.unreachable, known.get(1)?.unreachable], [[1, 2], true, undefined]);
+});
+
 test('who came and went between two messages is gone', () => {
   const known = new Roster(1, []);
   known.apply(roster({ since: 1, version: 3, joined: [member(5)], left: [{ talker: 5, reason: 'disconnected' }] }));

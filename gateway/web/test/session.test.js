@@ -29,7 +29,7 @@ test('the gateway’s wish is waited out, and spread', () => {
 });
 
 test('ends that another attempt would not change are fatal, unknown ones are not', () => {
-  for (const code of ['normal', 'unauthenticated', 'token_expired', 'kicked', 'origin_refused', 'unsupported_version']) {
+  for (const code of ['normal', 'unauthenticated', 'token_expired', 'kicked', 'origin_refused', 'unsupported_version', 'replaced']) {
     assert.ok(isFatal(code), code);
   }
   for (const code of ['going_away', 'idle_timeout', 'overloaded', 'lost', 'other', 'something_new']) assert.ok(!isFatal(code), code);
@@ -43,6 +43,38 @@ test('after a loss the session comes back, and its channels with it', async () =
   assert.equal(last('state').phase, 'online');
   assert.equal(roads[1].all('join')[0].channel, 'ops');
   assert.equal(events.filter(({ type }) => type === 'joined').length, 2);
+});
+
+test('a lost session is resumed by the next, and what it is in is not joined twice', async () => {
+  const { clock, roads, road, last, events, gateway } = await online();
+  assert.equal(road.all('hello')[0].resume, '', 'it asks to be resumable');
+  gateway.prepare = (next) => {
+    next.resumes = true;
+    const { sendControl } = next;
+    next.sendControl = function (/** @type {Uint8Array} */ bytes) {
+      const { type, request } = JSON.parse(new TextDecoder().decode(bytes));
+      if (type !== 'join') return sendControl.call(next, bytes);
+      next.say({ type: 'error', request, code: 'already_joined', message: 'in that channel already' });
+    };
+  };
+  road.lose('cable');
+  await clock.advance(FIRST_MS);
+  assert.equal(roads[1].all('hello')[0].resume, 'first');
+  assert.deepEqual([last('state').phase, last('roster').me, last('roster').version], ['online', 4, 7]);
+  assert.deepEqual(events.filter(({ type }) => type === 'left'), []);
+  roads[1].lose('cable');
+  await clock.advance(4 * FIRST_MS);
+  assert.equal(roads[2].all('hello')[0].resume, 'next', 'each token serves once');
+});
+
+test('who loses its session says that it comes back, who leaves does not', async () => {
+  const lost = await online();
+  lost.road.say = () => {};
+  await lost.clock.advance(16_000);
+  assert.deepEqual([lost.road.closed, lost.road.comesBack], [true, true]);
+  const left = await online();
+  left.core.close();
+  assert.deepEqual([left.road.closed, left.road.comesBack], [true, false]);
 });
 
 test('while the gateway is away it is asked again and again', async () => {

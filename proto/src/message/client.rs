@@ -38,6 +38,9 @@ pub enum ClientMessage<'a> {
         /// The client's software, for the operator's eyes. Always a copy: serde borrows no `Cow` in an `Option`.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         client: Option<Cow<'a, str>>,
+        /// From the last `welcome`: to take that session's place. Empty: a new session, that can be resumed later.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        resume: Option<Cow<'a, str>>,
     },
     /// A fresh token for the running session.
     Renew {

@@ -63,6 +63,12 @@ pub enum ServerMessage<'a> {
         idle_timeout_ms: u32,
         /// `floor_taken` is repeated this often.
         floor_renewal_ms: u32,
+        /// What takes this session's place once it is lost; for those who asked for it. A secret.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        resume: Option<Cow<'a, str>>,
+        /// Whether it took the place of the one before: each of its channels is told about next.
+        #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
+        resumed: bool,
     },
     /// The answer to `renew`.
     Renewed {
@@ -96,10 +102,11 @@ pub enum ServerMessage<'a> {
         /// Why.
         code: CloseCode,
     },
-    /// The answer to `join`.
+    /// The answer to `join`; or, without `request`, a channel that a resumed session is in still.
     Joined {
         /// Which.
-        request: RequestId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
         /// Of a trunk.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
@@ -351,6 +358,9 @@ pub struct Member<'a> {
     /// A dispatcher doesn't let it talk.
     #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
     pub muted: bool,
+    /// Its transport is lost; it may come back and is kept a place meanwhile.
+    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
+    pub unreachable: bool,
 }
 
 /// A member that went.

@@ -139,9 +139,10 @@ fn the_largest_roster_fits_into_a_message() {
         role: text(),
         listen_only: true,
         muted: true,
+        unreachable: true,
     };
     let joined = ServerMessage::Joined {
-        request: RequestId(u32::MAX),
+        request: Some(RequestId(u32::MAX)),
         member: None,
         channel: ChannelNumber(u32::MAX),
         name: text(),

@@ -54,14 +54,15 @@ fn rights() -> impl Strategy<Value = Rights> {
 }
 
 fn person() -> impl Strategy<Value = Member<'static>> {
-    (talker(), text(), text(), text(), any::<bool>(), any::<bool>()).prop_map(
-        |(talker, user, name, role, listen_only, muted)| Member {
+    (talker(), text(), text(), text(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(talker, user, name, role, listen_only, muted, unreachable)| Member {
             talker,
             user,
             name,
             role,
             listen_only,
             muted,
+            unreachable,
         },
     )
 }
@@ -96,7 +97,12 @@ macro_rules! message {
 
 pub(crate) fn client() -> impl Strategy<Value = Client> {
     prop_oneof![
-        message!(ClientMessage::Hello { version: any::<u32>(), token: text(), client: option::of(text()) }),
+        message!(ClientMessage::Hello {
+            version: any::<u32>(),
+            token: text(),
+            client: option::of(text()),
+            resume: option::of(text()),
+        }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
         message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
         message!(ClientMessage::Detach { member: trunk_member() }),
@@ -141,6 +147,8 @@ fn session_message() -> impl Strategy<Value = Server> {
             heartbeat_ms: any::<u32>(),
             idle_timeout_ms: any::<u32>(),
             floor_renewal_ms: any::<u32>(),
+            resume: option::of(text()),
+            resumed: any::<bool>(),
         }),
         message!(ServerMessage::Renewed { request: request(), expires: any::<u64>() }),
         message!(ServerMessage::Attached {
@@ -174,7 +182,7 @@ fn channel_message() -> impl Strategy<Value = Server> {
         (talker(), select(LeaveReason::ALL)).prop_map(|(talker, reason)| TalkerLeft { talker, reason });
     prop_oneof![
         message!(ServerMessage::Joined {
-            request: request(),
+            request: option::of(request()),
             member: member(),
             channel: channel(),
             name: text(),

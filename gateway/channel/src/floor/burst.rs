@@ -26,6 +26,8 @@ pub(crate) struct Burst {
     limit: Option<Time>,
     /// T3's end, once it is revoked.
     grace: Option<Time>,
+    /// Why it was, the last time.
+    cause: RevokeCause,
     warned: bool,
     renewal: Option<Time>,
     /// When Granted is said again (T20), and how often still (C20).
@@ -55,6 +57,7 @@ impl Burst {
             heard: step.now,
             limit: (claim.rank.level < Level::Emergency).then(|| step.now + t2),
             grace: None,
+            cause: RevokeCause::Other,
             warned: false,
             renewal: None,
             repeat: repeats_at_all.then(|| (step.now + repeat, repeats)),
@@ -76,6 +79,15 @@ impl Burst {
         self.request = request;
         let Speaker { talker, grant } = self.speaker;
         step.say(Effect::Granted { talker, request, grant, duration: self.remaining(step.now) });
+    }
+
+    /// Says again all that its talker has to know.
+    pub(crate) fn restate(&mut self, step: &mut Step<'_>) {
+        self.confirm(step, self.request);
+        if let Some(until) = self.grace {
+            let (Speaker { talker, grant }, cause) = (self.speaker, self.cause);
+            step.say(Effect::Revoke { talker, grant, cause, grace: until.saturating_since(step.now) });
+        }
     }
 
     /// Its talker says how urgent it is; `true` when that is more than it was.
@@ -103,7 +115,7 @@ impl Burst {
             return;
         }
         let Speaker { talker, grant } = self.speaker;
-        self.grace = Some(until);
+        (self.grace, self.cause) = (Some(until), cause);
         step.say(Effect::Revoke { talker, grant, cause, grace });
         if !grace.is_zero() {
             self.announce(step);

@@ -1,5 +1,7 @@
 //! Those who wait for the floor: TS 24.380's active floor request queue.
 
+use std::collections::BTreeSet;
+
 use suara_proto::{RequestId, TalkerNumber};
 
 use super::Step;
@@ -11,6 +13,8 @@ pub(crate) struct Queue {
     /// The next first: by rank, then by arrival.
     waiting: Vec<Waiting>,
     arrivals: u64,
+    /// Members who can't talk for now: they keep their places, and others are let in.
+    passed_over: BTreeSet<TalkerNumber>,
 }
 
 #[derive(Debug)]
@@ -42,8 +46,22 @@ impl Queue {
         Some((claim, arrival))
     }
 
+    /// The next of those who can talk.
     pub(crate) fn first(&self) -> Option<&Claim> {
-        self.waiting.first().map(|waiting| &waiting.claim)
+        let can_talk = |claim: &&Claim| !self.passed_over.contains(&claim.talker);
+        self.waiting.iter().map(|waiting| &waiting.claim).find(can_talk)
+    }
+
+    pub(crate) fn pass_over(&mut self, talker: TalkerNumber, so: bool) {
+        if so {
+            self.passed_over.insert(talker);
+        } else {
+            self.passed_over.remove(&talker);
+        }
+    }
+
+    pub(crate) fn claim(&self, talker: TalkerNumber) -> Option<&Claim> {
+        self.waiting.iter().map(|waiting| &waiting.claim).find(|claim| claim.talker == talker)
     }
 
     pub(crate) fn drain(&mut self) -> Vec<Claim> {
@@ -56,8 +74,7 @@ impl Queue {
     }
 
     pub(crate) fn request(&self, talker: TalkerNumber) -> Option<RequestId> {
-        let of = |waiting: &&Waiting| waiting.claim.talker == talker;
-        self.waiting.iter().find(of).map(|waiting| waiting.claim.request)
+        self.claim(talker).map(|claim| claim.request)
     }
 
     /// Forgets what a member was told, so that it is told again.

@@ -55,6 +55,8 @@ impl Story<'_> {
 
     pub(crate) fn left(&mut self, talker: TalkerNumber) {
         self.version += 1;
+        self.kept.remove(&talker);
+        self.departed.push(talker);
         self.members.remove(&talker);
         self.seen.remove(&talker);
         for index in 0..self.book.len() {

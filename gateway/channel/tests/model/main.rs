@@ -7,6 +7,7 @@
 mod compare;
 mod ends;
 mod line;
+mod presence;
 mod reference;
 mod run;
 mod schedule;

@@ -23,6 +23,8 @@ pub(crate) struct Entry {
 pub(crate) enum Event {
     Joined(Member),
     Left(TalkerNumber),
+    Lost(TalkerNumber),
+    Resumed(TalkerNumber),
     Request(TalkerNumber, Asking),
     Cancel(TalkerNumber, RequestId),
     Release(Speaker, Road),
@@ -48,6 +50,10 @@ pub(crate) struct Story<'a> {
     pub(crate) seen: BTreeMap<TalkerNumber, Vec<(RequestId, bool, Option<DenyCause>)>>,
     pub(crate) lapsed: Vec<Speaker>,
     pub(crate) muted: BTreeSet<Arc<str>>,
+    /// Until when the unreachable are kept their places.
+    pub(crate) kept: BTreeMap<TalkerNumber, u64>,
+    /// Who left, in that order.
+    pub(crate) departed: Vec<TalkerNumber>,
     pub(crate) version: u64,
     epoch: u16,
     pub(crate) now: u64,
@@ -64,6 +70,8 @@ impl<'a> Story<'a> {
             seen,
             lapsed: Vec::new(),
             muted: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            departed: Vec::new(),
             version: 0,
             epoch,
             now: 0,
@@ -80,6 +88,8 @@ impl<'a> Story<'a> {
                 self.members.insert(member.talker, Member { muted, ..member.clone() });
             }
             Event::Left(talker) => self.left(*talker),
+            Event::Lost(talker) => self.lost(*talker),
+            Event::Resumed(talker) => self.resumed(*talker),
             Event::Request(talker, asking) => self.asked(*talker, asking),
             Event::Cancel(talker, request) => self.cancelled(*talker, *request),
             Event::Release(by, road) => self.released(*by, *road),
@@ -90,7 +100,10 @@ impl<'a> Story<'a> {
                     line.repeats = 0;
                 }
             }
-            Event::Fire => self.fired(),
+            Event::Fire => {
+                self.gone();
+                self.fired();
+            }
             Event::Nothing => {}
         }
     }
@@ -132,6 +145,12 @@ impl<'a> Story<'a> {
         waiting
     }
 
+    /// The next of those who wait and are here.
+    pub(crate) fn next(&self) -> Option<usize> {
+        let is_here = |index: &usize| !self.kept.contains_key(&self.book[*index].who.talker);
+        self.waiting().into_iter().find(is_here)
+    }
+
     fn outranks(&self, one: &Line, other: &Line) -> bool {
         if one.level != other.level {
             return one.level > other.level;
@@ -168,7 +187,7 @@ impl<'a> Story<'a> {
         self.asked_by_other(member, asking);
     }
 
-    fn asked_by_other(&mut self, who: Member, asking: Asking) {
+    pub(crate) fn asked_by_other(&mut self, who: Member, asking: Asking) {
         let talker = who.talker;
         let before = self.book.iter_mut().find(|line| line.waits() && line.who.talker == talker);
         let arrival = before.map(|line| {
@@ -177,7 +196,7 @@ impl<'a> Story<'a> {
         });
         let arrival = arrival.unwrap_or(self.book.len());
         let line = Line::new(who, asking, arrival);
-        let first = self.waiting().first().copied();
+        let first = self.next();
         let first_of_all = first.is_none_or(|first| {
             let first = &self.book[first];
             (line.level, line.priority) > (first.level, first.priority)
@@ -304,7 +323,7 @@ impl<'a> Story<'a> {
         if line.grace.is_some_and(|present| present <= until) {
             return;
         }
-        line.grace = Some(until);
+        (line.grace, line.cause) = (Some(until), cause);
         let Some(Speaker { talker, grant }) = line.speaker() else { return };
         self.said.push(Effect::Revoke { talker, grant, cause, grace: Duration::from_millis(grace) });
         if grace > 0 {
@@ -319,7 +338,7 @@ impl<'a> Story<'a> {
     }
 
     pub(crate) fn admit(&mut self) {
-        while let Some(first) = self.waiting().first().copied()
+        while let Some(first) = self.next()
             && self.has_room_for(&self.book[first])
         {
             self.grant(first);

@@ -88,6 +88,8 @@ impl World {
             Op::Fire => self.fire()?,
             Op::Join(may, priority) => self.join(may, priority)?,
             Op::Leave(who, reason) => self.leave(who, reason)?,
+            Op::Lose(who) => self.lose(who)?,
+            Op::Resume(who) => self.resume(who)?,
             Op::Request(who, wish) => self.request(who, wish),
             Op::Cancel(who, number) => self.cancel(who, number),
             Op::Release(who, which, road) => {
@@ -173,7 +175,7 @@ impl World {
             self.ever += 1;
             let view = View::snapshot(&self.channel, talker, Time::from_millis(self.latest));
             self.views.insert(talker, view);
-            self.done(Event::Joined(Member { talker, who, rights, muted: false }));
+            self.done(Event::Joined(Member { talker, who, rights, muted: false, unreachable: false }));
         } else {
             self.done(Event::Nothing);
         }
@@ -188,9 +190,34 @@ impl World {
         Ok(())
     }
 
+    /// The member hears nothing from now on.
+    fn lose(&mut self, who: Pick) -> Outcome {
+        let (now, talker) = (self.touch(), self.pick(who));
+        let lost = self.channel.lose(now, talker);
+        let view = self.views.get_mut(&talker).filter(|view| !view.deaf);
+        prop_assert_eq!(lost, view.map(|view| view.deaf = true).is_some());
+        self.done(if lost { Event::Lost(talker) } else { Event::Nothing });
+        Ok(())
+    }
+
+    /// What it knew is forgotten: all that it needs is said anew.
+    fn resume(&mut self, who: Pick) -> Outcome {
+        let (now, talker) = (self.touch(), self.pick(who));
+        let resumed = self.channel.resume(now, talker);
+        prop_assert_eq!(resumed, self.views.contains_key(&talker));
+        if resumed {
+            let view = View::snapshot(&self.channel, talker, Time::from_millis(self.latest));
+            self.views.insert(talker, view);
+        }
+        self.done(if resumed { Event::Resumed(talker) } else { Event::Nothing });
+        Ok(())
+    }
+
     fn fire(&mut self) -> Outcome {
         let now = self.touch();
         self.channel.handle_timeout(now);
+        let channel = &self.channel;
+        self.views.retain(|talker, view| !view.deaf || channel.member(*talker).is_some());
         let latest = Time::from_millis(self.latest);
         let due = self.channel.poll_timeout();
         prop_assert!(due.is_none_or(|due| due > latest), "{due:?} at {latest:?} would be a busy loop");
@@ -211,7 +238,7 @@ impl World {
         self.stream.drained(&effects)?;
         prop_assert_eq!(&self.stream.speakers, &self.channel.speakers(), "the data plane's view");
         let latest = Time::from_millis(self.latest);
-        for view in self.views.values_mut() {
+        for view in self.views.values_mut().filter(|view| !view.deaf) {
             effects.iter().try_for_each(|effect| view.hear(effect, latest))?;
         }
         self.effects.extend(effects);
@@ -223,7 +250,7 @@ impl World {
     fn compare_views(&self, now: Time) -> Outcome {
         let truth: Vec<_> =
             self.channel.all_talking(now).map(|talking| (talking.grant, talking.talker)).collect();
-        for (me, view) in &self.views {
+        for (me, view) in self.views.iter().filter(|(_, view)| !view.deaf) {
             prop_assert_eq!(view.version, self.channel.version(), "{}'s version", me);
             prop_assert!(view.members.values().eq(self.channel.members()), "{me}'s roster");
             let talking = view.talking.iter().map(|(grant, heard)| (*grant, heard.talker));
@@ -250,7 +277,7 @@ impl World {
         let settings = self.channel.settings();
         // Each who waits may have the floor as long as one who holds it.
         let turns = 1 + self.views.len() as u32;
-        let bound = last + settings.t1.max(settings.release_tail) * turns;
+        let bound = last + settings.t1.max(settings.release_tail) * turns + settings.presence_grace;
         self.fire()?;
         for _ in 0..SETTLING {
             let Some(due) = self.channel.poll_timeout() else { break };

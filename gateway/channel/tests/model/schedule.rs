@@ -16,6 +16,8 @@ pub(crate) struct Schedule {
 pub(crate) enum Op {
     Join(May, u8),
     Leave(Pick, LeaveReason),
+    Lose(Pick),
+    Resume(Pick),
     Request(Pick, Wish),
     /// By somebody, or by the one who asked.
     Cancel(Option<Pick>, Number),
@@ -94,24 +96,28 @@ fn settings() -> impl Strategy<Value = Settings> {
     let tail = prop_oneof![2 => Just(150), 1 => 0..50_u64, 1 => 50..1_000_u64];
     let max_members = prop_oneof![4 => Just(10_000), 1 => 0..5_usize];
     let rules = (mode(), 0..5_usize, any_number::<bool>(), 1..4_usize);
+    let grace = prop_oneof![2 => Just(10_000), 1 => 0..100_u64, 2 => 100..12_000_u64];
     let more = prop_oneof![2 => Just((5_000, 300, 20)), 1 => (0..3_000_u64, 0..1_000_u64, 0..200_u64)];
-    let timers = (t1, t2, t3, renewal, tail, max_members);
-    (timers, rules, more).prop_map(|((t1, t2, t3, renewal, tail, max_members), rules, more)| Settings {
-        mode: rules.0,
-        queue_depth: rules.1,
-        pre_emption: rules.2,
-        max_talkers: rules.3,
-        warning: Duration::from_millis(more.0),
-        emergency_grace: Duration::from_millis(more.1),
-        repeat: Duration::from_millis(more.2),
-        repeats: 3,
-        t1: Duration::from_millis(t1),
-        t2: Duration::from_millis(t2),
-        t3: Duration::from_millis(t3),
-        renewal: Duration::from_millis(renewal),
-        release_tail: Duration::from_millis(tail),
-        max_members,
-        ..Settings::default()
+    let timers = (t1, t2, t3, renewal, tail, grace, max_members);
+    (timers, rules, more).prop_map(|((t1, t2, t3, renewal, tail, grace, max_members), rules, more)| {
+        Settings {
+            mode: rules.0,
+            queue_depth: rules.1,
+            pre_emption: rules.2,
+            max_talkers: rules.3,
+            warning: Duration::from_millis(more.0),
+            emergency_grace: Duration::from_millis(more.1),
+            repeat: Duration::from_millis(more.2),
+            repeats: 3,
+            t1: Duration::from_millis(t1),
+            t2: Duration::from_millis(t2),
+            t3: Duration::from_millis(t3),
+            renewal: Duration::from_millis(renewal),
+            release_tail: Duration::from_millis(tail),
+            presence_grace: Duration::from_millis(grace),
+            max_members,
+            ..Settings::default()
+        }
     })
 }
 
@@ -119,6 +125,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => join(),
         2 => (pick(), prop::sample::select(LeaveReason::ALL)).prop_map(|(who, why)| Op::Leave(who, why)),
+        2 => pick().prop_map(Op::Lose),
+        2 => pick().prop_map(Op::Resume),
         12 => (pick(), wish()).prop_map(|(who, wish)| Op::Request(who, wish)),
         2 => (prop::option::weighted(0.2, pick()), number()).prop_map(|(who, number)| Op::Cancel(who, number)),
         4 => (pick(), which(), road()).prop_map(|(who, which, road)| Op::Release(who, which, road)),

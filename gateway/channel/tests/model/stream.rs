@@ -55,6 +55,9 @@ impl Stream {
             Effect::Idle { grant } => {
                 prop_assert!(self.open.remove(grant).is_some(), "idle, and wasn't taken: {grant}");
             }
+            Effect::Gone { talker } => {
+                prop_assert!(self.open.values().all(|other| other != talker), "{talker} is gone and talks");
+            }
             Effect::Deny { .. }
             | Effect::Queued { .. }
             | Effect::Cancelled { .. }

@@ -1,12 +1,14 @@
 //! Counts what schedules had in them: a property that nothing interesting was put to is not proven.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use suara_channel::*;
 
 use crate::line::{Line, Over};
 use crate::reference::Story;
 
 /// What has to happen somewhere in a whole run.
-pub(crate) const WORTH_HAVING: [&str; 37] = [
+pub(crate) const WORTH_HAVING: [&str; 41] = [
     "ended by a release",
     "released in the grace time",
     "ended by T1",
@@ -44,6 +46,10 @@ pub(crate) const WORTH_HAVING: [&str; 37] = [
     "queue_full",
     "wrong_grant",
     "several changes in one roster",
+    "unreachable",
+    "here again",
+    "gone after the grace time",
+    "kept the floor while unreachable",
 ];
 
 pub(crate) fn count(story: &Story<'_>, effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
@@ -76,6 +82,31 @@ pub(crate) fn count(story: &Story<'_>, effects: &[Effect], tally: &mut dyn FnMut
         }
         if open > 1 {
             tally("several talkers");
+        }
+    }
+    presence(effects, tally);
+}
+
+fn presence(effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
+    let (mut away, mut talking) = (BTreeSet::new(), BTreeMap::new());
+    for effect in effects {
+        match effect {
+            Effect::Gone { .. } => tally("gone after the grace time"),
+            Effect::Taken(now) => drop(talking.insert(now.grant, now.talker)),
+            Effect::Idle { grant } => drop(talking.remove(grant)),
+            Effect::Roster(delta) => {
+                for member in &delta.changed {
+                    if member.unreachable && away.insert(member.talker) {
+                        tally("unreachable");
+                    } else if !member.unreachable && away.remove(&member.talker) {
+                        tally("here again");
+                        if talking.values().any(|talker| *talker == member.talker) {
+                            tally("kept the floor while unreachable");
+                        }
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct View {
     pub(crate) talking: BTreeMap<Grant, Heard>,
     /// The grant that this member was given.
     pub(crate) mine: Option<Grant>,
+    /// Its transport is lost: it hears nothing.
+    pub(crate) deaf: bool,
 }
 
 /// A talker, as last heard of.
@@ -31,7 +33,8 @@ impl View {
     pub(crate) fn snapshot(channel: &Channel, me: TalkerNumber, now: Time) -> Self {
         let (members, talking, alone) =
             (BTreeMap::new(), BTreeMap::new(), channel.settings().mode == ChannelMode::Ptt);
-        let mut view = Self { me, version: 0, members, newest: None, alone, talking, mine: None };
+        let mut view =
+            Self { me, version: 0, members, newest: None, alone, talking, mine: None, deaf: false };
         view.refresh(channel);
         channel.all_talking(now).for_each(|talking| view.taken(&talking, now));
         view

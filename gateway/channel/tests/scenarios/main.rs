@@ -3,6 +3,7 @@
 mod drive;
 mod floor;
 mod precedence;
+mod presence;
 mod queue;
 mod roster;
 mod timers;

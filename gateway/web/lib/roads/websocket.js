@@ -1,11 +1,14 @@
 // The WebSocket road, where UDP is blocked: streams and datagrams as messages of one TCP connection.
 
 import { FrameSplitter, join, STREAM_CONTROL } from '../wire/frames.js';
+import { COMES_BACK } from '../road.js';
 import { CONTROL, readPiece, SUBPROTOCOL, writePiece } from '../wire/pieces.js';
 
 /** @typedef {import('../road.js').Road} Road */
 /** @typedef {import('../road.js').RoadHandlers} RoadHandlers */
 
+/** A WebSocket's codes are the protocol's and so many more (PROTOCOL.md, section 8.1). */
+const CLOSE_BASE = 4000;
 /** Voice older than that isn't worth its bytes (PROTOCOL.md, section 6). */
 const OUTGOING_MAX_AGE_MS = 120;
 
@@ -125,10 +128,14 @@ export class WebSocketRoad {
     }
   }
 
-  close() {
+  /**
+   * @param {string} [_reason]
+   * @param {boolean} [comesBack] by a code of the protocol's own its places are kept (PROTOCOL.md, section 3.6)
+   */
+  close(_reason, comesBack = false) {
     this.#closed = true;
     for (const take of this.#streams.values()) take(null);
-    this.socket.close(1000);
+    this.socket.close(comesBack ? CLOSE_BASE + COMES_BACK : 1000);
   }
 
   /** TCP keeps what it is given, however old it gets: so it is given nothing while it holds something back for long. */

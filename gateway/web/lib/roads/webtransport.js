@@ -1,5 +1,6 @@
 // The WebTransport road: one bidirectional stream for control, datagrams for voice.
 
+import { COMES_BACK } from '../road.js';
 import { FrameSplitter, join, STREAM_CONTROL } from '../wire/frames.js';
 
 /** @typedef {import('../road.js').Road} Road */
@@ -99,11 +100,14 @@ class WebTransportRoad {
     }
   }
 
-  /** @param {string} reason */
-  close(reason) {
+  /**
+   * @param {string} reason
+   * @param {boolean} [comesBack] by a code other than 0 its places are kept (PROTOCOL.md, section 3.6)
+   */
+  close(reason, comesBack = false) {
     this.#closed = true;
     try {
-      this.transport.close({ closeCode: 0, reason });
+      this.transport.close({ closeCode: comesBack ? COMES_BACK : 0, reason });
     } catch {
       // Closed already: there is nobody to tell.
     }

@@ -3,15 +3,16 @@
 
 /**
  * @typedef {{talker: number, user: string, name: string, role: string, listen_only?: boolean,
- *   muted?: boolean}} Member
+ *   muted?: boolean, unreachable?: boolean}} Member
  * @typedef {'normal' | 'imminent_peril' | 'emergency'} Level
  * @typedef {{talker: number, user: string, name: string, grant: number, remaining_ms: number, level?: Level | null}} TalkerInfo
  * @typedef {'listen' | 'talk' | 'emergency' | 'dispatch'} Right
  *
  * @typedef {{type: 'welcome', version: number, session: string, user: string, name: string, role: string,
- *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number}} Welcome
+ *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number,
+ *   resume?: string | null, resumed?: boolean | null}} Welcome
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
- * @typedef {{type: 'joined', request: number, channel: number, name: string, talker: number, rights: Right[],
+ * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
  *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null}} Joined
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
@@ -36,7 +37,7 @@
  * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
- * @typedef {{type: 'hello', version: number, token: string, client?: string}
+ * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string}
  *   | {type: 'renew', request: number, token: string}
  *   | {type: 'join', request: number, channel: string}
  *   | {type: 'leave', channel: number}

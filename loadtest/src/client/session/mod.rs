@@ -216,8 +216,12 @@ impl Session {
 
     fn hello(&mut self) {
         let token = Cow::Borrowed(self.plan.token.as_str());
-        let hello =
-            encode(&ClientMessage::Hello { version: 1, token, client: Some("suara-loadtest".into()) });
+        let hello = encode(&ClientMessage::Hello {
+            version: 1,
+            token,
+            client: Some("suara-loadtest".into()),
+            resume: None,
+        });
         let mut bytes = BytesMut::from(&[STREAM_CONTROL][..]);
         bytes.extend_from_slice(&hello);
         if let Some(link) = &mut self.link {

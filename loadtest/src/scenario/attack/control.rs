@@ -92,7 +92,12 @@ pub(super) fn unauthorised(scene: &Scene) -> Result<Vec<Check>, LoadError> {
     let mut checks = Vec::new();
     for (what, token, wanted) in tokens {
         let mut probe = scene.stranger()?;
-        probe.begin(&encode(&ClientMessage::Hello { version: 1, token: Cow::Owned(token), client: None }));
+        probe.begin(&encode(&ClientMessage::Hello {
+            version: 1,
+            token: Cow::Owned(token),
+            client: None,
+            resume: None,
+        }));
         checks.push(check(what, wanted, &probe.code("closing", ANSWER)));
     }
     let mut probe = scene.stranger()?;

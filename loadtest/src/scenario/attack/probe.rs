@@ -60,7 +60,12 @@ impl Probe {
 
     /// Says hello; whether it is welcome.
     pub(super) fn hello(&mut self, token: &str) -> bool {
-        self.begin(&encode(&ClientMessage::Hello { version: 1, token: Cow::Borrowed(token), client: None }));
+        self.begin(&encode(&ClientMessage::Hello {
+            version: 1,
+            token: Cow::Borrowed(token),
+            client: None,
+            resume: None,
+        }));
         self.heard("welcome").is_some()
     }
 
