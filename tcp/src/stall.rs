@@ -27,7 +27,7 @@ const VOICE_SEND_BUFFER: usize = 16 * 1024;
 /// of Opus in 20 ms frames, or one chunk of PCM); lower would save nothing, for a write isn't cut.
 const UNSENT: u32 = 512;
 
-/// A peer on a connection that carries voice that takes not one byte for so long is hung up on: it reads no more, though
+/// A peer that takes not one byte for so long of what waits for it is hung up on: it reads no more, though
 /// it may still send, and everything of its would wait for ever. As long as the pings wait for a sign of life.
 const HANG_UP: Duration = Duration::from_secs(20);
 
@@ -141,13 +141,11 @@ impl StallAware {
         match &written {
             Poll::Pending => {
                 self.handle.stalled();
-                if self.handle.0.carries_voice.load(Ordering::Relaxed) {
-                    let hang_up = self.hang_up.get_or_insert_with(|| Box::pin(tokio::time::sleep(HANG_UP)));
-                    if hang_up.as_mut().poll(cx).is_ready() {
-                        // The reader has to end, too.
-                        self.handle.sever();
-                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                    }
+                let hang_up = self.hang_up.get_or_insert_with(|| Box::pin(tokio::time::sleep(HANG_UP)));
+                if hang_up.as_mut().poll(cx).is_ready() {
+                    // The reader has to end, too.
+                    self.handle.sever();
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             }
             Poll::Ready(written) => {

@@ -17,6 +17,8 @@ use crate::worker::{Command, Inbox};
 
 /// Bytes that may wait for a task, and as many for the worker: a message of the largest usual size.
 const PIPE: usize = 64 * 1024;
+/// What a piece of a stream costs beside its bytes.
+const PIECE: usize = 64;
 
 /// Why a stream ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -107,8 +109,10 @@ impl Pipe {
 
     /// Worker: puts in what the client has sent.
     pub(crate) fn received(&self, chunk: Bytes) {
+        // It is a part of a packet, which would be kept with it.
+        let chunk = Bytes::copy_from_slice(&chunk);
         let mut up = self.up();
-        up.bytes += chunk.len();
+        up.bytes += chunk.len() + PIECE;
         up.chunks.push_back(chunk);
         wake(&mut up.waker);
     }
@@ -184,7 +188,7 @@ impl ReceiveStream {
             up.waker = Some(context.waker().clone());
             return Poll::Pending;
         };
-        up.bytes -= chunk.len();
+        up.bytes -= chunk.len() + PIECE;
         let resume = up.stalled && up.bytes < PIPE / 2;
         if resume {
             up.stalled = false;

@@ -89,7 +89,9 @@ async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream,
 async fn other_streams(session: &Session, ingress: &Arc<Ingress>, mut inbound: Inlet) {
     let mut replays = Replays::default();
     while let Some(mut stream) = session.accept().await {
-        match first_bytes(&mut stream.receive).await {
+        // One that says nothing would keep the others waiting.
+        let first = timeout(HELLO_TIMEOUT, first_bytes(&mut stream.receive)).await;
+        match first.ok().flatten() {
             Some((STREAM_CONTROL, _)) => {
                 inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
                 std::future::pending::<()>().await;

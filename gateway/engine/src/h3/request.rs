@@ -1,6 +1,6 @@
 //! The request that opens a session, and its answer.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use web_transport_proto::http::StatusCode;
 use web_transport_proto::{ConnectError, ConnectRequest, ConnectResponse, Frame, VarInt};
 
@@ -40,7 +40,12 @@ impl RequestReader {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<Result<(Request, BytesMut), Rejection>> {
         self.head.extend_from_slice(bytes);
         let mut rest = &self.head[..];
-        match skip_unknown(&mut rest) {
+        let skipped = skip_unknown(&mut rest);
+        let skip = self.head.len() - rest.len();
+        // What was passed over isn't looked at again.
+        self.head.advance(skip);
+        let mut rest = &self.head[..];
+        match skipped {
             Ok(true) => {}
             Ok(false) => return self.incomplete(),
             Err(violation) => return Some(Err(Rejection::Violation(violation))),

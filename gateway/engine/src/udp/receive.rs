@@ -11,10 +11,6 @@ use super::raw::disable_gro;
 
 /// The largest packet that is taken: more than any path of the Internet carries, and quinn's own limit.
 const PACKET: usize = 2048;
-/// Packets are cut from blocks of this size. A block lives as long as a packet of it waits somewhere, so it is not
-/// made larger than saves allocations.
-const BLOCK: usize = 16 * 1024;
-
 /// A socket that packets are received from.
 pub(crate) struct Source {
     pub(crate) socket: UdpSocket,
@@ -47,7 +43,6 @@ pub(crate) struct Received {
 pub(crate) struct ReceiveBatch {
     buffers: Vec<[u8; PACKET]>,
     meta: [RecvMeta; BATCH_SIZE],
-    block: BytesMut,
 }
 
 impl ReceiveBatch {
@@ -56,7 +51,7 @@ impl ReceiveBatch {
 
     pub(crate) fn new() -> Self {
         let buffers = vec![[0; PACKET]; BATCH_SIZE];
-        Self { buffers, meta: [RecvMeta::default(); BATCH_SIZE], block: BytesMut::new() }
+        Self { buffers, meta: [RecvMeta::default(); BATCH_SIZE] }
     }
 
     /// Takes what waits at a socket, without waiting; says how many packets.
@@ -83,13 +78,11 @@ impl ReceiveBatch {
     }
 
     /// The packet at `index` of the batch that was received last.
-    pub(crate) fn take(&mut self, index: usize) -> Received {
+    pub(crate) fn take(&self, index: usize) -> Received {
         let RecvMeta { addr, len, ecn, dst_ip, .. } = self.meta[index];
-        if self.block.capacity() < len {
-            self.block = BytesMut::with_capacity(BLOCK);
-        }
-        self.block.extend_from_slice(&self.buffers[index][..len.min(PACKET)]);
+        // Of its own: what a stream keeps of a packet keeps no others.
+        let bytes = BytesMut::from(&self.buffers[index][..len.min(PACKET)]);
         let ecn = ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
-        Received { from: addr, to: dst_ip, ecn, bytes: self.block.split() }
+        Received { from: addr, to: dst_ip, ecn, bytes }
     }
 }

@@ -47,6 +47,8 @@ impl<A: Application> Worker<A> {
         }
         if self.table.at(seat).is_some_and(|connection| connection.resting) {
             self.events(now, seat.slot);
+            // Whatever that was: if it was the end, the seat has to be empty before QUIC gives it to somebody else.
+            self.table.mark(seat.slot);
         }
         let Some(connection) = self.table.at(seat) else { return };
         let Some(quarter) = connection.quarter() else { return };

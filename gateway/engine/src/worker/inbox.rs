@@ -94,15 +94,17 @@ impl Inbox {
         });
     }
 
-    /// Takes what has come, if anything did. Never waits longer than a push lasts.
-    pub(crate) fn collect(&self, into: &mut Delivery) {
+    /// Takes what has come, if anything did; `woken` says that the descriptor is readable. Never waits longer than a push
+    /// lasts.
+    pub(crate) fn collect(&self, woken: bool, into: &mut Delivery) {
+        if woken {
+            // Also when all was taken before the signal came: else it would wake for ever.
+            rustix::io::read(&self.wake, &mut [0; 8]).unwrap_or_default();
+        }
         // Before the look: what is put in after it signals anew.
         if !self.signalled.swap(false, Ordering::AcqRel) {
             return;
         }
-        let mut count = [0; 8];
-        // That there is nothing to read is no fault: the signal may be under way.
-        rustix::io::read(&self.wake, &mut count).unwrap_or_default();
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *queues, into);
     }
@@ -110,7 +112,7 @@ impl Inbox {
     fn put(&self, push: impl FnOnce(&mut Delivery)) {
         push(&mut self.queues.lock().unwrap_or_else(PoisonError::into_inner));
         if !self.signalled.swap(true, Ordering::AcqRel) {
-            // It can't be full: it is read before it is written again.
+            // It can't be full: each write but one is followed by a read.
             rustix::io::write(&self.wake, &1_u64.to_ne_bytes()).unwrap_or_default();
         }
     }

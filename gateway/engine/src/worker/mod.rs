@@ -90,6 +90,8 @@ pub(crate) struct Worker<A: Application> {
     receive: ReceiveBatch,
     /// A packet that belongs to no connection.
     stray: Vec<u8>,
+    /// Another thread has put something into the inbox.
+    woken: bool,
 }
 
 impl<A: Application> Worker<A> {
@@ -128,7 +130,7 @@ impl<A: Application> Worker<A> {
     }
 
     /// Waits for packets, other threads or the next deadline.
-    fn park(&self, park: Park, readable: &mut [bool]) {
+    fn park(&mut self, park: Park, readable: &mut [bool]) {
         if park == Park::Linger {
             self.linger();
         }
@@ -145,6 +147,7 @@ impl<A: Application> Worker<A> {
         for (readable, fd) in readable.iter_mut().zip(&fds) {
             *readable = !fd.revents().is_empty();
         }
+        self.woken = fds.last().is_some_and(|fd| !fd.revents().is_empty());
     }
 
     /// Lets packets come together for a moment; other threads aren't kept waiting.
@@ -168,7 +171,7 @@ impl<A: Application> Worker<A> {
     /// Takes what other threads have sent.
     fn collect(&mut self, now: Instant) {
         let mut delivery = std::mem::take(&mut self.delivery);
-        self.inboxes[usize::from(self.number)].collect(&mut delivery);
+        self.inboxes[usize::from(self.number)].collect(self.woken, &mut delivery);
         for forwarded in delivery.packets.drain(..) {
             self.handle(now, forwarded.socket, forwarded.packet);
         }

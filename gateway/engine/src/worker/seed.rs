@@ -72,6 +72,7 @@ impl Seed {
             delivery: super::inbox::Delivery::default(),
             receive: ReceiveBatch::new(),
             stray: Vec::new(),
+            woken: false,
         }
     }
 }

@@ -67,6 +67,11 @@ impl<P> Table<P> {
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
         }
+        // QUIC gives a handle away when its connection is over, which is let go of in the same turn.
+        if self.slots[index].is_some() {
+            tracing::warn!(slot, "a seat was given away while somebody sat there");
+            self.remove(slot);
+        }
         self.handshaking += usize::from(connection.is_handshaking());
         self.slots[index] = Some(connection);
         self.count += 1;
