@@ -94,25 +94,17 @@ impl Booth {
 
     /// A session is there, and hears what is said.
     pub fn came(&self, began: Instant) {
-        let mut tally = self.tally.borrow_mut();
-        tally.handshake.saturating_record(began.elapsed().as_micros() as u64);
-        tally.sessions += 1;
-        self.shared.came(0);
+        self.shared.entered(&self.tally, 0, began);
     }
 
     /// A session never came up.
     pub fn failed(&self, why: impl FnOnce() -> String) {
-        self.shared.failed.fetch_add(1, Ordering::Relaxed);
-        self.tally.borrow_mut().fault(why);
+        self.shared.gave_up(&self.tally, why);
     }
 
     /// A session ended; before the run did, that is a fault.
     pub fn ended(&self, why: impl FnOnce() -> String) {
-        if !self.shared.stopped() {
-            let mut tally = self.tally.borrow_mut();
-            tally.dropped += 1;
-            tally.fault(why);
-        }
+        self.shared.ended(&self.tally, why);
     }
 
     /// A listener has a packet in hand, which lay at its socket for as long as `waited`, where that is known.

@@ -84,23 +84,11 @@ async fn listener(room: Rc<Room>, plan: Plan) {
     let began = Instant::now();
     match enter(&room, &plan).await {
         Ok(socket) => {
-            {
-                let mut tally = room.tally.borrow_mut();
-                tally.handshake.saturating_record(began.elapsed().as_micros() as u64);
-                tally.sessions += 1;
-            }
-            room.shared.came(plan.index);
+            room.shared.entered(&room.tally, plan.index, began);
             let why = listen(&room, socket).await;
-            if !room.shared.stopped() {
-                let mut tally = room.tally.borrow_mut();
-                tally.dropped += 1;
-                tally.fault(|| why);
-            }
+            room.shared.ended(&room.tally, || why);
         }
-        Err(why) => {
-            room.shared.failed.fetch_add(1, Ordering::Relaxed);
-            room.tally.borrow_mut().fault(|| why);
-        }
+        Err(why) => room.shared.gave_up(&room.tally, || why),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the threads of a run share: when voice begins, who is where, and how far it has come.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
-use crate::measure::{Clock, Phase};
+use crate::measure::{Clock, Phase, Tally};
 
 /// Shared by all threads of a run.
 #[derive(Debug)]
@@ -52,6 +54,29 @@ impl Shared {
     pub fn came(&self, channel: usize) {
         self.members[channel].fetch_add(1, Ordering::Relaxed);
         self.up.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a session that is in its channel, and how long it took since it `began`.
+    pub fn entered(&self, tally: &RefCell<Tally>, channel: usize, began: Instant) {
+        let mut tally = tally.borrow_mut();
+        tally.handshake.saturating_record(began.elapsed().as_micros() as u64);
+        tally.sessions += 1;
+        self.came(channel);
+    }
+
+    /// Counts a session that never came up.
+    pub fn gave_up(&self, tally: &RefCell<Tally>, why: impl FnOnce() -> String) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        tally.borrow_mut().fault(why);
+    }
+
+    /// Counts a session that ended; before the run did, that is a fault.
+    pub fn ended(&self, tally: &RefCell<Tally>, why: impl FnOnce() -> String) {
+        if !self.stopped() {
+            let mut tally = tally.borrow_mut();
+            tally.dropped += 1;
+            tally.fault(why);
+        }
     }
 
     /// How many others a member of this channel is heard by.

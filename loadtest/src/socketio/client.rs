@@ -38,25 +38,13 @@ pub(super) async fn run(room: Rc<Room>, seat: Seat) {
     let began = Instant::now();
     match log_in(&room, &seat).await {
         Ok(socket) => {
-            {
-                let mut tally = room.tally.borrow_mut();
-                tally.handshake.saturating_record(began.elapsed().as_micros() as u64);
-                tally.sessions += 1;
-            }
-            room.shared.came(seat.index);
+            room.shared.entered(&room.tally, seat.index, began);
             let client =
                 Client { room: room.clone(), seat, socket, frame: 0, seen: Seen::default(), announced: None };
             let why = client.live().await;
-            if !room.shared.stopped() {
-                let mut tally = room.tally.borrow_mut();
-                tally.dropped += 1;
-                tally.fault(|| why);
-            }
+            room.shared.ended(&room.tally, || why);
         }
-        Err(why) => {
-            room.shared.failed.fetch_add(1, Ordering::Relaxed);
-            room.tally.borrow_mut().fault(|| why);
-        }
+        Err(why) => room.shared.gave_up(&room.tally, || why),
     }
 }
 
