@@ -7,6 +7,7 @@ use suara_certs::CertStore;
 use suara_gateway::auth::{ChannelGrant, Minter, Scope, read_secret};
 
 use crate::cli::{CertsCommand, TokenArgs, TokenScope};
+use crate::descriptors;
 use crate::logging::print;
 use crate::secrets::{DEVELOPMENT_SECRET, claims, secret};
 
@@ -44,6 +45,7 @@ pub(crate) fn certs(command: CertsCommand) -> Result<()> {
 }
 
 pub(crate) fn loadtest(command: &suara_loadtest::Command) -> Result<()> {
+    descriptors::raise_limit();
     let good = suara_loadtest::run(command, &mut std::io::stdout().lock())?;
     ensure!(good, "not everything is as it should be");
     Ok(())

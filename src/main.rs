@@ -3,6 +3,7 @@
 mod addresses;
 mod cli;
 mod commands;
+mod descriptors;
 mod file;
 mod listen;
 mod logging;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::addresses::Addresses;
 use crate::cli::ServeArgs;
+use crate::descriptors;
 use crate::listen::{bind, serve};
 use crate::logging;
 use crate::settings::Plan;
@@ -46,6 +47,7 @@ pub(crate) enum Role {
 pub(crate) fn run(role: Role, args: ServeArgs) -> Result<()> {
     let plan = Plan::make(role, args)?;
     logging::start(&plan.log)?;
+    descriptors::raise_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(process(role, plan))
 }
 
