@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Deserialize;
 use suara_certs::Fingerprint;
+use suara_proto::connect::{Connect, PROTOCOL};
 use url::{Host, Url};
 
 use crate::LoadError;
@@ -19,25 +17,6 @@ pub struct Target {
     pub address: SocketAddr,
     /// The certificates that it may show.
     pub pins: Vec<Fingerprint>,
-}
-
-#[derive(Deserialize)]
-struct Connect {
-    protocol: String,
-    webtransport: Announced,
-}
-
-#[derive(Deserialize)]
-struct Announced {
-    url: Url,
-    #[serde(default)]
-    certificate_hashes: Vec<Hash>,
-}
-
-#[derive(Deserialize)]
-struct Hash {
-    algorithm: String,
-    value: String,
 }
 
 impl Target {
@@ -58,18 +37,14 @@ impl Target {
 
     fn from_answer(asked: &str, connect: Connect) -> Result<Self, LoadError> {
         let wrong = |what: String| LoadError::Answer { url: asked.to_owned(), what };
-        if connect.protocol != "suara/1" {
+        if connect.protocol != PROTOCOL {
             return Err(wrong(format!("it speaks {}", connect.protocol)));
         }
+        let pins = connect.webtransport.pins().map_err(|error| wrong(error.to_string()))?;
+        let pins: Vec<_> = pins.into_iter().map(Fingerprint::from).collect();
         let url = connect.webtransport.url;
+        let url: Url = url.parse().map_err(|_| wrong(format!("{url} is no URL")))?;
         let address = loopback(&url)?;
-        let hashes = connect.webtransport.certificate_hashes;
-        let pins: Vec<Fingerprint> = hashes
-            .iter()
-            .filter(|hash| hash.algorithm == "sha-256")
-            .filter_map(|hash| <[u8; 32]>::try_from(BASE64.decode(&hash.value).ok()?).ok())
-            .map(Fingerprint::from)
-            .collect();
         if pins.is_empty() {
             return Err(wrong("no certificate hash to pin".to_owned()));
         }
@@ -95,6 +70,8 @@ pub fn loopback(url: &Url) -> Result<SocketAddr, LoadError> {
 
 #[cfg(test)]
 mod tests {
+    use suara_proto::connect::CertificateHash;
+
     use super::*;
 
     #[test]
@@ -113,7 +90,7 @@ mod tests {
     #[test]
     fn an_answer_needs_a_hash_and_a_loopback_url() {
         let answer = |json: &str| Target::from_answer("asked", serde_json::from_str(json).unwrap());
-        let hash = BASE64.encode([7; 32]);
+        let hash = CertificateHash::sha_256(&[7; 32]).value;
         let good = format!(
             r#"{{"protocol":"suara/1","webtransport":{{"url":"https://127.0.0.1:4433/v1/wt",
             "certificate_hashes":[{{"algorithm":"sha-256","value":"{hash}"}},{{"algorithm":"x","value":""}}]}}}}"#

@@ -5,6 +5,7 @@
 //! three change together. Knows no socket, no clock and no rule of a channel.
 
 pub mod code;
+pub mod connect;
 pub mod floor;
 pub mod frame;
 pub mod ids;

@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use suara_proto::connect::{Connect, PROTOCOL, UnusableHashes};
 use thiserror::Error;
 use wtransport::tls::Sha256Digest;
 
@@ -34,26 +32,10 @@ pub(super) struct Announcement {
 pub(super) enum AnnouncementError {
     #[error("the gateway can't be asked: {0}")]
     Http(#[from] reqwest::Error),
-    #[error("the gateway announces a certificate hash that is none")]
-    Hash,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    webtransport: WebTransport,
-}
-
-#[derive(Deserialize)]
-struct WebTransport {
-    url: String,
-    #[serde(default)]
-    certificate_hashes: Vec<Hash>,
-}
-
-#[derive(Deserialize)]
-struct Hash {
-    algorithm: String,
-    value: String,
+    #[error(transparent)]
+    Hashes(#[from] UnusableHashes),
+    #[error("it speaks {0:?}")]
+    Protocol(String),
 }
 
 impl Gateway {
@@ -84,22 +66,12 @@ impl Gateway {
     }
 }
 
-fn announcement(document: Document) -> Result<Announcement, AnnouncementError> {
-    let WebTransport { url, certificate_hashes } = document.webtransport;
-    let digest = |hash: Hash| {
-        let bytes = STANDARD.decode(hash.value).ok()?;
-        Some(Sha256Digest::new(bytes.try_into().ok()?))
-    };
-    let announced = !certificate_hashes.is_empty();
-    let certificates = certificate_hashes
-        .into_iter()
-        .filter(|hash| hash.algorithm == "sha-256")
-        .map(|hash| digest(hash).ok_or(AnnouncementError::Hash))
-        .collect::<Result<Vec<_>, _>>()?;
-    if announced && certificates.is_empty() {
-        return Err(AnnouncementError::Hash);
+fn announcement(connect: Connect) -> Result<Announcement, AnnouncementError> {
+    if connect.protocol != PROTOCOL {
+        return Err(AnnouncementError::Protocol(connect.protocol));
     }
-    Ok(Announcement { url, certificates })
+    let certificates = connect.webtransport.pins()?.into_iter().map(Sha256Digest::new).collect();
+    Ok(Announcement { url: connect.webtransport.url, certificates })
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -136,8 +108,7 @@ mod tests {
     fn the_announced_hashes_are_pinned() {
         let read = read(
             r#"{"protocol":"suara/1","webtransport":{"url":"https://127.0.0.1:4433/v1/wt","certificate_hashes":
-            [{"algorithm":"sha-256","value":"vyFlDiGvTSt7NMNKSTEFDxEoZTLCk2BMrXOFmxJkzGM="},
-             {"algorithm":"sha-999","value":"?"}]}}"#,
+            [{"algorithm":"sha-256","value":"vyFlDiGvTSt7NMNKSTEFDxEoZTLCk2BMrXOFmxJkzGM="}]}}"#,
         )
         .unwrap();
         assert_eq!(read.certificates.len(), 1);
@@ -145,17 +116,8 @@ mod tests {
     }
 
     #[test]
-    fn without_hashes_the_certificate_is_verified_the_ordinary_way() {
-        assert!(read(r#"{"webtransport":{"url":"https://x/"}}"#).unwrap().certificates.is_empty());
-    }
-
-    #[test]
-    fn hashes_that_cannot_be_used_do_not_turn_into_trust_in_anybody() {
-        for hashes in
-            [r#"[{"algorithm":"sha-999","value":"?"}]"#, r#"[{"algorithm":"sha-256","value":"AAEC"}]"#]
-        {
-            let json = format!(r#"{{"webtransport":{{"url":"https://x/","certificate_hashes":{hashes}}}}}"#);
-            assert!(read(&json).is_err(), "{hashes}");
-        }
+    fn another_protocol_is_not_spoken() {
+        let other = read(r#"{"protocol":"suara/2","webtransport":{"url":"https://x/"}}"#);
+        assert!(matches!(other, Err(AnnouncementError::Protocol(_))), "{other:?}");
     }
 }

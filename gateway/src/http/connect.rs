@@ -9,10 +9,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HOST};
 use axum::http::uri::Authority;
 use axum::response::IntoResponse;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Serialize;
 use suara_certs::CertStore;
+use suara_proto::connect::{CertificateHash, Connect, PROTOCOL, WebSocketRoad, WebTransportRoad};
 
 use crate::edge::websocket;
 use crate::edge::webtransport::PATH;
@@ -40,47 +38,16 @@ impl ConnectInfo {
     }
 }
 
-#[derive(Serialize)]
-struct Connect {
-    protocol: &'static str,
-    webtransport: WebTransport,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    websocket: Option<WebSocket>,
-}
-
-#[derive(Serialize)]
-struct WebSocket {
-    /// Relative: what stands in front of the gateway knows its address, and whether it is TLS there.
-    url: &'static str,
-}
-
-#[derive(Serialize)]
-struct WebTransport {
-    url: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    certificate_hashes: Vec<CertificateHash>,
-}
-
-#[derive(Serialize)]
-struct CertificateHash {
-    algorithm: &'static str,
-    value: String,
-}
-
 pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: HeaderMap) -> impl IntoResponse {
     let url = info.announce.clone().unwrap_or_else(|| {
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         format!("https://{}:{}{PATH}", reachable_host(asked), info.port)
     });
-    let hash = |fingerprint: suara_certs::Fingerprint| CertificateHash {
-        algorithm: "sha-256",
-        value: BASE64.encode(fingerprint.as_bytes()),
-    };
-    let certificate_hashes =
-        if info.pin { info.certificates.fingerprints().into_iter().map(hash).collect() } else { Vec::new() };
-    let websocket = info.websocket.then_some(WebSocket { url: websocket::PATH });
-    let webtransport = WebTransport { url, certificate_hashes };
-    let connect = Connect { protocol: "suara/1", webtransport, websocket };
+    let pinned = info.pin.then(|| info.certificates.fingerprints()).into_iter().flatten();
+    let certificate_hashes = pinned.map(|print| CertificateHash::sha_256(print.as_bytes())).collect();
+    let websocket = info.websocket.then(|| WebSocketRoad { url: websocket::PATH.to_owned() });
+    let webtransport = WebTransportRoad { url, certificate_hashes };
+    let connect = Connect { protocol: PROTOCOL.to_owned(), webtransport, websocket };
     ([(CACHE_CONTROL, "no-store")], Json(connect))
 }
 
