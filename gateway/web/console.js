@@ -127,10 +127,9 @@ function on(type, take) {
 on('state', (state) => {
   stage.online = state.phase === 'online';
   showConnection(state);
-  if (state.phase !== 'online') {
-    hold.up();
-    quality.hide();
-  }
+  // A button that is held through a loss goes on talking once the session is resumed.
+  if (state.phase === 'ended') hold.up();
+  if (state.phase !== 'online') quality.hide();
   withdraw('waiting');
   if (state.phase === 'waiting') {
     notice('waiting', t('connection.lost'), { label: t('connection.retry'), run: () => client.retry() });

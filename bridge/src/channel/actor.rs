@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
 use suara_proto::voice::VoiceFrame;
@@ -104,7 +104,9 @@ impl State {
             Input::Change { member, listener } => self.change(now, member, listener),
             Input::Exit { member } => self.exit(member),
             Input::Voice { member, at, chunk } => self.voice(now, member, at, chunk),
-            Input::Press { member } => self.press(now, member, |press, request| press.request(now, request)),
+            Input::Press { member, wish } => {
+                self.press(now, member, |press, request| press.request(now, wish, request));
+            }
             Input::Release { member } => self.press(now, member, |press, _| press.release()),
             Input::Floor(floor) => self.floor(now, floor),
             Input::Roster(roster) => {
@@ -113,6 +115,7 @@ impl State {
                 {
                     ask_for_roster(link, *channel);
                 }
+                self.tell_muted();
                 self.replay_early(now);
             }
             Input::Datagram(datagram) => self.datagram(now, datagram),
@@ -150,7 +153,23 @@ impl State {
             self.audience.tell(&listener, "floor_taken", &taken(talking));
         }
         let (press, pace) = (Press::default(), Pace::default());
-        self.members.insert(member, Present { who, listener, talker, press, talk: None, pace });
+        self.members.insert(member, Present { who, listener, talker, muted: false, press, talk: None, pace });
+        self.tell_muted();
+    }
+
+    /// Tells those of this bridge whom a dispatcher muted, or lets talk again. Nobody is told of others: a thousand
+    /// clients would be told of a thousand.
+    fn tell_muted(&mut self) {
+        if !self.roster.has_muted() && !self.members.values().any(|present| present.muted) {
+            return;
+        }
+        for present in self.members.values_mut() {
+            let muted = self.roster.is_muted(present.talker);
+            if present.muted != muted {
+                present.muted = muted;
+                self.audience.tell(&present.listener, "floor_muted", &json!({ "muted": muted }));
+            }
+        }
     }
 
     fn change(&mut self, now: Instant, member: MemberRef, listener: Listener) {
@@ -212,7 +231,7 @@ impl State {
         let Some(present) = self.members.get_mut(&member) else { return };
         let request = RequestId(self.requests);
         let acts = step(&mut present.press, request);
-        if acts.contains(&Act::Request(request)) {
+        if acts.iter().any(|act| matches!(act, Act::Request(asked, _) if *asked == request)) {
             self.requests = self.requests.wrapping_add(1).max(FIRST_REQUEST);
         }
         let Some(place) = &self.place else { return };
@@ -237,11 +256,24 @@ impl State {
                 self.press(now, member, |press, _| press.denied(now, request, cause));
             }
             FloorEvent::Revoked { member, grant, cause, grace_ms } => {
-                self.press(now, member, |press, _| press.revoked(grant, cause, grace_ms));
+                self.press(now, member, |press, _| press.revoked(now, grant, cause, grace_ms));
+            }
+            FloorEvent::Queued { member, request, position, size } => {
+                self.press(now, member, |press, _| press.queued(request, position, size));
+            }
+            FloorEvent::Warning { member, grant, remaining_ms } => {
+                self.press(now, member, |press, _| press.warned(grant, remaining_ms));
             }
             FloorEvent::Taken(talking) => {
                 let known = self.talking.as_ref().map(|known| known.grant);
                 let grant = talking.grant;
+                if self
+                    .talking
+                    .as_ref()
+                    .is_some_and(|known| known.grant == grant && known.level != talking.level)
+                {
+                    self.audience.announce("floor_taken", &taken(&talking));
+                }
                 if known.is_none_or(|known| grant > known) {
                     self.audience.announce("floor_taken", &taken(&talking));
                     for member in self.busy.clone() {

@@ -20,6 +20,7 @@ use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use tokio::sync::mpsc;
 
 pub(crate) use audience::{Listener, Outlet, Room, Seat, Sender};
+pub(crate) use press::Wish;
 
 use crate::metrics::Metrics;
 use crate::trunk::{FloorEvent, Link, Person, RosterEvent, Talking, Who};
@@ -40,8 +41,8 @@ pub(crate) enum Input {
     /// A member's chunk.
     Voice { member: MemberRef, at: Instant, chunk: Bytes },
     /// A member's `floor_request`.
-    Press { member: MemberRef },
-    /// A member's `floor_release`.
+    Press { member: MemberRef, wish: Wish },
+    /// A member's `floor_release` or `floor_cancel`.
     Release { member: MemberRef },
     /// What the floor did.
     Floor(FloorEvent),

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use suara_proto::message::Level;
 use suara_proto::{DenyCause, Grant, RequestId, RevokeCause};
 
 use crate::metrics::DropReason;
@@ -30,11 +31,24 @@ const RETRY_BUSY: Duration = Duration::from_secs(5);
 /// A request that has no answer is asked again; its answer, or the request, may have been refused by a limit.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How the floor is wished for; what a client that says nothing gets is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Wish {
+    /// How urgent it is.
+    pub(crate) level: Level,
+    /// Less than what the token gives; `None`: all of it.
+    pub(crate) priority: Option<u8>,
+    /// Rather wait in the queue than be denied.
+    pub(crate) queue: bool,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     /// Ask the gateway for the floor.
-    Request(RequestId),
+    Request(RequestId, Wish),
+    /// Take that request back, whatever became of it.
+    Cancel(RequestId),
     /// The press is granted: what follows is heard.
     Begin(Grant),
     /// A chunk to be heard.
@@ -47,6 +61,10 @@ pub(super) enum Act {
     Granted { duration_ms: u32 },
     /// Tell the client; at most once per press.
     Denied(DenyCause),
+    /// Tell the client.
+    Queued { position: u16, size: u16 },
+    /// Tell the client.
+    Warned { remaining_ms: u32 },
     /// Tell the client.
     Revoked { cause: RevokeCause, grace_ms: u32 },
     /// Chunks that won't be heard.
@@ -85,7 +103,9 @@ enum State {
     /// No press.
     Idle,
     /// Asked; the answer isn't there yet.
-    Asking { request: RequestId, retry_at: Instant, held: Held },
+    Asking { request: RequestId, wish: Wish, retry_at: Instant, held: Held },
+    /// Asked, and in the gateway's queue: one that asked to wait, or waits for the talker that it pre-empts.
+    Queued { request: RequestId, held: Held },
     /// Denied while the client keeps on: the first chunk from then on asks again. A chunk, and not the moment itself,
     /// for one who stopped talking meanwhile isn't known to have yet.
     Waiting { retry_at: Instant, held: Held },
@@ -101,12 +121,17 @@ pub(super) struct Press {
     state: State,
     /// When this press' last chunk came; `None` before its first, after an explicit request.
     last_chunk: Option<Instant>,
+    /// Whether the client asked in so many words: then it says when it is done, and silence means nothing before the
+    /// gateway's T1.
+    explicit: bool,
+    /// The first request of this press: a grant for any since is for this press.
+    first: Option<RequestId>,
     told_denied: bool,
 }
 
 impl Default for Press {
     fn default() -> Self {
-        Self { state: State::Idle, last_chunk: None, told_denied: false }
+        Self { state: State::Idle, last_chunk: None, explicit: false, first: None, told_denied: false }
     }
 }
 
@@ -119,9 +144,9 @@ impl Press {
             State::Idle => {
                 let mut held = Held::default();
                 held.push(now, chunk);
-                self.ask(now, request, held, &mut acts);
+                self.ask(now, request, Wish::default(), held, &mut acts);
             }
-            State::Asking { held, .. } => {
+            State::Asking { held, .. } | State::Queued { held, .. } => {
                 let gone = held.push(now, chunk);
                 drop_some(DropReason::NoFloor, gone, &mut acts);
             }
@@ -130,7 +155,7 @@ impl Press {
                 drop_some(DropReason::NoFloor, gone, &mut acts);
                 if *retry_at <= now {
                     let held = std::mem::take(held);
-                    self.ask(now, request, held, &mut acts);
+                    self.ask(now, request, Wish::default(), held, &mut acts);
                 }
             }
             State::Talking { .. } => acts.push(Act::Voice(chunk)),
@@ -139,24 +164,36 @@ impl Press {
         acts
     }
 
-    /// The client asked for the floor in so many words.
-    pub(super) fn request(&mut self, now: Instant, request: RequestId) -> Vec<Act> {
+    /// The client asked for the floor in so many words, perhaps in the midst of a press: a talker that asks again keeps
+    /// its grant, and may raise its level.
+    pub(super) fn request(&mut self, now: Instant, wish: Wish, request: RequestId) -> Vec<Act> {
         let mut acts = self.tick(now, request);
-        match self.state {
+        match &mut self.state {
             State::Idle | State::Blocked => {
                 self.over();
-                self.ask(now, request, Held::default(), &mut acts);
+                self.ask(now, request, wish, Held::default(), &mut acts);
             }
-            State::Asking { .. } | State::Waiting { .. } | State::Talking { .. } => {}
+            State::Asking { held, .. } | State::Queued { held, .. } | State::Waiting { held, .. } => {
+                let held = std::mem::take(held);
+                self.ask(now, request, wish, held, &mut acts);
+            }
+            State::Talking { .. } => acts.push(Act::Request(request, wish)),
         }
+        self.explicit = true;
+        self.told_denied = false;
         acts
     }
 
-    /// The client gave the floor back in so many words, or is gone.
+    /// The client gave the floor back in so many words, or takes its request back, or is gone.
     pub(super) fn release(&mut self) -> Vec<Act> {
         let acts = match &self.state {
             State::Talking { grant } => vec![Act::End(*grant)],
-            State::Asking { held, .. } | State::Waiting { held, .. } => dropped(held),
+            State::Asking { request, held, .. } | State::Queued { request, held } => {
+                let mut acts = dropped(held);
+                acts.push(Act::Cancel(*request));
+                acts
+            }
+            State::Waiting { held, .. } => dropped(held),
             State::Idle | State::Blocked => Vec::new(),
         };
         self.over();
@@ -164,21 +201,48 @@ impl Press {
     }
 
     pub(super) fn granted(&mut self, request: RequestId, grant: Grant, duration_ms: u32) -> Vec<Act> {
+        let ours = self.is_ours(request);
         match &mut self.state {
-            State::Asking { request: asked, held, .. } if *asked == request => {
+            State::Asking { held, .. } | State::Queued { held, .. } if ours => {
                 let held = std::mem::take(held);
                 self.state = State::Talking { grant };
                 let mut acts = vec![Act::Granted { duration_ms }, Act::Begin(grant)];
                 acts.extend(held.chunks.into_iter().map(|(_, chunk)| Act::Voice(chunk)));
                 acts
             }
-            State::Talking { grant: held } if *held == grant => Vec::new(),
+            // It asked again while it talked.
+            State::Talking { grant: held } if *held == grant => vec![Act::Granted { duration_ms }],
             _ => vec![Act::Release(grant)],
         }
     }
 
+    /// The request waits; said again when its place changes.
+    pub(super) fn queued(&mut self, request: RequestId, position: u16, size: u16) -> Vec<Act> {
+        match &mut self.state {
+            State::Asking { request: asked, held, .. } if *asked == request => {
+                let held = std::mem::take(held);
+                self.state = State::Queued { request, held };
+            }
+            State::Queued { request: asked, .. } if *asked == request => {}
+            _ => return Vec::new(),
+        }
+        vec![Act::Queued { position, size }]
+    }
+
+    /// The talk limit is near.
+    pub(super) fn warned(&self, grant: Grant, remaining_ms: u32) -> Vec<Act> {
+        match self.state {
+            State::Talking { grant: held } if held == grant => vec![Act::Warned { remaining_ms }],
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn denied(&mut self, now: Instant, request: RequestId, cause: DenyCause) -> Vec<Act> {
-        let State::Asking { request: asked, held, .. } = &mut self.state else { return Vec::new() };
+        let (State::Asking { request: asked, held, .. } | State::Queued { request: asked, held }) =
+            &mut self.state
+        else {
+            return Vec::new();
+        };
         if *asked != request {
             return Vec::new();
         }
@@ -194,17 +258,25 @@ impl Press {
         if !std::mem::replace(&mut self.told_denied, true) {
             acts.push(Act::Denied(cause));
         }
-        if self.last_chunk.is_none() {
-            // Asked in so many words and told so; nothing is said that would wait.
-            self.over();
-        }
+        // What asked in so many words is told so, and asks again in so many. What it says all the same is taken as a
+        // client's that knows no floor, which ends with silence.
+        self.explicit = false;
+        self.last_chunk.get_or_insert(now);
         acts
     }
 
-    pub(super) fn revoked(&mut self, grant: Grant, cause: RevokeCause, grace_ms: u32) -> Vec<Act> {
+    pub(super) fn revoked(
+        &mut self,
+        now: Instant,
+        grant: Grant,
+        cause: RevokeCause,
+        grace_ms: u32,
+    ) -> Vec<Act> {
         match self.state {
             State::Talking { grant: held } if held == grant => {
                 self.state = State::Blocked;
+                self.explicit = false;
+                self.last_chunk.get_or_insert(now);
                 vec![Act::Revoked { cause, grace_ms }, Act::End(grant)]
             }
             _ => Vec::new(),
@@ -217,7 +289,11 @@ impl Press {
         match &mut self.state {
             State::Waiting { retry_at, .. } => *retry_at = now,
             State::Talking { grant: held } if *held == grant => self.over(),
-            State::Idle | State::Asking { .. } | State::Talking { .. } | State::Blocked => {}
+            State::Idle
+            | State::Asking { .. }
+            | State::Queued { .. }
+            | State::Talking { .. }
+            | State::Blocked => {}
         }
         acts
     }
@@ -233,7 +309,9 @@ impl Press {
     /// The gateway is out of reach: whatever was under way is lost, and the next chunk begins anew.
     pub(super) fn cut_off(&mut self) -> Vec<Act> {
         let acts = match &self.state {
-            State::Asking { held, .. } | State::Waiting { held, .. } => dropped(held),
+            State::Asking { held, .. } | State::Queued { held, .. } | State::Waiting { held, .. } => {
+                dropped(held)
+            }
             State::Idle | State::Talking { .. } | State::Blocked => Vec::new(),
         };
         self.over();
@@ -242,27 +320,26 @@ impl Press {
 
     /// What is due by now.
     pub(super) fn tick(&mut self, now: Instant, request: RequestId) -> Vec<Act> {
-        let silent = self.last_chunk.is_some_and(|at| now.saturating_duration_since(at) >= SILENCE);
-        if silent {
+        if self.silent_at().is_some_and(|at| at <= now) {
             return self.release();
         }
         let mut acts = Vec::new();
-        if let State::Asking { retry_at, held, .. } = &mut self.state
+        if let State::Asking { retry_at, wish, held, .. } = &mut self.state
             && *retry_at <= now
         {
-            let held = std::mem::take(held);
-            self.ask(now, request, held, &mut acts);
+            let (wish, held) = (*wish, std::mem::take(held));
+            self.ask(now, request, wish, held, &mut acts);
         }
         acts
     }
 
     /// When [`tick`](Self::tick) has something to do next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let silence = self.last_chunk.map(|at| at + SILENCE);
+        let silence = self.silent_at();
         match &self.state {
             State::Idle => None,
             State::Asking { retry_at, .. } => Some(silence.map_or(*retry_at, |at| at.min(*retry_at))),
-            State::Waiting { .. } | State::Talking { .. } | State::Blocked => silence,
+            State::Queued { .. } | State::Waiting { .. } | State::Talking { .. } | State::Blocked => silence,
         }
     }
 
@@ -271,9 +348,20 @@ impl Press {
         matches!(self.state, State::Idle)
     }
 
-    fn ask(&mut self, now: Instant, request: RequestId, held: Held, acts: &mut Vec<Act>) {
-        self.state = State::Asking { request, retry_at: now + ASK_AGAIN, held };
-        acts.push(Act::Request(request));
+    fn ask(&mut self, now: Instant, request: RequestId, wish: Wish, held: Held, acts: &mut Vec<Act>) {
+        self.first.get_or_insert(request);
+        self.state = State::Asking { request, wish, retry_at: now + ASK_AGAIN, held };
+        acts.push(Act::Request(request, wish));
+    }
+
+    /// When silence ends this press; `None` where it doesn't.
+    fn silent_at(&self) -> Option<Instant> {
+        self.last_chunk.filter(|_| !self.explicit).map(|at| at + SILENCE)
+    }
+
+    /// Whether this press asked by that number, or by an earlier one that it has asked again for.
+    fn is_ours(&self, request: RequestId) -> bool {
+        self.first.is_some_and(|first| request.0.wrapping_sub(first.0) <= u32::MAX / 2)
     }
 
     fn over(&mut self) {

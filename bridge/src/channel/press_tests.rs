@@ -46,12 +46,12 @@ impl Scene {
 
     fn press(&mut self) -> Vec<Act> {
         let request = self.next();
-        self.press.request(self.now, request)
+        self.press.request(self.now, Wish::default(), request)
     }
 
     fn asked(acts: &[Act]) -> RequestId {
         acts.iter()
-            .find_map(|act| if let Act::Request(request) = act { Some(*request) } else { None })
+            .find_map(|act| if let Act::Request(request, _) = act { Some(*request) } else { None })
             .expect("a request")
     }
 }
@@ -94,7 +94,7 @@ fn a_chunk_after_silence_ends_the_old_press_before_it_begins_another() {
     scene.press.granted(request, G1, 30_000);
     let acts = scene.at(1000).chunk(2);
     assert_eq!(acts[0], Act::End(G1));
-    assert!(matches!(acts[1], Act::Request(_)));
+    assert!(matches!(acts[1], Act::Request(..)));
 }
 
 #[test]
@@ -161,7 +161,22 @@ fn a_denied_request_in_so_many_words_is_over() {
     let request = Scene::asked(&scene.press());
     let busy = DenyCause::AnotherHasPermission;
     assert_eq!(scene.press.denied(scene.now, request, busy), [Act::Denied(busy)]);
+    assert_eq!(scene.at(100).idle(G1), []);
+    assert_eq!(scene.at(600).tick(), []);
     assert!(scene.press.is_idle());
+}
+
+#[test]
+fn one_who_asked_was_denied_and_speaks_all_the_same_is_told_once() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.press());
+    assert_eq!(
+        scene.press.denied(scene.now, request, DenyCause::ReceiveOnly),
+        [Act::Denied(DenyCause::ReceiveOnly)]
+    );
+    for ms in [20, 400, 900] {
+        assert_eq!(scene.at(ms).chunk(1), [Act::Drop(DropReason::Blocked, 1)]);
+    }
 }
 
 #[test]
@@ -181,7 +196,7 @@ fn a_denial_for_want_of_resources_is_retried_after_a_second() {
     scene.at(500).chunk(2);
     assert_eq!(scene.at(990).chunk(3), [Act::Drop(DropReason::NoFloor, 1)]);
     assert_eq!(scene.press.deadline(), Some(scene.now + SILENCE));
-    assert!(matches!(scene.at(1000).chunk(4)[..], [Act::Request(_)]));
+    assert!(matches!(scene.at(1000).chunk(4)[..], [Act::Request(..)]));
 }
 
 #[test]
@@ -192,7 +207,7 @@ fn one_who_may_only_listen_is_told_so_and_never_asks_again_in_this_press() {
     assert_eq!(acts, [Act::Drop(DropReason::NoFloor, 1), Act::Denied(DenyCause::ReceiveOnly)]);
     assert_eq!(scene.at(100).chunk(2), [Act::Drop(DropReason::Blocked, 1)]);
     assert_eq!(scene.at(200).idle(G1), []);
-    assert!(matches!(scene.at(900).chunk(3)[..], [Act::Request(_)]), "a new press");
+    assert!(matches!(scene.at(900).chunk(3)[..], [Act::Request(..)]), "a new press");
 }
 
 #[test]
@@ -201,11 +216,14 @@ fn after_a_revoke_it_is_blocked_until_it_has_been_silent() {
     let request = Scene::asked(&scene.chunk(1));
     scene.press.granted(request, G1, 30_000);
     let cause = RevokeCause::MediaBurstTooLong;
-    assert_eq!(scene.press.revoked(G1, cause, 3000), [Act::Revoked { cause, grace_ms: 3000 }, Act::End(G1)]);
+    assert_eq!(
+        scene.press.revoked(scene.now, G1, cause, 3000),
+        [Act::Revoked { cause, grace_ms: 3000 }, Act::End(G1)]
+    );
     for ms in [100, 600, 1100, 1600] {
         assert_eq!(scene.at(ms).chunk(2), [Act::Drop(DropReason::Blocked, 1)]);
     }
-    assert!(matches!(scene.at(2200).chunk(3)[..], [Act::Request(_)]));
+    assert!(matches!(scene.at(2200).chunk(3)[..], [Act::Request(..)]));
 }
 
 #[test]
@@ -213,7 +231,7 @@ fn a_revoke_of_an_old_grant_is_out_of_date() {
     let mut scene = Scene::new();
     let request = Scene::asked(&scene.chunk(1));
     scene.press.granted(request, G2, 30_000);
-    assert_eq!(scene.press.revoked(G1, RevokeCause::PreEmpted, 0), []);
+    assert_eq!(scene.press.revoked(scene.now, G1, RevokeCause::PreEmpted, 0), []);
     assert_eq!(scene.at(20).chunk(2), [voice(2)]);
 }
 
@@ -221,7 +239,7 @@ fn a_revoke_of_an_old_grant_is_out_of_date() {
 fn a_grant_that_comes_too_late_is_given_back() {
     let mut scene = Scene::new();
     let request = Scene::asked(&scene.chunk(1));
-    assert_eq!(scene.at(600).tick(), [Act::Drop(DropReason::NoFloor, 1)]);
+    assert_eq!(scene.at(600).tick(), [Act::Drop(DropReason::NoFloor, 1), Act::Cancel(request)]);
     assert_eq!(scene.press.granted(request, G1, 30_000), [Act::Release(G1)]);
 }
 
@@ -239,7 +257,7 @@ fn an_explicit_request_waits_for_voice_as_long_as_the_gateway_does() {
 fn a_release_before_the_answer_gives_the_grant_back() {
     let mut scene = Scene::new();
     let request = Scene::asked(&scene.press());
-    assert_eq!(scene.press.release(), []);
+    assert_eq!(scene.press.release(), [Act::Cancel(request)]);
     assert_eq!(scene.press.granted(request, G1, 30_000), [Act::Release(G1)]);
 }
 
@@ -248,8 +266,8 @@ fn an_explicit_request_overrides_a_block() {
     let mut scene = Scene::new();
     let request = Scene::asked(&scene.chunk(1));
     scene.press.granted(request, G1, 30_000);
-    scene.press.revoked(G1, RevokeCause::PreEmpted, 0);
-    assert!(matches!(scene.at(100).press()[..], [Act::Request(_)]));
+    scene.press.revoked(scene.now, G1, RevokeCause::PreEmpted, 0);
+    assert!(matches!(scene.at(100).press()[..], [Act::Request(..)]));
 }
 
 #[test]
@@ -258,7 +276,7 @@ fn when_the_trunk_is_lost_the_next_chunk_begins_anew() {
     let request = Scene::asked(&scene.chunk(1));
     assert_eq!(scene.press.cut_off(), [Act::Drop(DropReason::NoFloor, 1)]);
     assert_eq!(scene.press.granted(request, G1, 30_000), [Act::Release(G1)]);
-    assert!(matches!(scene.at(20).chunk(2)[..], [Act::Request(_)]));
+    assert!(matches!(scene.at(20).chunk(2)[..], [Act::Request(..)]));
 }
 
 #[test]
@@ -267,7 +285,7 @@ fn a_floor_that_went_idle_under_the_talker_is_asked_for_anew() {
     let request = Scene::asked(&scene.chunk(1));
     scene.press.granted(request, G1, 30_000);
     assert_eq!(scene.at(20).idle(G1), []);
-    assert!(matches!(scene.at(40).chunk(2)[..], [Act::Request(_)]));
+    assert!(matches!(scene.at(40).chunk(2)[..], [Act::Request(..)]));
 }
 
 #[test]
@@ -276,8 +294,13 @@ fn a_request_without_an_answer_is_asked_again() {
     let first = Scene::asked(&scene.press());
     assert_eq!(scene.at(1990).tick(), []);
     let second = Scene::asked(&scene.at(2000).tick());
-    assert_eq!(scene.press.granted(first, G1, 30_000), [Act::Release(G1)], "the answer to the old one");
-    assert_eq!(scene.press.granted(second, G2, 30_000), [GRANTED, Act::Begin(G2)]);
+    assert_ne!(first, second);
+    assert_eq!(
+        scene.press.granted(first, G1, 30_000),
+        [GRANTED, Act::Begin(G1)],
+        "the answer to the old one"
+    );
+    assert_eq!(scene.press.granted(second, G1, 29_000), [Act::Granted { duration_ms: 29_000 }]);
 }
 
 #[test]
@@ -288,5 +311,89 @@ fn a_newer_grant_of_anothers_ends_this_one() {
     scene.press.floor_taken(G1);
     assert_eq!(scene.at(20).chunk(2), [voice(2)], "its own");
     scene.press.floor_taken(G2);
-    assert!(matches!(scene.at(40).chunk(3)[..], [Act::Request(_)]));
+    assert!(matches!(scene.at(40).chunk(3)[..], [Act::Request(..)]));
+}
+
+const URGENT: Wish = Wish { level: Level::Emergency, priority: None, queue: true };
+
+fn wish(scene: &mut Scene, wish: Wish) -> Vec<Act> {
+    let request = scene.next();
+    scene.press.request(scene.now, wish, request)
+}
+
+#[test]
+fn who_asked_in_so_many_words_keeps_the_floor_through_silence_until_it_gives_it_back() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.press());
+    scene.press.granted(request, G1, 30_000);
+    assert_eq!(scene.at(100).chunk(1), [voice(1)]);
+    assert_eq!(scene.press.deadline(), None);
+    assert_eq!(scene.at(3000).tick(), []);
+    assert_eq!(scene.at(3100).chunk(2), [voice(2)], "the same grant");
+    assert_eq!(scene.press.release(), [Act::End(G1)]);
+}
+
+#[test]
+fn one_that_waits_hears_of_its_place_and_keeps_what_it_says_last() {
+    let mut scene = Scene::new();
+    let acts = wish(&mut scene, URGENT);
+    let request = Scene::asked(&acts);
+    assert_eq!(acts, [Act::Request(request, URGENT)]);
+    assert_eq!(scene.press.queued(request, 2, 2), [Act::Queued { position: 2, size: 2 }]);
+    assert_eq!(scene.at(100).chunk(1), []);
+    assert_eq!(scene.press.queued(request, 1, 1), [Act::Queued { position: 1, size: 1 }]);
+    assert_eq!(scene.at(5000).tick(), [], "it isn't asked for again, nor ended by silence");
+    assert_eq!(scene.at(5010).chunk(2), [Act::Drop(DropReason::NoFloor, 1)]);
+    assert_eq!(scene.press.granted(request, G1, 30_000), [GRANTED, Act::Begin(G1), voice(2)]);
+}
+
+#[test]
+fn one_that_stops_waiting_takes_its_request_back() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&wish(&mut scene, URGENT));
+    scene.press.queued(request, 1, 1);
+    assert_eq!(scene.press.release(), [Act::Cancel(request)]);
+    assert!(scene.press.is_idle());
+}
+
+#[test]
+fn a_client_that_knows_no_floor_and_falls_silent_in_the_queue_leaves_it() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.queued(request, 1, 1);
+    assert_eq!(scene.at(600).tick(), [Act::Drop(DropReason::NoFloor, 1), Act::Cancel(request)]);
+}
+
+#[test]
+fn a_talker_that_asks_again_keeps_its_grant_and_is_told_of_it() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.granted(request, G1, 30_000);
+    let acts = wish(&mut scene, URGENT);
+    let again = Scene::asked(&acts);
+    assert_eq!(acts, [Act::Request(again, URGENT)]);
+    let told = [Act::Granted { duration_ms: 3_600_000 }];
+    assert_eq!(scene.press.granted(again, G1, 3_600_000), told);
+    assert_eq!(scene.at(1000).chunk(2), [voice(2)], "silence ends it no more");
+}
+
+#[test]
+fn a_warning_is_told_to_who_talks_by_that_grant() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&scene.chunk(1));
+    assert_eq!(scene.press.warned(G1, 5000), []);
+    scene.press.granted(request, G1, 30_000);
+    assert_eq!(scene.press.warned(G2, 5000), []);
+    assert_eq!(scene.press.warned(G1, 5000), [Act::Warned { remaining_ms: 5000 }]);
+}
+
+#[test]
+fn a_denial_ends_a_wait_in_the_queue() {
+    let mut scene = Scene::new();
+    let request = Scene::asked(&wish(&mut scene, URGENT));
+    scene.press.queued(request, 1, 1);
+    let other = DenyCause::Other;
+    assert_eq!(scene.press.denied(scene.now, request, other), [Act::Denied(other)]);
+    assert_eq!(scene.at(600).tick(), []);
+    assert!(scene.press.is_idle());
 }

@@ -1,6 +1,6 @@
 //! Who is in the channel, as far as talkers' names are concerned: voice carries numbers only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use suara_proto::TalkerNumber;
 
@@ -11,6 +11,8 @@ use crate::trunk::{Person, RosterEvent, Who};
 pub(super) struct Roster {
     version: u64,
     people: HashMap<TalkerNumber, Who>,
+    /// Whom a dispatcher doesn't let talk.
+    muted: HashSet<TalkerNumber>,
 }
 
 /// What a change means.
@@ -35,7 +37,29 @@ impl Roster {
     /// The whole truth at `version`.
     pub(super) fn replace(&mut self, version: u64, members: Vec<Person>) {
         self.version = version;
-        self.people = members.into_iter().map(|person| (person.talker, person.who)).collect();
+        self.people.clear();
+        self.muted.clear();
+        for person in members {
+            self.put(person);
+        }
+    }
+
+    pub(super) fn is_muted(&self, talker: TalkerNumber) -> bool {
+        self.muted.contains(&talker)
+    }
+
+    /// Whether anybody is.
+    pub(super) fn has_muted(&self) -> bool {
+        !self.muted.is_empty()
+    }
+
+    fn put(&mut self, person: Person) {
+        if person.muted {
+            self.muted.insert(person.talker);
+        } else {
+            self.muted.remove(&person.talker);
+        }
+        self.people.insert(person.talker, person.who);
     }
 
     pub(super) fn apply(&mut self, event: RosterEvent) -> Change {
@@ -52,9 +76,12 @@ impl Roster {
             return Change::Gap;
         }
         self.version = event.version;
-        self.people.extend(event.joined.into_iter().map(|person| (person.talker, person.who)));
+        for person in event.joined.into_iter().chain(event.changed) {
+            self.put(person);
+        }
         for talker in event.left {
             self.people.remove(&talker);
+            self.muted.remove(&talker);
         }
         Change::Known
     }
@@ -65,12 +92,16 @@ mod tests {
     use super::*;
 
     fn person(talker: u16, user: &str) -> Person {
-        Person { talker: TalkerNumber(talker), who: Who { user: user.into(), name: user.into() } }
+        Person {
+            talker: TalkerNumber(talker),
+            who: Who { user: user.into(), name: user.into() },
+            muted: false,
+        }
     }
 
     fn change(since: u64, version: u64, joined: Vec<Person>, left: &[u16]) -> RosterEvent {
         let left = left.iter().copied().map(TalkerNumber).collect();
-        RosterEvent { since: Some(since), version, members: None, joined, left }
+        RosterEvent { since: Some(since), version, members: None, joined, left, changed: Vec::new() }
     }
 
     #[test]
@@ -89,8 +120,26 @@ mod tests {
             members: Some(vec![person(3, "c")]),
             joined: Vec::new(),
             left: Vec::new(),
+            changed: Vec::new(),
         };
         assert_eq!(roster.apply(whole), Change::Known);
         assert!(roster.get(TalkerNumber(3)).is_some());
+    }
+
+    #[test]
+    fn who_is_muted_is_known_by_what_changed_until_it_changes_again_or_is_gone() {
+        let mut roster = Roster::default();
+        roster.replace(5, vec![person(1, "a"), person(2, "b")]);
+        let muted = |version, talker, muted| RosterEvent {
+            changed: vec![Person { muted, ..person(talker, "x") }],
+            ..change(version - 1, version, Vec::new(), &[])
+        };
+        assert_eq!(roster.apply(muted(6, 1, true)), Change::Known);
+        assert!(roster.is_muted(TalkerNumber(1)) && !roster.is_muted(TalkerNumber(2)));
+        assert_eq!(roster.apply(muted(7, 1, false)), Change::Known);
+        assert!(!roster.has_muted());
+        roster.apply(muted(8, 2, true));
+        roster.apply(change(8, 9, Vec::new(), &[2]));
+        assert!(!roster.has_muted());
     }
 }

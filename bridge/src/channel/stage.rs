@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use suara_proto::message::ClientMessage;
+use suara_proto::message::{ClientMessage, Level};
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 
 use super::audience::{Audience, Listener, Utterance};
 use super::pace::Pace;
-use super::press::{Act, Press};
+use super::press::{Act, Press, Wish};
 use super::talk::{Out, Talk};
 use crate::audio::{Format, Piece};
 use crate::metrics::{DropReason, Metrics};
@@ -20,6 +20,8 @@ pub(super) struct Present {
     pub(super) who: Who,
     pub(super) listener: Listener,
     pub(super) talker: TalkerNumber,
+    /// Whether it was told that a dispatcher doesn't let it talk.
+    pub(super) muted: bool,
     pub(super) press: Press,
     pub(super) talk: Option<Talk>,
     pub(super) pace: Pace<Out>,
@@ -45,7 +47,10 @@ impl Stage<'_> {
     pub(super) fn perform(&mut self, present: &mut Present, act: Act) {
         let tell = |event, payload: &Value| self.audience.tell(&present.listener, event, payload);
         match act {
-            Act::Request(request) => present.pace.push_anyway(self.now, Out::Request(request)),
+            Act::Request(request, wish) => {
+                present.pace.push_anyway(self.now, Out::Request(request, wish));
+            }
+            Act::Cancel(request) => present.pace.push_anyway(self.now, Out::Cancel(request)),
             Act::Release(grant) => present.pace.push_anyway(self.now, Out::Release(grant)),
             Act::Granted { duration_ms } => {
                 self.metrics.press("granted");
@@ -55,6 +60,11 @@ impl Stage<'_> {
                 self.metrics.press("denied");
                 tell("floor_denied", &json!({ "cause": cause }));
             }
+            Act::Queued { position, size } => {
+                self.metrics.press("queued");
+                tell("floor_queued", &json!({ "position": position, "size": size }));
+            }
+            Act::Warned { remaining_ms } => tell("floor_warning", &json!({ "remaining_ms": remaining_ms })),
             Act::Revoked { cause, grace_ms } => {
                 self.metrics.press("revoked");
                 tell("floor_revoked", &json!({ "cause": cause, "grace_ms": grace_ms }));
@@ -118,12 +128,15 @@ impl Stage<'_> {
         let (channel, member) = (*channel, Some(self.member));
         while let Some(out) = present.pace.pop(self.now, |out| matches!(out, Out::Voice(_))) {
             match out {
-                Out::Request(request) => {
-                    if !link.ask(&ClientMessage::floor_request(request, channel, member)) {
+                Out::Request(request, Wish { level, priority, queue }) => {
+                    let asking =
+                        ClientMessage::FloorRequest { request, channel, member, level, priority, queue };
+                    if !link.ask(&asking) {
                         // The press asks again by itself.
                         self.metrics.press("trunk_busy");
                     }
                 }
+                Out::Cancel(request) => link.say(&ClientMessage::FloorCancel { request, channel, member }),
                 Out::Release(grant) => link.say(&ClientMessage::FloorRelease { channel, grant, member }),
                 Out::Voice(datagram) if link.voice(&datagram) => {
                     self.metrics.voice("to_trunk", 1, datagram.len());
@@ -136,5 +149,9 @@ impl Stage<'_> {
 
 pub(super) fn taken(talking: &Talking) -> Value {
     let Who { user, name } = &talking.person.who;
-    json!({ "user_id": &**user, "name": &**name, "remaining_ms": talking.remaining_ms })
+    let mut taken = json!({ "user_id": &**user, "name": &**name, "remaining_ms": talking.remaining_ms });
+    if talking.level != Level::Normal {
+        taken["level"] = json!(talking.level);
+    }
+    taken
 }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use suara_proto::limits::MAX_DATAGRAM;
 use suara_proto::opus::{TICKS_PER_MS, ticks};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
-use suara_proto::{ChannelNumber, Grant, TalkerNumber};
+use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
 
 use super::pace::Pace;
+use super::press::Wish;
 use super::spread::Spread;
 use crate::audio::{Encoder, FRAME_MS, Format, Reframer};
 use crate::metrics::{DropReason, Metrics};
@@ -21,7 +22,8 @@ const END_SPACING: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) enum Out {
     Voice(Bytes),
-    Request(suara_proto::RequestId),
+    Request(RequestId, Wish),
+    Cancel(RequestId),
     Release(Grant),
 }
 

@@ -41,11 +41,13 @@ pub(super) enum Request {
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 5] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
         ("floor_release", Self::ReleaseFloor),
+        // What takes back a request that waits, and ends what it became: the same, as far as the client is concerned.
+        ("floor_cancel", Self::ReleaseFloor),
     ];
 }
 

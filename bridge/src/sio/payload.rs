@@ -1,11 +1,14 @@
 //! What clients send in their events' objects, and the answers to what makes no sense.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use suara_proto::limits::MAX_CHANNEL_NAME;
+use suara_proto::message::Level;
 use suara_proto::text;
 use thiserror::Error;
 
 use crate::audio::{Format, FormatError};
+use crate::channel::Wish;
 use crate::desk::JoinError;
 
 /// Why a request is refused, in the words that the client gets as `msg`.
@@ -23,6 +26,12 @@ pub(super) enum Fault {
     Codec,
     #[error("sample_rate tidak didukung")]
     SampleRate,
+    #[error("level tidak dikenal")]
+    Level,
+    #[error("priority harus bilangan 0 sampai 255")]
+    Priority,
+    #[error("queue harus true atau false")]
+    Queue,
     #[error("Akses Ditolak")]
     Forbidden,
     #[error("Channel penuh")]
@@ -43,6 +52,7 @@ impl Fault {
         match self {
             Self::NoObject | Self::NoChannel | Self::ChannelKind | Self::ChannelName => Some("channel_id"),
             Self::Codec | Self::SampleRate => Some("format"),
+            Self::Level | Self::Priority | Self::Queue => Some("floor"),
             Self::NotJoined => Some("not_joined"),
             Self::TooFast => Some("rate"),
             Self::Forbidden | Self::Full | Self::TooMany | Self::Unavailable => None,
@@ -113,6 +123,18 @@ pub(super) fn floor(payload: Option<&Value>) -> Result<Option<ChannelId>, Fault>
             present(fields, "channel_id").map(|_| channel_id(fields)).transpose()
         }
     }
+}
+
+/// How `floor_request` wishes for the floor.
+pub(super) fn wish(payload: Option<&Value>) -> Result<Wish, Fault> {
+    let Some(fields) = payload.and_then(Value::as_object) else { return Ok(Wish::default()) };
+    let level = present(fields, "level")
+        .map_or(Ok(Level::Normal), |level| Level::deserialize(level).map_err(|_| Fault::Level))?;
+    let priority = present(fields, "priority")
+        .map(|priority| priority.as_u64().and_then(|value| value.try_into().ok()).ok_or(Fault::Priority))
+        .transpose()?;
+    let queue = present(fields, "queue").map_or(Ok(false), |queue| queue.as_bool().ok_or(Fault::Queue))?;
+    Ok(Wish { level, priority, queue })
 }
 
 fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -188,5 +210,17 @@ mod tests {
         assert_eq!(floor(Some(&json!({}))), Ok(None));
         assert_eq!(floor(Some(&json!({"channel_id": 5}))).unwrap().unwrap().name, "5");
         assert_eq!(floor(Some(&json!({"channel_id": []}))), Err(Fault::ChannelKind));
+    }
+
+    #[test]
+    fn a_floor_request_may_say_how_urgent_it_is() {
+        assert_eq!(wish(None), Ok(Wish::default()));
+        assert_eq!(wish(Some(&json!({"channel_id": 5, "level": null}))), Ok(Wish::default()));
+        let urgent = Wish { level: Level::Emergency, priority: Some(7), queue: true };
+        assert_eq!(wish(Some(&json!({"level": "emergency", "priority": 7, "queue": true}))), Ok(urgent));
+        assert_eq!(wish(Some(&json!({"level": "urgent"}))), Err(Fault::Level));
+        assert_eq!(wish(Some(&json!({"level": 2}))), Err(Fault::Level));
+        assert_eq!(wish(Some(&json!({"priority": 256}))), Err(Fault::Priority));
+        assert_eq!(wish(Some(&json!({"queue": "yes"}))), Err(Fault::Queue));
     }
 }

@@ -135,7 +135,8 @@ impl Session {
             match request {
                 Request::Join => self.join(payload.unwrap_or(&Value::Null)).await,
                 Request::Leave => self.leave(payload.unwrap_or(&Value::Null)),
-                Request::AskFloor => self.floor(payload, |member| Input::Press { member }),
+                Request::AskFloor => payload::wish(payload)
+                    .and_then(|wish| self.floor(payload, |member| Input::Press { member, wish })),
                 Request::ReleaseFloor => self.floor(payload, |member| Input::Release { member }),
             }
         } else {

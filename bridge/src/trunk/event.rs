@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use suara_proto::message::{Member, ServerMessage, TalkerInfo};
+use suara_proto::message::{Level, Member, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -57,6 +57,8 @@ pub(crate) struct Who {
 pub(crate) struct Person {
     pub(crate) talker: TalkerNumber,
     pub(crate) who: Who,
+    /// A dispatcher doesn't let it talk.
+    pub(crate) muted: bool,
 }
 
 /// Who has the floor.
@@ -65,6 +67,7 @@ pub(crate) struct Talking {
     pub(crate) person: Person,
     pub(crate) grant: Grant,
     pub(crate) remaining_ms: u32,
+    pub(crate) level: Level,
 }
 
 /// A change of a channel's roster, or the whole of it.
@@ -75,6 +78,8 @@ pub(crate) struct RosterEvent {
     pub(crate) members: Option<Vec<Person>>,
     pub(crate) joined: Vec<Person>,
     pub(crate) left: Vec<TalkerNumber>,
+    /// As they are now.
+    pub(crate) changed: Vec<Person>,
 }
 
 /// What the floor did.
@@ -83,6 +88,8 @@ pub(crate) enum FloorEvent {
     Granted { member: MemberRef, request: RequestId, grant: Grant, duration_ms: u32 },
     Denied { member: MemberRef, request: RequestId, cause: DenyCause },
     Revoked { member: MemberRef, grant: Grant, cause: RevokeCause, grace_ms: u32 },
+    Queued { member: MemberRef, request: RequestId, position: u16, size: u16 },
+    Warning { member: MemberRef, grant: Grant, remaining_ms: u32 },
     Taken(Talking),
     Idle { grant: Grant },
 }
@@ -103,10 +110,10 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             TrunkEvent::Left { member: member?, channel, reason }
         }
         ServerMessage::Error { request, code, .. } => TrunkEvent::Refused { request: request?, code },
-        ServerMessage::Roster { channel, since, version, members, joined, left, .. } => {
+        ServerMessage::Roster { channel, since, version, members, joined, left, changed } => {
             let left = left.into_iter().map(|left| left.talker).collect();
-            let roster =
-                RosterEvent { since, version, members: members.map(people), joined: people(joined), left };
+            let (members, joined, changed) = (members.map(people), people(joined), people(changed));
+            let roster = RosterEvent { since, version, members, joined, left, changed };
             TrunkEvent::Roster { channel, roster }
         }
         ServerMessage::FloorGranted { member, channel, request, grant, duration_ms } => {
@@ -120,6 +127,14 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             let floor = FloorEvent::Revoked { member: member?, grant, cause, grace_ms };
             TrunkEvent::Floor { channel, floor }
         }
+        ServerMessage::FloorQueued { member, channel, request, position, size } => {
+            let floor = FloorEvent::Queued { member: member?, request, position, size };
+            TrunkEvent::Floor { channel, floor }
+        }
+        ServerMessage::FloorWarning { member, channel, grant, remaining_ms } => {
+            let floor = FloorEvent::Warning { member: member?, grant, remaining_ms };
+            TrunkEvent::Floor { channel, floor }
+        }
         ServerMessage::FloorTaken { channel, talking } => {
             TrunkEvent::Floor { channel, floor: FloorEvent::Taken(talker_of(talking)) }
         }
@@ -128,9 +143,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         }
         ServerMessage::Welcome { .. }
         | ServerMessage::Renewed { .. }
-        | ServerMessage::FloorQueued { .. }
         | ServerMessage::FloorCancelled { .. }
-        | ServerMessage::FloorWarning { .. }
         | ServerMessage::Dispatched { .. }
         | ServerMessage::Replaying { .. }
         | ServerMessage::Draining { .. }
@@ -146,11 +159,15 @@ fn who(user: &str, name: &str) -> Who {
 fn people(members: Vec<Member<'_>>) -> Vec<Person> {
     members
         .into_iter()
-        .map(|member| Person { talker: member.talker, who: who(&member.user, &member.name) })
+        .map(|member| Person {
+            talker: member.talker,
+            who: who(&member.user, &member.name),
+            muted: member.muted,
+        })
         .collect()
 }
 
 fn talker_of(info: TalkerInfo<'_>) -> Talking {
-    let person = Person { talker: info.talker, who: who(&info.user, &info.name) };
-    Talking { person, grant: info.grant, remaining_ms: info.remaining_ms }
+    let person = Person { talker: info.talker, who: who(&info.user, &info.name), muted: false };
+    Talking { person, grant: info.grant, remaining_ms: info.remaining_ms, level: info.level }
 }

@@ -40,13 +40,13 @@ export class Button {
     const { clock, random, microphone, onFloor } = this.options;
     const press = new Press({
       session, channel, urgency, clock, random, microphone, previous: this.#press,
-      send: (frame) => {
+      send: (frame, by) => {
         this.counts.framesSent++;
         if (frame.talkAhead) this.counts.framesSentAhead++;
-        session.sendDatagram(encode(frame));
+        by.sendDatagram(encode(frame));
       },
       onHeldTooLong: () => { this.counts.framesHeldTooLong++; },
-      onChange: () => onFloor(channel),
+      onChange: onFloor,
     });
     this.#press = press;
     for (const live of this.#live) if (live.over) this.#live.delete(live);
@@ -62,6 +62,31 @@ export class Button {
     for (const press of this.#live) press.abort();
     this.#live.clear();
     this.#press = null;
+  }
+
+  /** The session is lost, and may be resumed. */
+  suspend() {
+    for (const press of this.#live) press.suspend();
+  }
+
+  /**
+   * A channel is entered: by a session that was resumed, with all that one had there, or anew, with nothing.
+   * @param {Session | null} session the one that was resumed
+   * @param {Channel} channel
+   * @returns {boolean} whether what one has of its floor is still to be said
+   */
+  entered(session, channel) {
+    const own = [...this.#live].filter((press) => !press.over && press.channel.name === channel.name);
+    for (const press of own) {
+      if (session) press.resume(session, channel);
+      else press.lose(channel);
+    }
+    return own.some((press) => press.owns);
+  }
+
+  /** All is said of what was resumed. @param {Session} session */
+  settle(session) {
+    for (const press of this.#live) press.settle(session);
   }
 
   /** @param {Channel} channel */
@@ -93,6 +118,8 @@ export class Button {
       // Nobody waits for it any more; kept, it would block the channel until the gateway's T1.
       if (change === 'stray') session.send({ type: 'floor_cancel', channel: channel.number, request: message.request });
     }
+    // After a loss: it waits as before.
+    if (change === 'queued') owner?.goOn();
     this.#follow(channel, change);
   }
 

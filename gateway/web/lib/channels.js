@@ -11,6 +11,9 @@ export class Channels {
   /** @type {Map<number, Channel>} */
   #byNumber = new Map();
 
+  /** Those of a session that was resumed by another, which hasn't said yet that one is still there. @type {Set<Channel>} */
+  #doubted = new Set();
+
   /** @param {string} name */
   named(name) {
     return this.#byName.get(name);
@@ -37,6 +40,8 @@ export class Channels {
    * @param {number} now
    */
   add(joined, renewalMs, now) {
+    const before = this.#byName.get(joined.name);
+    if (before) this.remove(before);
     const channel = new Channel(joined, renewalMs, now);
     this.#byName.set(channel.name, channel);
     this.#byNumber.set(channel.number, channel);
@@ -47,11 +52,23 @@ export class Channels {
   remove(channel) {
     this.#byName.delete(channel.name);
     this.#byNumber.delete(channel.number);
+    this.#doubted.delete(channel);
+  }
+
+  /** The session is another's from now on: each is told anew. */
+  doubt() {
+    this.#doubted = new Set(this.#byName.values());
+  }
+
+  /** @param {Channel} channel */
+  isDoubted(channel) {
+    return this.#doubted.has(channel);
   }
 
   /** The session is gone, and with it every number. */
   forget() {
     this.#byName.clear();
     this.#byNumber.clear();
+    this.#doubted.clear();
   }
 }

@@ -67,17 +67,27 @@ export class Core {
     const { clock, random, roads, emit } = this.options;
     this.#connection = new Connection({
       url, token, client, clock, random, roads,
-      onState: (state) => emit('state', state),
+      onState: (state) => {
+        if (state.phase === 'ended') this.#button.abort();
+        emit('state', state);
+      },
       onSession: (session) => this.#rejoin(session),
       onLost: (end) => {
         emit('closing', { code: end.code, reason: end.reason, retryAfterMs: end.retryAfterMs ?? null });
-        this.#forget();
+        // A button that is held stays so: the next session may have its grant.
+        this.#button.suspend();
+        this.#channels.forget();
+        this.hearing.silence(null);
       },
+      onCaughtUp: (session) => this.#button.settle(session),
       onMessage: (message) => this.#inbox.message(message),
       onDatagram: (bytes) => this.#inbox.datagram(bytes),
       onRoad: (road) => emit('road', { road }),
-      onMoved: () => this.#renumber(),
-      wanted: () => [...this.#channels.wanted],
+      onMoved: (session) => {
+        this.#button.suspend();
+        this.#channels.doubt();
+        this.#rejoin(session);
+      },
       mayMove: () => this.#channels.areQuiet && this.#button.isIdle,
     });
     this.#connection.start();
@@ -89,6 +99,7 @@ export class Core {
     this.#channels.wanted.clear();
     this.#connection?.stop();
     this.#connection = null;
+    this.#button.abort();
   }
 
   /** The network came back. */
@@ -218,16 +229,5 @@ export class Core {
   /** @param {Channel} channel */
   #floorChanged(channel) {
     this.options.emit('floor', channel.floorEvent(this.options.clock.now()));
-  }
-
-  /** The session is gone, and with it every number. */
-  #forget() {
-    this.#button.abort();
-    this.#renumber();
-  }
-
-  #renumber() {
-    this.#channels.forget();
-    this.hearing.silence(null);
   }
 }

@@ -3,11 +3,10 @@
 
 import { Holders } from './holders.js';
 
-/** @typedef {import('./wire/messages.js').FloorMessage} FloorMessage */
-
-/** @typedef {import('./holders.js').Holder} Holder */
-
 /**
+ * @typedef {import('./wire/messages.js').FloorMessage} FloorMessage
+ * @typedef {import('./holders.js').Holder} Holder
+ *
  * @typedef {object} FloorView
  * @property {'idle' | 'requesting' | 'queued' | 'granted' | 'taken' | 'denied' | 'revoked'} phase
  * @property {Holder | null} holder who has the floor, oneself included; of several the newest
@@ -78,8 +77,13 @@ export class Floor {
    * @param {number} now
    */
   request(request, now) {
-    const nothing = { grant: -1, until: 0, cause: null, position: 0, warned: false };
-    this.#mine = { request, phase: 'requesting', since: now, ...nothing };
+    this.#mine = { request, phase: 'requesting', since: now, grant: -1, until: 0, cause: null, position: 0, warned: false };
+  }
+
+  /** The button is down, but its session was lost for too long. @param {number} request */
+  lost(request) {
+    this.request(request, 0);
+    this.#set({ phase: 'revoked', cause: 'lost' });
   }
 
   /** The button is up and the burst, if there was one, is released. */

@@ -73,15 +73,17 @@ export class Inbox {
 
   /** @param {import('./wire/messages.js').Joined} joined */
   #joined(joined) {
-    const { channels, now, emit, session: current, onLate, onFloor } = this.options;
+    const { channels, button, now, emit, session: current, onLate, onFloor } = this.options;
     const session = current();
     // Left again before the answer came.
     if (!channels.wanted.has(joined.name)) return session?.send({ type: 'leave', channel: joined.channel });
     const channel = channels.add(joined, session?.welcome?.floor_renewal_ms ?? 2000, now());
     emit('joined', channel.info());
     emit('roster', channel.rosterEvent());
-    onFloor(channel);
-    if (joined.talking) onLate(channel);
+    // Without a request it is a session that was resumed: what one has of the floor follows, and what is said was heard so far.
+    const isResumed = joined.request == null;
+    if (!button.entered(isResumed ? session : null, channel)) onFloor(channel);
+    if (joined.talking && !isResumed) onLate(channel);
   }
 
   /**
@@ -89,7 +91,12 @@ export class Inbox {
    * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage | FloorMessage} message
    */
   #takeFor(channel, message) {
-    const { button, speaker, session: current } = this.options;
+    const { channels, button, hearing, speaker, session: current } = this.options;
+    if (message.type === 'left' && channels.isDoubted(channel)) {
+      // It wasn't kept for us: it is joined again.
+      channels.remove(channel);
+      return hearing.silence(channel.number);
+    }
     if (message.type === 'left') return this.gone(channel, message.reason);
     if (message.type === 'roster') return this.#roster(channel, message);
     if (message.type === 'floor_idle') speaker.floorIdle(channel.number, channel.floor.talkerOf(message.grant));

@@ -1,32 +1,31 @@
-// The way back from a second-best road: looks from time to time whether the best one works by now, makes a session there,
-// joins the same channels, and moves there between two bursts. Until then all is heard and said on the old session, so
-// that nothing is lost and nothing comes twice. A session that could be resumed would take this one's place.
+// The way back from a second-best road: looks from time to time whether the best one works by now, and when nobody talks
+// opens it, resumes the session there (PROTOCOL.md, section 3.6) and hands that out. The gateway gives it the old one's places:
+// its talker numbers, its place in a queue. Until its welcome all is heard and said on the old session.
 
 import { DEAF, Session } from './session.js';
 
 /**
- * @typedef {import('./wire/messages.js').ServerMessage} ServerMessage
  * @typedef {import('./road.js').Road} Road
  *
  * @typedef {object} MoveOptions
  * @property {import('./clock.js').Clock} clock
  * @property {() => Promise<Road>} open the best road
- * @property {() => {token: string, client: string}} who
- * @property {() => string[]} wanted names of the channels that one is in
- * @property {() => boolean} quiet whether the old session may go now: nobody talks there, and nothing is asked
- * @property {(session: Session, messages: ServerMessage[]) => void} onMove takes the session and what was said on it so far
+ * @property {() => {token: string, client: string, resume: string}} who
+ * @property {() => boolean} quiet whether the session may move now: nobody talks there, and nothing is asked
+ * @property {(session: Session) => void} onMove takes the session, right at its welcome
+ * @property {() => void} onFailed a session that was to take the old one's place came to nothing
  */
 
 /** The first look: a network that is just coming up may let TCP through before UDP. */
 export const FIRST_LOOK_MS = 5000;
 /** A look costs a few packets to nowhere. */
 export const LONGEST_MS = 300_000;
-/** How often a session that is ready looks whether it is quiet. */
+/** How often one who may not move yet looks whether it is quiet. */
 const WAIT_MS = 100;
 /** Since the last sign of a talker so long: frames of a burst may come behind its end, and the slower road's still later. */
 export const STILL_MS = 500;
-/** A burst that lasts, or a busy roster: rather another try than a page's memory. */
-const MAX_MESSAGES = 2000;
+/** What was under way on the old road is here by then. */
+export const AFTER_MOVE_MS = 1000;
 
 export class Move {
   #stopped = false;
@@ -35,21 +34,18 @@ export class Move {
   #timer = null;
   /** Counts looks: what comes of an older one is too late. */
   #look = 0;
-  /** @type {Session | null} */
+  /** That is to take the old one's place, until its welcome. @type {Session | null} */
   #session = null;
-  /** @type {ServerMessage[]} */
-  #messages = [];
-  /** Channels that somebody talks in, on the new session. @type {Set<number>} */
-  #talking = new Set();
-  /** Of somebody who talks, on the new session. */
-  #heardAt = -Infinity;
-  /** Names of the channels that are joined, once all are. @type {string[] | null} */
-  #joined = null;
 
   /** @param {MoveOptions} options */
   constructor(options) {
     this.options = options;
     this.#later();
+  }
+
+  /** Whether the gateway may have given the old session's place away. */
+  get takesOver() {
+    return this.#session !== null;
   }
 
   /** The network changed: look at once. */
@@ -74,70 +70,35 @@ export class Move {
 
   async #begin() {
     const look = ++this.#look;
-    const { open, who, clock } = this.options;
     let road;
     try {
-      road = await open();
+      road = await this.options.open();
     } catch {
       if (look === this.#look) this.#later();
       return;
     }
     if (this.#stopped || look !== this.#look) return road.close('no longer needed');
-    this.#session = new Session(road, {
-      ...who(), clock,
-      onMessage: (message) => this.#take(message),
-      onDatagram: () => { this.#heardAt = clock.now(); },
-      onEnd: () => this.#again(),
-    }, () => this.#join());
-  }
-
-  async #join() {
-    const session = this.#session;
-    const wanted = this.options.wanted();
-    try {
-      await Promise.all(wanted.map((channel) => session?.ask((request) => ({ type: 'join', request, channel }))));
-    } catch {
-      // Full, for oneself is there already, or the session is gone.
-      if (session === this.#session) this.#again();
-      return;
-    }
-    if (session !== this.#session) return;
-    this.#joined = wanted;
+    if (this.options.quiet()) return this.#take(road);
+    // It works. A road on which nothing is said for long is closed by the gateway: so it is opened again.
+    road.close('not now');
     this.#wait();
   }
 
-  /** @param {ServerMessage} message */
-  #take(message) {
-    this.#messages.push(message);
-    if (message.type === 'floor_taken' || (message.type === 'joined' && message.talking)) this.#talking.add(message.channel);
-    // Its voice, or what is still under way of it, may be slower than the message.
-    if (message.type === 'floor_taken' || message.type === 'floor_idle') this.#heardAt = this.options.clock.now();
-    if (message.type === 'floor_idle' || message.type === 'left') this.#talking.delete(message.channel);
-    if (this.#messages.length > MAX_MESSAGES || message.type === 'draining') this.#again();
-  }
-
   #wait() {
-    const { clock, quiet, onMove } = this.options;
-    const session = this.#session;
-    if (!session) return;
-    // A channel was entered or left meanwhile, or the token renewed.
-    if (!this.#isCurrent(session)) return this.#again();
-    const still = this.#talking.size === 0 && clock.now() - this.#heardAt >= STILL_MS;
-    if (!still || !quiet()) {
-      this.#timer = clock.after(() => this.#wait(), WAIT_MS);
-      return;
-    }
-    const messages = this.#messages;
-    this.#stopped = true;
-    this.#session = null;
-    onMove(session, messages);
+    const { clock, quiet } = this.options;
+    this.#timer = clock.after(() => (quiet() ? this.#begin() : this.#wait()), WAIT_MS);
   }
 
-  /** @param {Session} session */
-  #isCurrent(session) {
-    const [names, joined] = [this.options.wanted(), this.#joined ?? []];
-    const { token } = this.options.who();
-    return session.options.token === token && names.length === joined.length && names.every((name) => joined.includes(name));
+  /** @param {Road} road */
+  #take(road) {
+    const { who, clock, onMove } = this.options;
+    const session = new Session(road, { ...who(), ...DEAF, clock, onEnd: () => this.#again() }, (welcome) => {
+      if (!welcome.resumed) return this.#again();
+      this.#stopped = true;
+      this.#session = null;
+      onMove(session);
+    });
+    this.#session = session;
   }
 
   /** Comes to nothing this time. */
@@ -145,16 +106,13 @@ export class Move {
     this.#giveUp();
     this.options.clock.cancel(this.#timer);
     this.#later();
+    this.options.onFailed();
   }
 
   #giveUp() {
     this.#look++;
     const session = this.#session;
     this.#session = null;
-    this.#joined = null;
-    this.#messages = [];
-    this.#talking.clear();
-    this.#heardAt = -Infinity;
     session?.handTo(DEAF);
     session?.close('no longer needed');
   }

@@ -15,9 +15,9 @@ import { Talkspurt } from './talkspurt.js';
  * @property {Microphone} microphone
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
- * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} send
+ * @property {(frame: import('./wire/voice.js').VoiceFrame, session: import('./session.js').Session) => void} send
  * @property {() => void} onHeldTooLong a captured frame grew too old before the grant
- * @property {() => void} onChange the floor's view changed
+ * @property {(channel: import('./channel.js').Channel) => void} onChange the floor's view changed
  * @property {Press | null} previous its end may still be under way
  * @property {import('./asking.js').Urgency} [urgency]
  */
@@ -43,6 +43,12 @@ export class Press {
   #asking = null;
   #previous;
   #talkspurt;
+  #session;
+  #channel;
+  /** The session is lost, and may be resumed; or what it has of this press isn't said yet. */
+  #suspended = false;
+  /** The floor would be asked for, if there were a session. */
+  #mayAsk = false;
   /** @type {unknown} */
   #tail = null;
 
@@ -50,15 +56,17 @@ export class Press {
   constructor(options) {
     this.options = options;
     this.#previous = options.previous;
+    this.#session = options.session;
+    this.#channel = options.channel;
     this.#captured = new Promise((resolve) => { this.#markCaptured = () => resolve(undefined); });
     this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
-    const { channel, clock, random, send, session, onHeldTooLong } = options;
+    const { channel, clock, random, send, onHeldTooLong } = options;
     this.#talkspurt = new Talkspurt({
-      clock, send, onHeldTooLong, channel: channel.number, talker: channel.talker,
+      clock, onHeldTooLong, send: (frame) => send(frame, this.#session), channel: channel.number, talker: channel.talker,
       sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
       release: (grant) => {
         this.releasedAt = clock.now();
-        session.send({ type: 'floor_release', channel: channel.number, grant });
+        this.#session.send({ type: 'floor_release', channel: channel.number, grant });
       },
       done: () => this.#done(),
     });
@@ -66,7 +74,7 @@ export class Press {
   }
 
   get channel() {
-    return this.options.channel;
+    return this.#channel;
   }
 
   /** Whether the floor's messages are about this press: asked for, and not over. */
@@ -84,7 +92,7 @@ export class Press {
   }
 
   async #begin() {
-    const { microphone, session, channel, clock } = this.options;
+    const { microphone } = this.options;
     const previous = this.#previous;
     // Two presses in a row: the microphone is free once the first is drained, the floor once it is released.
     if (previous) await previous.#captured;
@@ -94,13 +102,71 @@ export class Press {
     microphone.start((packet) => this.#talkspurt.packet(packet));
     if (previous) await previous.#finished;
     if (this.#over) return;
+    this.#mayAsk = true;
+    // A datagram could overtake the release on the stream, and get the grant that is about to end.
+    const { now } = this.options.clock;
+    if (!this.#suspended) this.#ask(previous?.channel !== this.#channel || now() - previous.releasedAt >= RELEASED_MS);
+  }
+
+  /** @param {boolean} byDatagram as well */
+  #ask(byDatagram) {
+    const { clock, urgency = {}, onChange } = this.options;
+    const [session, channel] = [this.#session, this.#channel];
     const request = session.nextRequest();
     channel.floor.request(request, clock.now());
-    // A datagram could overtake the release on the stream, and get the grant that is about to end.
-    const isReleased = previous?.channel !== channel || clock.now() - previous.releasedAt >= RELEASED_MS;
-    this.#asking = new Asking({ session, channel, clock, request, byDatagram: isReleased, urgency: this.options.urgency ?? {} });
+    this.#asking = new Asking({ session, channel, clock, request, byDatagram, urgency });
     this.#talkspurt.asked(request);
-    this.options.onChange();
+    onChange(channel);
+  }
+
+  /** The session is lost, and may be resumed: what is said goes on being captured. */
+  suspend() {
+    if (this.#over) return;
+    this.#suspended = true;
+    this.#asking?.stop();
+    this.#talkspurt.suspend();
+  }
+
+  /**
+   * Its session was resumed, and has its place in the channel. What there is of the floor is said next: until then the
+   * floor is waited for.
+   * @param {import('./session.js').Session} session
+   * @param {import('./channel.js').Channel} channel
+   */
+  resume(session, channel) {
+    const { number, talker } = this.#channel;
+    if (channel.number !== number || channel.talker !== talker) return this.lose(channel);
+    this.#session = session;
+    this.#channel = channel;
+    if (this.#asking) channel.floor.request(this.#asking.request, this.options.clock.now());
+  }
+
+  /** It waits, as before. */
+  goOn() {
+    this.#suspended = false;
+    this.#talkspurt.goOn();
+  }
+
+  /**
+   * All is said of what was resumed. What the floor was asked for and isn't heard of never came, or was denied, which is worth
+   * asking again while the button is down; a grant that isn't heard of is over.
+   * @param {import('./session.js').Session} session that it is on by now, or else its channel is gone
+   */
+  settle(session) {
+    if (!this.#suspended || this.#over) return;
+    const isThere = session === this.#session;
+    if (!isThere || this.#talkspurt.isGranted || (this.#asking && !this.#held)) return this.lose(this.#channel);
+    this.#suspended = false;
+    if (this.#mayAsk) this.#ask(true);
+    else this.#talkspurt.goOn();
+  }
+
+  /** What it was for is over; seen in the channel as it is now, for as long as the button is down. @param {import('./channel.js').Channel} channel */
+  lose(channel) {
+    this.#channel = channel;
+    if (this.#asking) channel.floor.lost(this.#asking.request);
+    this.abort();
+    this.options.onChange(channel);
   }
 
   /** The button is up: the last word is waited for. Without a grant yet, what was said waits for it, but not in the queue. */
@@ -126,15 +192,15 @@ export class Press {
 
   /** Nothing is to come of the request, if anything may still: what was captured goes nowhere. */
   cancel() {
-    const { session, channel } = this.options;
     if (this.#asking && !this.#over) {
-      session.send({ type: 'floor_cancel', request: this.#asking.request, channel: channel.number });
+      this.#session.send({ type: 'floor_cancel', request: this.#asking.request, channel: this.#channel.number });
     }
     this.abort();
   }
 
   /** @param {number} grant */
   granted(grant) {
+    this.#suspended = false;
     this.#talkspurt.granted(grant);
   }
 
@@ -174,6 +240,6 @@ export class Press {
   /** Denied and revoked stay visible for as long as the button is down. */
   #settle() {
     if (this.#asking) this.channel.floor.release();
-    this.options.onChange();
+    this.options.onChange(this.channel);
   }
 }

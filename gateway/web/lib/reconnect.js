@@ -1,7 +1,7 @@
 // Keeps one session going: connects, waits, connects again (PROTOCOL.md, section 3.4). Knows no channel.
 
 import { Backoff, isFatal } from './backoff.js';
-import { Move, STILL_MS } from './move.js';
+import { AFTER_MOVE_MS, Move, STILL_MS } from './move.js';
 import { BEST } from './road.js';
 import { DEAF, Session } from './session.js';
 
@@ -26,8 +26,8 @@ import { DEAF, Session } from './session.js';
  * @property {(message: import('./wire/messages.js').ServerMessage) => void} onMessage
  * @property {(bytes: Uint8Array) => void} onDatagram
  * @property {(road: import('./road.js').RoadKind) => void} onRoad where the session runs
- * @property {() => void} onMoved it is another session now, without a gap: numbers are told anew
- * @property {() => string[]} wanted the channels that one is in
+ * @property {(session: Session) => void} onMoved it is another session now, with the same places: each is told anew
+ * @property {(session: Session) => void} onCaughtUp what the gateway has to say of a session that was resumed is said
  * @property {() => boolean} mayMove whether nobody talks, and one doesn't either
  */
 
@@ -44,6 +44,12 @@ export class Connection {
   #voiceAt = -Infinity;
   /** A secret that serves once: whoever has it has the session's places. */
   #resume = '';
+  /** Numbers of requests that are used up: the next session may be this one, resumed. */
+  #requests = 0;
+  /** How the session ended while another was taking its place. @type {SessionEnd | null} */
+  #replacedBy = null;
+  /** What the last one still has under way, after a move. @type {Session | null} */
+  #before = null;
 
   /** @param {ConnectionOptions} options */
   constructor(options) {
@@ -72,6 +78,7 @@ export class Connection {
     const resume = this.#resume;
     this.#session = new Session(road, { token: this.token, client, clock, resume, ...this.#handlers() },
       (welcome) => this.#welcomed(welcome));
+    this.#session.countFrom(this.#requests);
   }
 
   #handlers() {
@@ -81,6 +88,9 @@ export class Connection {
       onDatagram: (/** @type {Uint8Array} */ bytes) => {
         this.#voiceAt = clock.now();
         onDatagram(bytes);
+      },
+      onCaughtUp: () => {
+        if (this.#session) this.options.onCaughtUp(this.#session);
       },
       onEnd: (/** @type {SessionEnd} */ end) => this.#ended(end),
     };
@@ -104,6 +114,7 @@ export class Connection {
     this.options.clock.cancel(this.#timer);
     this.#timer = null;
     this.#stay();
+    this.#before?.close('left');
     this.#session?.close('left');
   }
 
@@ -122,33 +133,42 @@ export class Connection {
   #onRoad(session) {
     const { options } = this;
     options.onRoad(session.road.kind);
-    if (session.road.kind === BEST) return;
+    if (session.road.kind === BEST || !this.#resume) return;
     this.#move = new Move({
       clock: options.clock,
       open: () => options.roads.openBest(options.url),
-      who: () => ({ token: this.token, client: options.client }),
-      wanted: options.wanted,
+      who: () => ({ token: this.token, client: options.client, resume: this.#resume }),
       quiet: () => !session.asks && options.clock.now() - this.#voiceAt >= STILL_MS && options.mayMove(),
-      onMove: (better, messages) => this.#moved(better, messages),
+      onMove: (better) => this.#moved(better),
+      onFailed: () => {
+        const end = this.#replacedBy;
+        this.#replacedBy = null;
+        // The gateway gave its place to one that never got here.
+        if (end) this.#ended(end.code === 'replaced' ? { code: 'lost', reason: 'the way to a better road broke off' } : end);
+      },
     });
   }
 
   /**
    * The same connection by another road: nobody is told of an end.
-   * @param {Session} session
-   * @param {import('./wire/messages.js').ServerMessage[]} messages what was said on it so far
+   * @param {Session} session that took the old one's place
    */
-  #moved(session, messages) {
+  #moved(session) {
     const before = this.#session;
+    const { clock, onMoved } = this.options;
+    const handlers = this.#handlers();
     this.#move = null;
+    this.#replacedBy = null;
     this.#session = session;
+    this.#before = before;
     this.#resume = session.welcome?.resume ?? '';
-    this.#since = this.options.clock.now();
-    session.handTo(this.#handlers());
-    before?.handTo(DEAF);
-    before?.close('moved to a better road');
-    this.options.onMoved();
-    for (const message of messages) this.options.onMessage(message);
+    this.#since = clock.now();
+    session.countFrom(before?.requests ?? 0);
+    session.handTo(handlers);
+    // Its messages are older than what is told now; voice that is still under way on the slower road is heard.
+    before?.handTo({ ...DEAF, onDatagram: handlers.onDatagram });
+    clock.after(() => before?.close('moved to a better road'), AFTER_MOVE_MS);
+    onMoved(session);
     this.#onRoad(session);
   }
 
@@ -159,8 +179,14 @@ export class Connection {
 
   /** @param {SessionEnd} end */
   #ended(end) {
+    // The one that takes its place is under way, and this is perhaps how one hears of it first.
+    if (this.#move?.takesOver && !this.#stopped && (end.code === 'replaced' || !isFatal(end.code))) {
+      this.#replacedBy = end;
+      return;
+    }
     const lastedMs = this.options.clock.now() - this.#since;
     const wasOnline = this.session !== null;
+    this.#requests = this.#session?.requests ?? this.#requests;
     this.#session = null;
     this.#stay();
     if (wasOnline) this.options.onLost(end);

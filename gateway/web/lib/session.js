@@ -1,7 +1,10 @@
 // One session on one road (PROTOCOL.md, section 3): hello and welcome, signs of life, requests and their answers, the
 // end. Knows no channel and no floor.
 
+import { RequestError } from './request-error.js';
 import { encodeMessage, decodeMessage, PROTOCOL_VERSION } from './wire/messages.js';
+
+export { RequestError, unlessJoined } from './request-error.js';
 
 /**
  * @typedef {import('./wire/messages.js').ServerMessage} ServerMessage
@@ -21,6 +24,7 @@ import { encodeMessage, decodeMessage, PROTOCOL_VERSION } from './wire/messages.
  * @property {import('./clock.js').Clock} clock
  * @property {(message: ServerMessage) => void} onMessage whatever concerns channels, in order
  * @property {(bytes: Uint8Array) => void} onDatagram
+ * @property {() => void} [onCaughtUp] once: whatever the gateway has to say of what was resumed is said
  * @property {(end: SessionEnd) => void} onEnd once
  */
 
@@ -29,29 +33,11 @@ const WELCOME_TIMEOUT_MS = 10_000;
 /** A request that takes longer is answered by nobody. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
+/** Voice that overtakes the welcome of a resumed session: a fifth of a second of one talker. */
+const MAX_EARLY = 10;
+
 /** For a session whose end is one's own wish. */
 export const DEAF = { onMessage: () => {}, onDatagram: () => {}, onEnd: () => {} };
-
-/** A request was refused; `code` is of PROTOCOL.md 8.2, or `lost` or `timeout`. */
-export class RequestError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} [message]
-   */
-  constructor(code, message = code) {
-    super(message);
-    this.name = 'RequestError';
-    this.code = code;
-  }
-}
-
-/**
- * A resumed session is in its channels already, and was told so before it is refused.
- * @param {any} error
- */
-export function unlessJoined(error) {
-  if (error.code !== 'already_joined') throw error;
-}
 
 export class Session {
   #request = 0;
@@ -60,6 +46,9 @@ export class Session {
   /** @type {Map<number, number>} when which ping was sent */
   #pings = new Map();
   #nonce = 0;
+  /** Datagrams that came before the welcome. @type {Uint8Array[]} */
+  #early = [];
+  #caughtUp = false;
   #heardAt;
   #over = false;
   /** @type {unknown} */
@@ -85,6 +74,7 @@ export class Session {
       onDatagram: (bytes) => {
         this.#heardAt = options.clock.now();
         if (this.welcome) this.options.onDatagram(bytes);
+        else if (this.options.resume && this.#early.length < MAX_EARLY) this.#early.push(bytes.slice());
       },
       onClose: (reason) => this.#end({ code: 'lost', reason }),
     });
@@ -94,10 +84,20 @@ export class Session {
 
   /**
    * From now on others take what comes.
-   * @param {Pick<SessionOptions, 'onMessage' | 'onDatagram' | 'onEnd'>} handlers
+   * @param {Pick<SessionOptions, 'onMessage' | 'onDatagram' | 'onEnd' | 'onCaughtUp'>} handlers
    */
   handTo(handlers) {
     this.options = { ...this.options, ...handlers };
+  }
+
+  /** The newest number of a request. */
+  get requests() {
+    return this.#request;
+  }
+
+  /** A session that resumes another counts on from there: a number stands for one request. @param {number} requests */
+  countFrom(requests) {
+    this.#request = Math.max(this.#request, requests);
   }
 
   /** Whether an answer is waited for. */
@@ -178,6 +178,7 @@ export class Session {
     this.options.clock.cancel(this.#timer);
     this.welcome = welcome;
     this.onWelcome(welcome);
+    for (const bytes of this.#early.splice(0)) this.options.onDatagram(bytes);
     this.#beat();
   }
 
@@ -204,6 +205,9 @@ export class Session {
     if (sent === undefined) return;
     this.#pings.delete(nonce);
     this.rttMs = this.options.clock.now() - sent;
+    if (this.#caughtUp) return;
+    this.#caughtUp = true;
+    this.options.onCaughtUp?.();
   }
 
   /** @param {number} request */

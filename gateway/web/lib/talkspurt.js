@@ -48,6 +48,8 @@ export class Talkspurt {
   /** END and its repeats are sent. */
   #said = false;
   #over = false;
+  /** There is no session to send on, or it isn't known yet what it has of this. */
+  #suspended = false;
   /** @type {unknown} */
   #timer = null;
 
@@ -66,7 +68,7 @@ export class Talkspurt {
     if (this.#over) return;
     this.#queue.push({ packet, timestamp: this.#timestamp });
     this.#timestamp = (this.#timestamp + ticks(packet)) >>> 0;
-    if (!this.#isOff && this.#queue.length * FRAME_MS > HOLD_MS) {
+    if ((!this.#isOff || this.#suspended) && this.#queue.length * FRAME_MS > HOLD_MS) {
       this.#queue.shift();
       this.options.onHeldTooLong();
     }
@@ -79,11 +81,34 @@ export class Talkspurt {
    */
   asked(request) {
     this.#request = request;
+    this.#suspended = false;
     this.#pump();
+  }
+
+  /** Whether it has been granted. */
+  get isGranted() {
+    return this.#grant >= 0;
+  }
+
+  /** The session is lost, and may be resumed: of what is captured until then the newest is kept. */
+  suspend() {
+    this.#suspended = true;
+    this.options.clock.cancel(this.#timer);
+  }
+
+  /** What it was before the loss it is still. */
+  goOn() {
+    if (!this.#suspended || this.#over) return;
+    this.#suspended = false;
+    if (this.#said) this.#close();
+    else if (this.#last) this.#repeat(REPEATS, () => this.#allSaid());
+    else this.#pump();
   }
 
   /** @param {number} grant */
   granted(grant) {
+    if (this.#suspended && grant === this.#grant) return this.goOn();
+    this.#suspended = false;
     this.#grant = grant;
     const held = Math.min(this.#sentAhead, HOLD_MS / FRAME_MS);
     this.#outBy = this.options.clock.now() + held * SPACING_MS;
@@ -117,7 +142,7 @@ export class Talkspurt {
   }
 
   #pump() {
-    if (!this.#isOff || this.#over || this.#last) return;
+    if (!this.#isOff || this.#suspended || this.#over || this.#last) return;
     // The last packet before the encoder is drained is kept: it may be the one to be marked with END.
     while (this.#queue.length > (this.#stopping ? 1 : 0)) this.#sendNext(false);
     if (this.#drained) this.#finish();
@@ -152,10 +177,12 @@ export class Talkspurt {
       return this.#close();
     }
     this.#last = this.#sendNext(true);
-    this.#repeat(REPEATS, () => {
-      this.#said = true;
-      this.#close();
-    });
+    this.#repeat(REPEATS, () => this.#allSaid());
+  }
+
+  #allSaid() {
+    this.#said = true;
+    this.#close();
   }
 
   /**
@@ -172,7 +199,7 @@ export class Talkspurt {
 
   /** All is said. The floor is given back once it is ours, and once what was said ahead of it is out. */
   #close() {
-    if (this.#grant < 0) return;
+    if (this.#grant < 0 || this.#suspended) return;
     const wait = this.#outBy - this.options.clock.now();
     const saidAhead = this.#last?.talkAhead;
     if (saidAhead) return this.#later(Math.max(0, wait), () => this.#repeat(REPEATS, () => this.#release()));

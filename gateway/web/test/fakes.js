@@ -21,6 +21,10 @@ export class FakeRoad {
   answersFloor = true;
   /** Whether it takes an older session's place. */
   resumes = false;
+  /** What it says of the channel, and of what one has of its floor, when it is resumed. */
+  joined = {};
+  /** @type {any[]} */
+  restates = [];
   comesBack = false;
 
   /** @param {FakeClock} clock */
@@ -43,10 +47,13 @@ export class FakeRoad {
         resume: this.resumes ? 'next' : 'first', resumed: this.resumes });
       if (this.resumes) {
         this.say({ type: 'joined', channel: 17, name: 'ops', talker: 4, rights: ['listen', 'talk'], mode: 'ptt', version: 7,
-          members: [] });
+          members: [], ...this.joined });
+        for (const word of this.restates) this.say({ channel: 17, ...word });
       }
     }
-    if (message.type === 'join') {
+    if (message.type === 'join' && this.resumes && message.channel === 'ops') {
+      this.say({ type: 'error', request: message.request, code: 'already_joined', message: 'in that channel already' });
+    } else if (message.type === 'join') {
       this.say({ type: 'joined', request: message.request, channel: 17, name: message.channel, talker: 4,
         rights: ['listen', 'talk'], mode: 'ptt', version: 1, members: [] });
     }

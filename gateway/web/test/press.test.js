@@ -217,15 +217,6 @@ test('a press while the session is away is denied', async () => {
   assert.deepEqual([last('floor').phase, last('floor').cause], ['denied', 'offline']);
 });
 
-test('a session lost in mid-talk stops the microphone', async () => {
-  const { core, clock, road, microphone } = await online();
-  core.press('ops');
-  await clock.advance(200);
-  road.lose('gone');
-  await clock.advance(100);
-  assert.equal(microphone.open, 0);
-});
-
 test('one’s own frames, other channels’ and older grants’ are not played', async () => {
   const { core, road, heard } = await online();
   const frame = { start: true, end: false, talkAhead: false, sequence: 1, talker: 9, timestamp: 0, channel: 17, grant: 5, redundant: [], packet: packet(0) };

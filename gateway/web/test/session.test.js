@@ -48,15 +48,7 @@ test('after a loss the session comes back, and its channels with it', async () =
 test('a lost session is resumed by the next, and what it is in is not joined twice', async () => {
   const { clock, roads, road, last, events, gateway } = await online();
   assert.equal(road.all('hello')[0].resume, '', 'it asks to be resumable');
-  gateway.prepare = (next) => {
-    next.resumes = true;
-    const { sendControl } = next;
-    next.sendControl = function (/** @type {Uint8Array} */ bytes) {
-      const { type, request } = JSON.parse(new TextDecoder().decode(bytes));
-      if (type !== 'join') return sendControl.call(next, bytes);
-      next.say({ type: 'error', request, code: 'already_joined', message: 'in that channel already' });
-    };
-  };
+  gateway.prepare = (next) => { next.resumes = true; };
   road.lose('cable');
   await clock.advance(FIRST_MS);
   assert.equal(roads[1].all('hello')[0].resume, 'first');
