@@ -38,14 +38,20 @@ pub(super) enum Request {
     Leave,
     AskFloor,
     ReleaseFloor,
+    Chat,
+    Typing,
+    History,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 7] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
         ("floor_release", Self::ReleaseFloor),
+        ("chat_message", Self::Chat),
+        ("chat_typing", Self::Typing),
+        ("chat_history", Self::History),
     ];
 }
 
