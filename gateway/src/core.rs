@@ -9,7 +9,10 @@ use suara_proto::message::ServerMessage;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use suara_store::Store;
+
 use crate::auth::{Authenticator, Scope};
+use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::hub::{ChannelSettings, Hub};
 use crate::metrics::Metrics;
@@ -21,6 +24,8 @@ pub struct Core {
     pub auth: Authenticator,
     /// Knows the channels.
     pub hub: Hub,
+    /// What is stored of what is written in channels.
+    pub chat: Chat,
     /// Counts.
     pub metrics: Metrics,
     /// The one clock.
@@ -46,7 +51,7 @@ struct Crowd {
 }
 
 impl Core {
-    /// With nobody there yet.
+    /// With nobody there yet. To be called within a runtime.
     #[must_use]
     pub fn new(
         auth: Authenticator,
@@ -54,11 +59,25 @@ impl Core {
         metrics: Metrics,
         clock: Clock,
         max_sessions: usize,
+        store: Store,
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
-        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
+        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
+        let chat = Chat::start(store, hub.clone(), metrics.chat.clone());
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
-        Self { auth, hub, metrics, clock, tasks, max_sessions, resumables, dismissed, draining, present }
+        Self {
+            auth,
+            hub,
+            chat,
+            metrics,
+            clock,
+            tasks,
+            max_sessions,
+            resumables,
+            dismissed,
+            draining,
+            present,
+        }
     }
 
     /// Whether another session may come.

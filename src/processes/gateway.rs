@@ -12,10 +12,14 @@ use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
 use suara_gateway::http::OriginPolicy;
 use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
+use suara_store::{Store, file_url};
 
 use crate::logging::print;
 use crate::secrets::{self, DEVELOPMENT_SECRET, claims};
 use crate::settings::Plan;
+
+/// The database of who names none, in the data directory.
+const DATABASE: &str = "suara.db";
 
 /// The token in the link that a developer starts with.
 const WELCOME_TTL: Duration = Duration::from_secs(12 * 3600);
@@ -28,7 +32,7 @@ pub(super) struct RunningGateway {
 }
 
 impl RunningGateway {
-    pub(super) fn start(
+    pub(super) async fn start(
         plan: &Plan,
         certificates: CertStore,
         origins: OriginPolicy,
@@ -58,6 +62,7 @@ impl RunningGateway {
             remote_check: plan.keys.auth_url.as_deref().map(remote_check).transpose()?,
             default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
             origins,
+            store: store(plan).await?,
             channels: plan.channels.clone(),
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
@@ -102,6 +107,15 @@ impl Deref for RunningGateway {
     fn deref(&self) -> &Gateway {
         &self.gateway
     }
+}
+
+/// A file that can't be opened is a reason not to start; a server that isn't there yet is looked for.
+async fn store(plan: &Plan) -> Result<Store> {
+    let url = match &plan.database {
+        Some(url) => url.clone(),
+        None => file_url(&plan.data.join(DATABASE))?,
+    };
+    Store::open(&url).await.context("the database can't be opened")
 }
 
 fn remote_check(url: &str) -> Result<RemoteCheck> {

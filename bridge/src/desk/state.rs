@@ -135,6 +135,7 @@ impl State {
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
+            TrunkEvent::Chat { channel, chat } => self.tell(channel, Input::Chat(chat)),
             TrunkEvent::Floor { channel, floor } => self.tell(channel, Input::Floor(floor)),
         }
         self.bring_back(now);

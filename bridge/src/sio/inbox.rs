@@ -38,16 +38,22 @@ pub(super) enum Request {
     Leave,
     AskFloor,
     ReleaseFloor,
+    Chat,
+    Typing,
+    History,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
         ("floor_release", Self::ReleaseFloor),
         // What takes back a request that waits, and ends what it became: the same, as far as the client is concerned.
         ("floor_cancel", Self::ReleaseFloor),
+        ("chat_message", Self::Chat),
+        ("chat_typing", Self::Typing),
+        ("chat_history", Self::History),
     ];
 }
 

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod budget;
+mod chat;
 mod engine3;
 mod inbox;
 mod log_in;

@@ -33,9 +33,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_secs(30);
 
 /// A channel that the client is in.
-struct Membership {
-    id: ChannelId,
-    channel: Channel,
+pub(super) struct Membership {
+    pub(super) id: ChannelId,
+    pub(super) channel: Channel,
     format: Format,
 }
 
@@ -43,10 +43,10 @@ struct Membership {
 type Answer = Result<Option<Value>, Fault>;
 
 pub(super) struct Session {
-    shared: Shared,
+    pub(super) shared: Shared,
     space: &'static str,
     socket: SocketRef,
-    attached: Attached,
+    pub(super) attached: Attached,
     share: Share,
     hold: Hold,
     /// In the order in which they were joined; the last one is talked in.
@@ -130,6 +130,7 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
+        let mut ack = Some(ack);
         let answered = if self.rate.check().is_ok() && self.share.may_ask() {
             let payload = payload.as_ref();
             match request {
@@ -138,6 +139,10 @@ impl Session {
                 Request::AskFloor => payload::wish(payload)
                     .and_then(|wish| self.floor(payload, |member| Input::Press { member, wish })),
                 Request::ReleaseFloor => self.floor(payload, |member| Input::Release { member }),
+                Request::Chat | Request::Typing | Request::History => match ack.take() {
+                    Some(ack) => self.chat(request, payload, ack).map(|()| None),
+                    None => Ok(None),
+                },
             }
         } else {
             Err(Fault::TooFast)
@@ -148,7 +153,9 @@ impl Session {
                 self.shared.metrics.bad_input(kind);
             }
         }
-        answer(ack, answered);
+        if let Some(ack) = ack {
+            answer(ack, answered);
+        }
     }
 
     async fn join(&mut self, payload: &Value) -> Answer {
@@ -184,13 +191,18 @@ impl Session {
     }
 
     fn floor(&self, payload: Option<&Value>, input: impl FnOnce(suara_proto::MemberRef) -> Input) -> Answer {
-        let membership = match payload::floor(payload)? {
+        let Membership { id, channel, .. } = self.membership(payload::floor(payload)?.as_ref())?;
+        channel.tell(input(self.attached.member));
+        Ok(Some(id.spelling.clone()))
+    }
+
+    /// The channel that is named, or the one joined last.
+    pub(super) fn membership(&self, named: Option<&ChannelId>) -> Result<&Membership, Fault> {
+        let membership = match named {
             None => self.memberships.last(),
             Some(id) => self.memberships.iter().find(|membership| membership.id.name == id.name),
         };
-        let Membership { id, channel, .. } = membership.ok_or(Fault::NotJoined)?;
-        channel.tell(input(self.attached.member));
-        Ok(Some(id.spelling.clone()))
+        membership.ok_or(Fault::NotJoined)
     }
 
     /// The gateway took the client out of a channel.

@@ -9,6 +9,7 @@ use suara_proto::{
 };
 
 use super::Link;
+use super::chat::ChatEvent;
 
 /// Something happened on the trunk.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) enum TrunkEvent {
     Refused { request: RequestId, code: ErrorCode },
     /// Who is in a channel.
     Roster { channel: ChannelNumber, roster: RosterEvent },
+    /// Chat in a channel.
+    Chat { channel: ChannelNumber, chat: ChatEvent },
     /// A channel's floor.
     Floor { channel: ChannelNumber, floor: FloorEvent },
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use suara_proto::message::{self, ClientMessage};
+use suara_proto::message::{self, ClientChat, ClientMessage};
 
 /// What carries a link. None of the calls may block; they say whether it was taken.
 pub(crate) trait Carrier: Send + Sync {
@@ -13,6 +13,8 @@ pub(crate) trait Carrier: Send + Sync {
     fn control(&self, message: Bytes) -> bool;
     /// Whether so much waits that what can be refused should be.
     fn is_busy(&self) -> bool;
+    /// A message for the chat stream with its length in front; refused when too much waits.
+    fn chat(&self, message: Bytes) -> bool;
     /// A voice datagram.
     fn voice(&self, datagram: &[u8]) -> bool;
 }
@@ -50,6 +52,12 @@ impl Link {
         free
     }
 
+    /// Sends a message of chat, in order; `false`, and nothing sent, when too much waits.
+    #[must_use]
+    pub(crate) fn chat(&self, message: &ClientChat<'_>) -> bool {
+        self.0.chat(message::encode(message))
+    }
+
     /// Sends a voice datagram; `false` when the transport didn't take it.
     pub(crate) fn voice(&self, datagram: &[u8]) -> bool {
         self.0.voice(datagram)
@@ -70,6 +78,7 @@ pub(crate) mod recorded {
     #[derive(Debug, Clone, PartialEq)]
     pub(crate) enum Said {
         Control(Value),
+        Chat(Value),
         Voice(Bytes),
     }
 
@@ -110,6 +119,12 @@ pub(crate) mod recorded {
 
         fn is_busy(&self) -> bool {
             self.busy.load(Ordering::Relaxed)
+        }
+
+        fn chat(&self, message: Bytes) -> bool {
+            let json = serde_json::from_slice(&message[4..]).unwrap();
+            self.said.lock().unwrap().push(Said::Chat(json));
+            !self.is_busy()
         }
 
         fn voice(&self, datagram: &[u8]) -> bool {

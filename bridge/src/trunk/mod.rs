@@ -5,6 +5,7 @@
 
 mod announce;
 mod backoff;
+mod chat;
 mod event;
 mod link;
 mod session;
@@ -16,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use announce::Gateway;
+pub(crate) use chat::ChatEvent;
 pub(crate) use event::{FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
 pub(crate) use link::Link;
 #[cfg(test)]

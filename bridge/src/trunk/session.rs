@@ -21,6 +21,7 @@ use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use super::Trunk;
 use super::announce::{Announcement, AnnouncementError, Gateway};
+use super::chat;
 use super::event::{TrunkEvent, event};
 use super::link::{Carrier, Link};
 
@@ -118,8 +119,10 @@ impl Opened {
     pub(super) async fn serve(self, trunk: &Trunk) -> End {
         let Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint } = self;
         let (control, queue) = mpsc::unbounded_channel();
+        let (chat, chats) = mpsc::channel(chat::QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let link = Link::new(Wire { control, waiting: Arc::clone(&waiting), connection: connection.clone() });
+        let link =
+            Link::new(Wire { control, chat, waiting: Arc::clone(&waiting), connection: connection.clone() });
         tracing::info!("the trunk to the gateway stands");
         if trunk.events.send(TrunkEvent::Up(link.clone())).is_err() {
             return End::new("the bridge stops");
@@ -128,6 +131,7 @@ impl Opened {
             end = read(from_gateway, idle, trunk) => end,
             end = write(to_gateway, queue, &waiting) => end,
             end = hear(&connection, trunk) => end,
+            end = chat::serve(&connection, chats, trunk) => end,
             end = stay(&link, heartbeat, &trunk.token_file, token) => end,
         };
         connection.close(wtransport::VarInt::from_u32(0), b"");
@@ -138,6 +142,7 @@ impl Opened {
 /// A session's stream and datagrams.
 struct Wire {
     control: mpsc::UnboundedSender<Bytes>,
+    chat: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
     connection: Connection,
 }
@@ -150,6 +155,10 @@ impl Carrier for Wire {
 
     fn is_busy(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= BUSY
+    }
+
+    fn chat(&self, message: Bytes) -> bool {
+        self.chat.try_send(message).is_ok()
     }
 
     fn voice(&self, datagram: &[u8]) -> bool {
@@ -206,14 +215,14 @@ fn welcome(json: &[u8]) -> Result<(Duration, Duration), OpenError> {
     }
 }
 
-/// Messages off the control stream.
-struct Frames {
-    stream: RecvStream,
-    buffer: BytesMut,
+/// Messages off a stream.
+pub(super) struct Frames {
+    pub(super) stream: RecvStream,
+    pub(super) buffer: BytesMut,
 }
 
 impl Frames {
-    async fn next(&mut self) -> Result<Bytes, OpenError> {
+    pub(super) async fn next(&mut self) -> Result<Bytes, OpenError> {
         loop {
             if let Some(message) = frame::split(&mut self.buffer, MAX_SERVER_MESSAGE)? {
                 return Ok(message);

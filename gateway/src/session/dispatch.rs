@@ -167,8 +167,8 @@ impl Session<'_> {
         if attached.seats.values().any(|seat| &*seat.room.name == channel) {
             return refuse(ErrorCode::AlreadyJoined, "in that channel already");
         }
-        let joining =
-            Joining { port: self.port.clone(), member, request, who: identity(&attached.principal), rights };
+        let (port, who) = (self.port.clone(), identity(&attached.principal));
+        let joining = Joining { port, member, request, who, rights, last_message: None };
         match self.core.hub.join(channel, joining).await {
             Ok((room, talker)) => {
                 tracing::debug!(channel = %room.number, %talker, "joined");

@@ -7,6 +7,8 @@ mod abuse;
 mod ahead;
 mod arbitration;
 mod channels;
+mod chat;
+mod chat_abuse;
 mod checks;
 mod crowds;
 mod drain;

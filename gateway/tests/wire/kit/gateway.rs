@@ -11,6 +11,7 @@ use suara_gateway::http::OriginPolicy;
 use suara_gateway::metrics::render;
 use suara_gateway::{Gateway, Settings};
 use suara_proto::message::Rights;
+use suara_store::{Store, file_url};
 use suara_tcp::{StallAwareListener, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -60,6 +61,7 @@ impl TestGateway {
             channels: Vec::new(),
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
+            store: Store::begin(&file_url(&dir.path().join("suara.db")).expect("a path")).expect("a URL"),
         };
         change(&mut settings);
         let mut registry = Registry::default();

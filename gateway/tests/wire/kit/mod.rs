@@ -1,5 +1,6 @@
 //! A gateway to talk to, and clients that talk.
 
+mod chat;
 mod client;
 mod frame;
 mod gateway;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub(crate) use chat::ChatStream;
 pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat};
 pub(crate) use frame::{END, START, TALK_AHEAD, frame, marked};
 pub(crate) use gateway::TestGateway;
