@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::core::Core;
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
-use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
+use crate::http::{ConnectInfo, OriginPolicy, kpi_router, router, trunk_router};
 use crate::hub::ChannelSettings;
 use crate::metrics::Metrics;
 
@@ -83,7 +83,9 @@ impl Gateway {
 
     /// What it serves over HTTP, sessions by WebSocket included. To be served by [`suara_tcp::serve`].
     pub fn router(&self) -> Router {
-        router(self.connect.clone()).merge(websocket::router(self.websockets.clone()))
+        router(self.connect.clone())
+            .merge(websocket::router(self.websockets.clone()))
+            .merge(kpi_router(self.core.clone()))
     }
 
     /// What a bridge of the same machine asks: `GET /api/connect` with the server's address as bound, and its
