@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use suara_gateway::auth::{Claims, Scope};
 
-use crate::kit::{TestGateway, claims, frame, hello, mint, number, open_socket, opening};
+use crate::kit::{TestGateway, claims, frame, mint, number, open_socket, opening};
 
 /// A question for the clock.
 fn question(echo: u64) -> Vec<u8> {
@@ -22,7 +22,7 @@ async fn the_clock_is_told_on_both_roads_and_never_goes_back() {
     let gateway = TestGateway::start();
     let alice = gateway.user("alice").await;
     let mut carol = open_socket(opening(gateway.http().await)).await.expect("it takes WebSockets");
-    carol.say(hello(&mint(&claims("carol")))).await;
+    carol.hello(&mint(&claims("carol"))).await;
     carol.hear("welcome").await;
 
     alice.send_voice(&question(7));
