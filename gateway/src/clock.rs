@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use suara_channel::Time;
+use suara_proto::clock::MAX_TIME_US;
 
 /// Counts from the gateway's start.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,13 @@ impl Clock {
     pub fn at(&self, instant: Instant) -> Time {
         let since = instant.saturating_duration_since(self.origin);
         Time::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// An instant as clients are told it: in microseconds, which 53 bits hold for 285 years.
+    #[must_use]
+    pub fn micros(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.origin).as_micros();
+        u64::try_from(since).unwrap_or(MAX_TIME_US).min(MAX_TIME_US)
     }
 
     /// A time of the core as an instant to wait for.

@@ -15,6 +15,7 @@ use crate::auth::{Authenticator, Scope};
 use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::hub::{ChannelSettings, Hub};
+use crate::kpi::Kpis;
 use crate::metrics::Metrics;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
@@ -34,6 +35,8 @@ pub struct Core {
     pub tasks: TaskTracker,
     /// Users' sessions that may be there at a time; trunks come besides.
     pub max_sessions: usize,
+    /// How well bursts went.
+    pub kpis: Kpis,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
     dismissed: CancellationToken,
@@ -64,6 +67,7 @@ impl Core {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
         let chat = Chat::start(store, hub.clone(), metrics.chat.clone());
+        let kpis = Kpis::new(metrics.kpi.clone());
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
         Self {
             auth,
@@ -73,6 +77,7 @@ impl Core {
             clock,
             tasks,
             max_sessions,
+            kpis,
             resumables,
             dismissed,
             draining,

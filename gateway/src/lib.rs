@@ -11,6 +11,7 @@ pub mod core;
 pub mod edge;
 pub mod http;
 pub mod hub;
+pub mod kpi;
 pub mod metrics;
 pub mod session;
 pub mod voice;

@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::api;
-use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
+use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, kpi_router, router, trunk_router};
 use crate::hub::ChannelSettings;
 use crate::metrics::Metrics;
 
@@ -95,7 +95,7 @@ impl Gateway {
     /// What it serves over HTTP, sessions by WebSocket included. To be served by [`suara_tcp::serve`].
     pub fn router(&self) -> Router {
         let pages = router(self.connect.clone()).merge(api::router(self.core.clone()));
-        pages.merge(websocket::router(self.websockets.clone()))
+        pages.merge(websocket::router(self.websockets.clone())).merge(kpi_router(self.core.clone()))
     }
 
     /// What a bridge of the same machine asks: `GET /api/connect` with the server's address as bound, and its

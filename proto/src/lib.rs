@@ -4,6 +4,7 @@
 //! closes. `PROTOCOL.md` beside this crate is the same thing in prose, and `vectors/` the same thing in bytes; the
 //! three change together. Knows no socket, no clock and no rule of a channel.
 
+pub mod clock;
 pub mod code;
 pub mod connect;
 pub mod floor;

@@ -18,6 +18,11 @@ fn floor_seeds_hold() {
 }
 
 #[test]
+fn clock_seeds_hold() {
+    run("clock", checks::clock);
+}
+
+#[test]
 fn frames_seeds_hold() {
     run("frames", checks::frames);
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use suara_proto::clock::ClockDatagram;
 use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{self, Level, MessageError};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
@@ -94,6 +95,20 @@ enum Word {
 }
 
 #[derive(Deserialize)]
+struct GoodClock {
+    name: String,
+    hex: String,
+    fields: ClockFields,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "subtype", rename_all = "snake_case")]
+enum ClockFields {
+    Ask { echo: String },
+    Tell { echo: String, time_us: u64 },
+}
+
+#[derive(Deserialize)]
 struct Stream {
     name: String,
     limit: usize,
@@ -168,6 +183,28 @@ fn every_good_floor_datagram_means_its_fields_and_back() {
 fn every_bad_floor_datagram_is_refused_by_its_name() {
     for vector in read::<GoodFloor, BadVoice>("floor").bad {
         let fault = FloorDatagram::decode(&unhex(&vector.hex)).expect_err(&vector.name);
+        assert_eq!(fault.name(), vector.error, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_good_clock_datagram_means_its_fields_and_back() {
+    let number = |hex: &str| u64::from_be_bytes(unhex(hex).try_into().expect("64 bits"));
+    for vector in read::<GoodClock, BadVoice>("clock").good {
+        let meaning = match vector.fields {
+            ClockFields::Ask { echo } => ClockDatagram::Ask { echo: number(&echo) },
+            ClockFields::Tell { echo, time_us } => ClockDatagram::Tell { echo: number(&echo), time_us },
+        };
+        let bytes = unhex(&vector.hex);
+        assert_eq!(ClockDatagram::decode(&bytes), Ok(meaning), "{}", vector.name);
+        assert_eq!(meaning.encode()[..], bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_bad_clock_datagram_is_refused_by_its_name() {
+    for vector in read::<GoodClock, BadVoice>("clock").bad {
+        let fault = ClockDatagram::decode(&unhex(&vector.hex)).expect_err(&vector.name);
         assert_eq!(fault.name(), vector.error, "{}", vector.name);
     }
 }

@@ -49,4 +49,14 @@ impl Fanout<'_> {
             since: self.now,
         });
     }
+
+    /// Sends a frame to the connection whose datagram it answers.
+    pub fn answer(&mut self, frame: &Frame) {
+        self.casts.push(Cast {
+            frame: frame.clone(),
+            audience: Arc::new(Audience::new([self.sender])),
+            sender: None,
+            since: self.now,
+        });
+    }
 }

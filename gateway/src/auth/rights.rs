@@ -66,6 +66,15 @@ pub enum ChannelRights {
 }
 
 impl ChannelRights {
+    /// Whether there is a channel, or could be, on which they give this right.
+    #[must_use]
+    pub fn anywhere(&self, right: Right) -> bool {
+        match self {
+            Self::Everywhere(rights) => rights.has(right),
+            Self::Listed(grants) => grants.iter().any(|grant| grant.rights.has(right)),
+        }
+    }
+
     /// The rights on the channel of that name.
     #[must_use]
     pub fn on(&self, channel: &str) -> Rights {

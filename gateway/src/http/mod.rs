@@ -4,12 +4,15 @@ pub mod api;
 mod connect;
 mod console;
 mod health;
+mod kpi;
 mod origin;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+
+use crate::core::Core;
 
 pub use connect::ConnectInfo;
 pub use health::{Health, ReadyCheck, health_router, metrics_router};
@@ -18,6 +21,11 @@ pub use origin::OriginPolicy;
 /// What the gateway serves to clients besides sessions: the console and `GET /api/connect`.
 pub fn router(connect: ConnectInfo) -> Router {
     trunk_router(connect).fallback(get(console::console))
+}
+
+/// `GET /api/kpi`.
+pub(crate) fn kpi_router(core: Arc<Core>) -> Router {
+    Router::new().route("/api/kpi", get(kpi::kpi)).with_state(core)
 }
 
 /// `GET /api/connect` alone.

@@ -3,6 +3,7 @@
 //! The voice path reaches its counters by index, never by label: see [`VoiceMetrics::dropped`].
 
 mod histogram;
+mod kpi;
 
 use std::fmt::Write;
 
@@ -15,6 +16,7 @@ use suara_engine::Tally;
 use suara_proto::{CloseCode, DenyCause, ErrorCode, RevokeCause};
 
 pub use histogram::DurationHistogram;
+pub use kpi::KpiMetrics;
 
 use crate::chat::ChatMetrics;
 
@@ -95,6 +97,8 @@ pub struct VoiceMetrics {
     pub queue_age: DurationHistogram,
     /// Packets that the kernel didn't take.
     pub unsent: Counter,
+    /// Questions for the clock that were answered.
+    pub clock_answers: Counter,
     /// Frames and packets that were lost between workers.
     pub crowded_out: Counter,
     dropped: Family<Reason, Counter>,
@@ -113,6 +117,7 @@ impl Default for VoiceMetrics {
             bytes_out: Counter::default(),
             queue_age: DurationHistogram::default(),
             unsent: Counter::default(),
+            clock_answers: Counter::default(),
             crowded_out: Counter::default(),
             dropped,
             by_reason,
@@ -148,6 +153,8 @@ pub struct Metrics {
     pub voice: VoiceMetrics,
     /// Chat's.
     pub chat: ChatMetrics,
+    /// How well bursts went.
+    pub kpi: KpiMetrics,
     /// Sessions that are welcomed and not yet ended.
     pub sessions: Gauge,
     /// Sessions on a WebSocket, welcomed or not.
@@ -238,6 +245,7 @@ impl Metrics {
             Unit::Seconds,
             self.certificate_expiry.clone(),
         );
+        self.kpi.register(suara);
         let voice = &self.voice;
         suara.register("voice_frames_received", "Voice datagrams from clients", voice.frames_in.clone());
         suara.register("voice_frames_sent", "Voice frames handed to listeners", voice.frames_out.clone());
@@ -261,6 +269,11 @@ impl Metrics {
         );
         suara.register("voice_frames_dropped", "Voice frames that went no further", voice.dropped.clone());
         suara.register("packets_unsent", "Packets that the kernel didn't take", voice.unsent.clone());
+        suara.register(
+            "clock_answers",
+            "Questions for the clock that were answered",
+            voice.clock_answers.clone(),
+        );
         suara.register(
             "worker_overflow",
             "Frames and packets lost between workers",

@@ -60,6 +60,9 @@ impl Session<'_> {
                     room.floor_release(talker, grant).await;
                 }
             }
+            ClientMessage::BurstReport { channel, grant, member, said, heard } => {
+                self.burst_report(channel, grant, member, (said, heard));
+            }
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);

@@ -3,6 +3,7 @@
 //! Knows messages, rights and rooms' handles; no transport. An edge opens a session with [`open`], pumps bytes between
 //! its transport and the [`EdgeEnd`] that it gets, and never looks inside.
 
+mod burst;
 mod channels;
 mod chat;
 mod chat_outlet;
@@ -99,7 +100,7 @@ pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear:
     let id = SessionId::random();
     let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
     let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
-    let ingress = Arc::new(Ingress::new(id, core.clock, core.metrics.voice.clone()));
+    let ingress = Arc::new(Ingress::new(id, ear.clone(), core.clock, core.metrics.voice.clone()));
     let chat = ChatOutlet::new(&outbox);
     let port = Port { id, outbox, ear, chat: chat.clone() };
     let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone(), chat };

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_channel::Time;
 use suara_engine::Frame;
+use suara_proto::clock::{ClockDatagram, KIND_CLOCK};
 use suara_proto::floor::{FloorDatagram, FloorWord, KIND_FLOOR};
 use suara_proto::limits::MAX_DATAGRAM;
 use suara_proto::opus;
@@ -21,7 +22,7 @@ use suara_proto::voice::{Flags, Header, VoiceFrame};
 use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
 
 use super::outlet::Outlet;
-use super::route::Speaker;
+use super::route::{Ear, Speaker};
 use super::tape::Tape;
 use crate::clock::Clock;
 use crate::hub::RoomHandle;
@@ -66,12 +67,14 @@ pub(crate) fn stamp<'a>(
 /// Takes one session's datagrams.
 pub struct Ingress {
     session: SessionId,
+    ear: Ear,
     on_air: ArcSwap<HashMap<ChannelNumber, OnAir>>,
     clock: Clock,
     metrics: VoiceMetrics,
     floor_rate: DefaultDirectRateLimiter,
     early_rate: DefaultDirectRateLimiter,
     replay_rate: DefaultDirectRateLimiter,
+    clock_rate: DefaultDirectRateLimiter,
     left: AtomicBool,
 }
 
@@ -79,19 +82,24 @@ pub struct Ingress {
 const FLOOR_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Frames a second and session that wait: they go by the channel's task, which has better to do than to hear a flood.
 const EARLY_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Questions for the clock a second and session, and how many at once: four in a second at the start, then one in two.
+const CLOCK_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const CLOCKS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Replays at once; one a second after that. Each may be a thousand times as long as its request.
 const REPLAYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 impl Ingress {
-    /// For a session that is in no channel yet.
+    /// For a session that is in no channel yet, and is answered at `ear`.
     #[must_use]
-    pub fn new(session: SessionId, clock: Clock, metrics: VoiceMetrics) -> Self {
+    pub fn new(session: SessionId, ear: Ear, clock: Clock, metrics: VoiceMetrics) -> Self {
         let floor_rate = RateLimiter::direct(Quota::per_second(FLOOR_RATE));
         let early_rate = RateLimiter::direct(Quota::per_second(EARLY_RATE));
         let replays = Quota::per_second(NonZeroU32::MIN).allow_burst(REPLAYS_AT_ONCE);
         let replay_rate = RateLimiter::direct(replays);
+        let clocks = Quota::per_second(CLOCK_RATE).allow_burst(CLOCKS_AT_ONCE);
+        let clock_rate = RateLimiter::direct(clocks);
         let (on_air, left) = (ArcSwap::default(), AtomicBool::new(false));
-        Self { session, on_air, clock, metrics, floor_rate, early_rate, replay_rate, left }
+        Self { session, ear, on_air, clock, metrics, floor_rate, early_rate, replay_rate, clock_rate, left }
     }
 
     /// The client ends the session by its own wish. To be said before the session learns that it is gone.
@@ -116,6 +124,7 @@ impl Ingress {
         self.metrics.bytes_in.inc_by(bytes.len() as u64);
         let done = match bytes.first() {
             Some(&KIND_FLOOR) => self.floor(bytes),
+            Some(&KIND_CLOCK) => self.tell(now, bytes, out),
             _ => self.forward(now, bytes, out),
         };
         if let Err(reason) = done {
@@ -139,6 +148,24 @@ impl Ingress {
 
     pub(super) fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Answers what time it is, at once: control needn't wake for it.
+    fn tell(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) -> Result<(), DropReason> {
+        let Ok(ClockDatagram::Ask { echo }) = ClockDatagram::decode(bytes) else {
+            return Err(DropReason::Malformed);
+        };
+        if self.clock_rate.check().is_err() {
+            return Err(DropReason::Rate);
+        }
+        let time_us = self.clock.micros(now);
+        let answer = Frame::new(&ClockDatagram::Tell { echo, time_us }.encode());
+        match &self.ear {
+            Ear::Connection(_) => out.answer(&answer),
+            Ear::Queue(queue) => queue.push(now, answer),
+        }
+        self.metrics.clock_answers.inc();
+        Ok(())
     }
 
     /// Passes a floor message on to its channel.

@@ -15,6 +15,7 @@ mod drain;
 mod floor;
 mod hello;
 mod keys;
+mod kpi;
 mod renewal;
 mod replay;
 mod resume;

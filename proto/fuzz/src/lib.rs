@@ -3,6 +3,7 @@
 //! The fuzz targets call these, and so does `proto/tests/seeds.rs`, with the committed seeds.
 
 use bytes::BytesMut;
+use suara_proto::clock::ClockDatagram;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::chat::chat_asked;
 use suara_proto::message::{
@@ -28,6 +29,13 @@ pub fn floor(bytes: &[u8]) {
         let again = datagram.encode();
         assert_eq!(FloorDatagram::decode(&again), Ok(datagram));
         assert_eq!((&again[..3], &again[4..]), (&bytes[..3], &bytes[4..]));
+    }
+}
+
+/// A clock datagram that is accepted is written again byte for byte.
+pub fn clock(bytes: &[u8]) {
+    if let Ok(datagram) = ClockDatagram::decode(bytes) {
+        assert_eq!(datagram.encode()[..], *bytes);
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::burst::{Heard, Said};
 use super::floor::{DispatchAction, Level};
 use super::is_default;
 use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
@@ -21,6 +22,7 @@ super::type_names![
     "dispatch",
     "roster_request",
     "replay",
+    "burst_report",
     "ping",
 ];
 
@@ -150,6 +152,22 @@ pub enum ClientMessage<'a> {
         /// That of this grant and no other.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grant: Option<Grant>,
+    },
+    /// What this side saw of a burst that is over. Never answered.
+    BurstReport {
+        /// Where.
+        channel: ChannelNumber,
+        /// Which burst.
+        grant: Grant,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// From its talker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<Said>,
+        /// From a listener.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard: Option<Heard>,
     },
     /// A sign of life.
     Ping {

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    ChannelMode, ClientMessage, DispatchAction, Level, Member, Right, Rights, ServerMessage, TalkerInfo,
-    TalkerLeft,
+    ChannelMode, ClientMessage, DispatchAction, Heard, Level, Member, Right, Rights, Said, ServerMessage,
+    TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -95,6 +95,20 @@ macro_rules! message {
     };
 }
 
+fn said() -> impl Strategy<Value = Said> {
+    (any::<u64>(), option::of(any::<u64>()), any::<u64>(), any::<u32>()).prop_map(
+        |(pressed_us, granted_us, at_us, timestamp)| Said { pressed_us, granted_us, at_us, timestamp },
+    )
+}
+
+fn heard() -> impl Strategy<Value = Heard> {
+    (any::<u64>(), any::<u32>(), option::of(any::<u64>())).prop_map(|(at_us, timestamp, entered_us)| Heard {
+        at_us,
+        timestamp,
+        entered_us,
+    })
+}
+
 pub(crate) fn client() -> impl Strategy<Value = Client> {
     prop_oneof![
         message!(ClientMessage::Hello {
@@ -127,6 +141,13 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
         message!(ClientMessage::FloorRelease { channel: channel(), grant: grant(), member: member() }),
         message!(ClientMessage::Replay { channel: channel(), grant: option::of(grant()) }),
         message!(ClientMessage::RosterRequest { channel: channel() }),
+        message!(ClientMessage::BurstReport {
+            channel: channel(),
+            grant: grant(),
+            member: member(),
+            said: option::of(said()),
+            heard: option::of(heard()),
+        }),
         message!(ClientMessage::Ping { nonce: any::<u32>() }),
     ]
 }
