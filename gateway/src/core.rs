@@ -1,7 +1,7 @@
 //! What all sessions share: who may enter, the hub, the counters, and the list of those present.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use suara_proto::CloseCode;
@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Authenticator, Scope};
 use crate::clock::Clock;
-use crate::hub::{ChannelSettings, Hub};
+use crate::directory::Directory;
+use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::metrics::Metrics;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
@@ -31,6 +32,10 @@ pub struct Core {
     pub max_sessions: usize,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
+    /// Where users are found.
+    pub directory: Arc<Directory>,
+    /// Who may call whom.
+    pub calls: CallSettings,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -54,11 +59,26 @@ impl Core {
         metrics: Metrics,
         clock: Clock,
         max_sessions: usize,
+        calls: CallSettings,
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
-        Self { auth, hub, metrics, clock, tasks, max_sessions, resumables, dismissed, draining, present }
+        let directory = Arc::default();
+        Self {
+            auth,
+            hub,
+            metrics,
+            clock,
+            tasks,
+            max_sessions,
+            resumables,
+            directory,
+            calls,
+            dismissed,
+            draining,
+            present,
+        }
     }
 
     /// Whether another session may come.

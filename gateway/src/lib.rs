@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod clock;
 pub mod core;
+pub mod directory;
 pub mod edge;
 pub mod http;
 pub mod hub;

@@ -16,7 +16,7 @@ use crate::core::Core;
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
-use crate::hub::ChannelSettings;
+use crate::hub::{CallSettings, ChannelSettings};
 use crate::metrics::Metrics;
 
 /// Everything that a gateway needs to be told.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub origins: OriginPolicy,
     /// Channels' settings by name.
     pub channels: ChannelSettings,
+    /// Who may call whom.
+    pub calls: CallSettings,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// How the WebTransport server is run.
@@ -61,7 +63,14 @@ impl Gateway {
         let metrics = Metrics::default();
         metrics.register(registry);
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
-        let core = Arc::new(Core::new(auth, settings.channels, metrics, clock, settings.max_sessions));
+        let core = Arc::new(Core::new(
+            auth,
+            settings.channels,
+            metrics,
+            clock,
+            settings.max_sessions,
+            settings.calls,
+        ));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;

@@ -59,6 +59,7 @@ impl RunningGateway {
             default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
             origins,
             channels: plan.channels.clone(),
+            calls: plan.calls.clone(),
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
                 workers: plan.quic.workers,

@@ -5,11 +5,14 @@ use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{Member, Right, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 
+use super::call::Call;
+
 /// A channel as it is told to sessions.
 pub(super) struct View<'a> {
     pub(super) number: ChannelNumber,
     pub(super) name: &'a str,
     pub(super) channel: &'a Channel,
+    pub(super) call: Option<&'a Call>,
 }
 
 /// What goes into the answer to a join.
@@ -40,6 +43,7 @@ impl<'a> View<'a> {
             members: with_members.then(|| self.members()),
             talking: talking.last().map(describe_talker),
             also_talking: talking.iter().rev().skip(1).map(describe_talker).collect(),
+            call: self.call.map(Call::info),
         }
     }
 
@@ -150,7 +154,11 @@ pub(super) fn addressee(effect: &Effect) -> Option<TalkerNumber> {
         | Effect::Warning { talker, .. }
         | Effect::Gone { talker }
         | Effect::Refused { talker, .. } => Some(talker),
-        Effect::Roster(_) | Effect::Speakers(_) | Effect::Taken(_) | Effect::Idle { .. } => None,
+        Effect::Inactive
+        | Effect::Roster(_)
+        | Effect::Speakers(_)
+        | Effect::Taken(_)
+        | Effect::Idle { .. } => None,
     }
 }
 

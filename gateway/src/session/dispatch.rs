@@ -8,6 +8,7 @@ use suara_proto::message::{ClientMessage, Right, ServerMessage};
 use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, LeaveReason, MemberRef, RequestId};
 
+use super::calls::rights_in;
 use super::members::Seat;
 use super::serve::Session;
 use super::verifying::Verified;
@@ -60,6 +61,8 @@ impl Session<'_> {
                     room.floor_release(talker, grant).await;
                 }
             }
+            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
+            ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
@@ -110,7 +113,7 @@ impl Session<'_> {
             }
             self.expires = expires;
             if self.scope == Scope::User {
-                self.members.put(None, principal);
+                self.put(None, principal);
             }
             return self.port.outbox.say(&ServerMessage::Renewed { request, expires });
         };
@@ -129,7 +132,7 @@ impl Session<'_> {
             role: (&*principal.role).into(),
             expires,
         });
-        self.members.put(member, principal);
+        self.put(member, principal);
     }
 
     /// Takes a member out of everything; `false` when there is none, and none on its way.
@@ -157,7 +160,7 @@ impl Session<'_> {
                 "a channel's name is 1 to 128 bytes without control characters",
             );
         }
-        let rights = attached.principal.channels.on(channel);
+        let rights = rights_in(&attached.principal, channel);
         if !rights.has(Right::Listen) {
             return refuse(ErrorCode::Forbidden, "no right to listen to this channel");
         }
@@ -167,8 +170,13 @@ impl Session<'_> {
         if attached.seats.values().any(|seat| &*seat.room.name == channel) {
             return refuse(ErrorCode::AlreadyJoined, "in that channel already");
         }
-        let joining =
-            Joining { port: self.port.clone(), member, request, who: identity(&attached.principal), rights };
+        let joining = Joining {
+            port: self.port.clone(),
+            member,
+            request: Some(request),
+            who: identity(&attached.principal),
+            rights,
+        };
         match self.core.hub.join(channel, joining).await {
             Ok((room, talker)) => {
                 tracing::debug!(channel = %room.number, %talker, "joined");
@@ -195,7 +203,7 @@ impl Session<'_> {
     }
 
     /// A member's seat, or the refusal that there is none.
-    fn seat(
+    pub(super) fn seat(
         &self,
         request: Option<RequestId>,
         channel: ChannelNumber,

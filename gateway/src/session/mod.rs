@@ -3,6 +3,7 @@
 //! Knows messages, rights and rooms' handles; no transport. An edge opens a session with [`open`], pumps bytes between
 //! its transport and the [`EdgeEnd`] that it gets, and never looks inside.
 
+mod calls;
 mod channels;
 mod dispatch;
 mod hello;
@@ -26,6 +27,7 @@ pub use outbox::{Closing, ClosingWatch, Outbox, OutboxReader, Outgoing};
 pub use resume::Resumables;
 
 use crate::core::Core;
+use crate::directory::Wishes;
 use crate::voice::{Ear, Ingress};
 
 /// Messages that wait for a busy session beside one of each sender's; then its transport stops reading, and QUIC holds
@@ -59,6 +61,8 @@ pub struct Port {
     pub outbox: Outbox,
     /// For frames.
     pub ear: Ear,
+    /// For what its own task is to do.
+    pub wishes: Arc<Wishes>,
 }
 
 /// What an edge has read from a control stream.
@@ -91,7 +95,7 @@ pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear:
     let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
     let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
     let ingress = Arc::new(Ingress::new(id, core.clock, core.metrics.voice.clone()));
-    let port = Port { id, outbox, ear };
+    let port = Port { id, outbox, ear, wishes: Arc::default() };
     let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone() };
     let span = tracing::info_span!("session", %id);
     tracing::debug!(parent: &span, %remote, "opened");

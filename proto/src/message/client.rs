@@ -21,6 +21,8 @@ super::type_names![
     "dispatch",
     "roster_request",
     "replay",
+    "call",
+    "call_end",
     "ping",
 ];
 
@@ -41,6 +43,9 @@ pub enum ClientMessage<'a> {
         /// From the last `welcome`: to take that session's place. Empty: a new session, that can be resumed later.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         resume: Option<Cow<'a, str>>,
+        /// Whether it knows that it can be in channels that it never asked for: calls.
+        #[serde(default, deserialize_with = "super::null_is_missing", skip_serializing_if = "is_default")]
+        calls: bool,
     },
     /// A fresh token for the running session.
     Renew {
@@ -150,6 +155,25 @@ pub enum ClientMessage<'a> {
         /// That of this grant and no other.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         grant: Option<Grant>,
+    },
+    /// Calls users: they are put into a channel of their own, together with the caller.
+    Call {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Their ids: one for a private call, several for a group's.
+        #[serde(borrow)]
+        users: Vec<Cow<'a, str>>,
+    },
+    /// Ends a call for all who are in it.
+    CallEnd {
+        /// Its channel.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
     },
     /// A sign of life.
     Ping {

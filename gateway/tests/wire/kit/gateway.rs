@@ -58,6 +58,7 @@ impl TestGateway {
             default_rights: Rights::NONE,
             origins: OriginPolicy::default(),
             channels: Vec::new(),
+            calls: suara_gateway::hub::CallSettings::default(),
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
         };
