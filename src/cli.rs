@@ -106,6 +106,9 @@ pub(crate) struct ServeArgs {
     /// Sessions at a time [default: 20000]
     #[arg(long, value_name = "N", env = "SUARA_MAX_SESSIONS", hide_env = true, help_heading = "Running")]
     pub(crate) max_sessions: Option<usize>,
+    /// Whether any user may call another; who dispatches may always [default: true]
+    #[arg(long, value_name = "BOOL", env = "SUARA_PRIVATE_CALLS", hide_env = true, help_heading = "Running")]
+    pub(crate) private_calls: Option<bool>,
     /// Threads of the WebTransport server, each with its own sockets [default: the machine's cores]
     #[arg(long, value_name = "N", env = "SUARA_WORKERS", hide_env = true, help_heading = "Running")]
     pub(crate) workers: Option<usize>,

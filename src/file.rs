@@ -33,6 +33,7 @@ pub(crate) struct ConfigFile {
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) max_sessions: Option<usize>,
+    pub(crate) private_calls: Option<bool>,
     pub(crate) workers: Option<usize>,
     pub(crate) mtu: Option<u16>,
     pub(crate) qlog: Option<PathBuf>,
@@ -54,6 +55,7 @@ pub(crate) struct ChannelSection {
     t1_ms: Option<u64>,
     t2_ms: Option<u64>,
     t3_ms: Option<u64>,
+    t4_ms: Option<u64>,
     warning_ms: Option<u64>,
     emergency_grace_ms: Option<u64>,
     presence_grace_ms: Option<u64>,
@@ -110,6 +112,7 @@ impl ChannelSection {
             t1: millis(self.t1_ms, default.t1),
             t2: millis(self.t2_ms, default.t2),
             t3: millis(self.t3_ms, default.t3),
+            t4: self.t4_ms.filter(|ms| *ms > 0).map(Duration::from_millis),
             warning: millis(self.warning_ms, default.warning),
             emergency_grace: millis(self.emergency_grace_ms, default.emergency_grace),
             presence_grace: millis(self.presence_grace_ms, default.presence_grace),
@@ -143,7 +146,7 @@ mod tests {
     fn a_channel_has_its_rules() {
         let file: ConfigFile = toml::from_str(
             "[[channel]]\nname = '*'\nmode = 'dual'\nqueue = 0\npre-emption = false\nwarning-ms = 0\n\
-             presence-grace-ms = 3000\n",
+             presence-grace-ms = 3000\nt4-ms = 60000\n",
         )
         .unwrap();
         let (_, settings) = &file.channels()[0];
@@ -151,6 +154,7 @@ mod tests {
         assert_eq!((mode, queue_depth, pre_emption), (ChannelMode::Dual, 0, false));
         assert!(warning.is_zero());
         assert_eq!(settings.presence_grace, Duration::from_secs(3));
+        assert_eq!(settings.t4, Some(Duration::from_secs(60)));
         assert!(toml::from_str::<ConfigFile>("[[channel]]\nname = '*'\nmode = 'other'\n").is_err());
     }
 

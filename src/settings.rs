@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use suara_gateway::Mtu;
-use suara_gateway::hub::ChannelSettings;
+use suara_gateway::hub::{CallSettings, ChannelSettings};
 
 use crate::cli::{LogFormat, ServeArgs};
 use crate::file::ConfigFile;
@@ -31,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
     pub(crate) channels: ChannelSettings,
+    pub(crate) calls: CallSettings,
     pub(crate) log: LogPlan,
 }
 
@@ -109,6 +110,7 @@ impl Plan {
                 .unwrap_or_else(|| data.join(crate::secrets::TRUNK_TOKEN)),
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
             channels,
+            calls: CallSettings { private: args.private_calls.or(file.private_calls).unwrap_or(true) },
             log: LogPlan {
                 filter: args.log.or(file.log).unwrap_or_else(|| "info".into()),
                 format: args.log_format.or(file.log_format).unwrap_or(LogFormat::Text),

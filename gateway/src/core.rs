@@ -1,7 +1,7 @@
 //! What all sessions share: who may enter, the hub, the counters, and the list of those present.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use suara_proto::CloseCode;
@@ -14,7 +14,8 @@ use suara_store::Store;
 use crate::auth::{Authenticator, Scope};
 use crate::chat::Chat;
 use crate::clock::Clock;
-use crate::hub::{ChannelSettings, Hub};
+use crate::directory::Directory;
+use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::kpi::Kpis;
 use crate::metrics::Metrics;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
@@ -39,6 +40,10 @@ pub struct Core {
     pub kpis: Kpis,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
+    /// Where users are found.
+    pub directory: Arc<Directory>,
+    /// Who may call whom.
+    pub calls: CallSettings,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -63,11 +68,13 @@ impl Core {
         clock: Clock,
         max_sessions: usize,
         store: Store,
+        calls: CallSettings,
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
         let chat = Chat::start(store, hub.clone(), metrics.chat.clone());
         let kpis = Kpis::new(metrics.kpi.clone());
+        let directory = Arc::default();
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
         Self {
             auth,
@@ -79,6 +86,8 @@ impl Core {
             max_sessions,
             kpis,
             resumables,
+            directory,
+            calls,
             dismissed,
             draining,
             present,

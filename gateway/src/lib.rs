@@ -8,6 +8,7 @@ pub mod auth;
 pub mod chat;
 pub mod clock;
 pub mod core;
+pub mod directory;
 pub mod edge;
 pub mod http;
 pub mod hub;

@@ -18,7 +18,7 @@ use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::api;
 use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, kpi_router, router, trunk_router};
-use crate::hub::ChannelSettings;
+use crate::hub::{CallSettings, ChannelSettings};
 use crate::metrics::Metrics;
 
 /// Everything that a gateway needs to be told.
@@ -39,6 +39,8 @@ pub struct Settings {
     pub origins: OriginPolicy,
     /// Channels' settings by name.
     pub channels: ChannelSettings,
+    /// Who may call whom.
+    pub calls: CallSettings,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// How the WebTransport server is run.
@@ -72,6 +74,7 @@ impl Gateway {
             clock,
             settings.max_sessions,
             settings.store,
+            settings.calls,
         ));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;

@@ -101,6 +101,7 @@ async fn enter(room: &Room, plan: &Plan) -> Result<Socket, String> {
         token,
         client: Some("suara-loadtest".into()),
         resume: None,
+        calls: false,
     });
     say(&mut socket, &[CONTROL, STREAM_CONTROL], &hello).await?;
     let mut control = BytesMut::new();

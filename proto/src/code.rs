@@ -116,6 +116,10 @@ codes! {
         UnknownTalker = 16, "unknown_talker";
         /// There is no such burst to replay, or none at all.
         NoBurst = 17, "no_burst";
+        /// None of those who are called is here with a client that knows calls.
+        UnknownUser = 18, "unknown_user";
+        /// In as many calls as a member may be.
+        TooManyCalls = 19, "too_many_calls";
     }
 }
 
@@ -162,6 +166,8 @@ codes! {
         Expired = 2, "expired";
         /// It was thrown out.
         Kicked = 3, "kicked";
+        /// The call is over.
+        Ended = 4, "ended";
     }
 }
 

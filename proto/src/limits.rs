@@ -28,6 +28,15 @@ pub const MAX_MEMBERS: usize = 10_000;
 /// Channels that one member is in at a time.
 pub const MAX_CHANNELS_PER_MEMBER: usize = 64;
 
+/// Users that one call is made to. Higher lets one message ring at more; such groups are better served by a channel.
+pub const MAX_CALLED: usize = 64;
+
+/// Calls that one member is in at a time. One who is called in more hears too much; lower would refuse a dispatcher's.
+pub const MAX_CALLS_PER_MEMBER: usize = 4;
+
+/// A call's channel has a name that begins so. Nobody enters one by its name but those whom it is between.
+pub const CALL_PREFIX: &str = "call/";
+
 /// Members that one trunk attaches.
 pub const MAX_MEMBERS_PER_TRUNK: usize = 20_000;
 

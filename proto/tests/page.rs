@@ -57,6 +57,11 @@ fn the_limits_are_those_of_the_code() {
             spaced(server)
         ),
         format!("at most {} from a client and at most {} from the gateway", spaced(client), spaced(server)),
+        format!(
+            "| calls a member is in / users that a call is made to | {} / {} |",
+            limits::MAX_CALLS_PER_MEMBER,
+            limits::MAX_CALLED
+        ),
         format!("| from the session's start to `hello` | {} s |", limits::HELLO_TIMEOUT.as_secs()),
         format!("| channels a member is in | {} |", limits::MAX_CHANNELS_PER_MEMBER),
         format!("| a channel's name; a user's id, name or role | {} bytes each |", limits::MAX_CHANNEL_NAME),

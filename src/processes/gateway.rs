@@ -64,6 +64,7 @@ impl RunningGateway {
             origins,
             store: store(plan).await?,
             channels: plan.channels.clone(),
+            calls: plan.calls.clone(),
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
                 workers: plan.quic.workers,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use suara_proto::message::ClientMessage;
-use suara_proto::{ErrorCode, LeaveReason, RequestId};
+use suara_proto::{ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::oneshot;
 
 use super::pending::{Asked, Reply};
 use super::state::{Place, State};
 use super::{AttachError, JoinError, Notice};
-use crate::channel::{Channel, Enter, Input};
+use crate::channel::{Channel, Enter, Input, Listener};
 use crate::trunk::{Joined, Who};
 
 /// When what checks tokens doesn't answer, a member's return is asked for again after this long.
@@ -39,9 +39,22 @@ impl State {
     }
 
     pub(super) fn joined(&mut self, joined: Joined) {
-        let number = joined.channel;
         let asked = self.pending.take(joined.request);
-        let Some(Asked::Join { member, channel, listener, reply }) = asked else { return };
+        if let Some(Asked::Join { member, channel, listener, reply }) = asked {
+            self.sit(joined, member, channel, listener, reply);
+        }
+    }
+
+    /// The gateway has let a member in.
+    pub(super) fn sit(
+        &mut self,
+        joined: Joined,
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+        reply: Reply<Result<Channel, JoinError>>,
+    ) {
+        let number = joined.channel;
         let entry = self.members.get_mut(&member);
         let who = entry.as_ref().and_then(|entry| entry.who.clone());
         let (Some(entry), Some(who), Some(link)) = (entry, who, self.link.clone()) else { return };

@@ -4,6 +4,7 @@
 //! its name, its number and who is in it. Voice doesn't pass here: datagrams find their channel by the [`Routes`].
 
 mod answers;
+mod calls;
 mod pending;
 mod state;
 
@@ -66,6 +67,8 @@ pub(crate) enum JoinError {
 pub(crate) enum Notice {
     /// Out of a channel.
     Left { channel: String, reason: LeaveReason },
+    /// In a call, by somebody's doing.
+    Called { channel: String, by: Who, users: Vec<String> },
     /// The user's token has ended, or holds no more.
     Expired,
     /// Thrown out.

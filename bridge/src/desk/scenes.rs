@@ -11,8 +11,8 @@ use super::*;
 use crate::audio::{Format, Rate};
 use crate::channel::{Room, Seat, Sender};
 use crate::edge::Lines;
-use crate::trunk::Joined;
 use crate::trunk::recorded::Record;
+use crate::trunk::{Called, Joined};
 
 struct Deaf;
 
@@ -272,6 +272,36 @@ async fn the_gateway_takes_members_out() {
     assert_eq!(notices.try_recv().unwrap(), left);
     scene.event(TrunkEvent::Detached { member, code: CloseCode::TokenExpired });
     assert_eq!(notices.try_recv().unwrap(), Notice::Expired);
+}
+
+#[tokio::test]
+async fn a_call_is_picked_up_without_asking_and_a_lost_one_is_not() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    let called = |request, number| {
+        let (channel, talker) = (ChannelNumber(number), TalkerNumber(2));
+        let joined = Joined { request, channel, talker, version: 2, members: None, talking: None };
+        let (channel, users) = ("gate".to_owned(), vec!["bob".to_owned(), "alice".to_owned()]);
+        TrunkEvent::Called(Called { member, channel, by: who(), users, joined })
+    };
+    let ended = |number| {
+        let channel = ChannelNumber(number);
+        TrunkEvent::Left { member, channel, reason: LeaveReason::Ended }
+    };
+
+    scene.event(called(RequestId(0), 19));
+    assert!(matches!(notices.try_recv().unwrap(), Notice::Called { channel, .. } if channel == "gate"));
+    let mut answer = scene.join(member);
+    assert!(answer.try_recv().unwrap().is_ok());
+    assert!(scene.record.take().iter().all(|said| !format!("{said:?}").contains("\"join\"")));
+    scene.event(ended(19));
+    let left = Notice::Left { channel: "gate".to_owned(), reason: LeaveReason::Ended };
+    assert_eq!(notices.try_recv().unwrap(), left);
+
+    scene.event(called(RequestId(0), 20));
+    scene.event(ended(20));
+    let _answer = scene.join(member);
+    scene.said("join");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::pending::{Asked, Pending, Reply};
 use super::{AttachError, JoinError, Notice, Request, Routes, Token};
 use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::metrics::Metrics;
-use crate::trunk::{Link, TrunkEvent, Who};
+use crate::trunk::{Joined, Link, TrunkEvent, Who};
 
 /// Members whose return is asked for at a time. More would make those who log in meanwhile wait behind them.
 const RETURN_WINDOW: usize = 128;
@@ -75,6 +75,8 @@ pub(super) struct State {
     /// Members to be brought back, each not before its time.
     pub(super) returning: VecDeque<(Instant, MemberRef)>,
     pub(super) returns_under_way: BTreeSet<MemberRef>,
+    /// Calls that members were put into, until their sessions pick them up.
+    pub(super) calls: HashMap<(MemberRef, String), Joined>,
 }
 
 impl State {
@@ -97,6 +99,7 @@ impl State {
             pending: Pending::default(),
             returning: VecDeque::new(),
             returns_under_way: BTreeSet::new(),
+            calls: HashMap::new(),
         }
     }
 
@@ -132,6 +135,7 @@ impl State {
                 self.dismiss(member, if expired { Notice::Expired } else { Notice::Kicked });
             }
             TrunkEvent::Joined(joined) => self.joined(joined),
+            TrunkEvent::Called(called) => self.called(called),
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
@@ -218,13 +222,25 @@ impl State {
         } else if !self.members.contains_key(&member) {
             answer(reply, Err(JoinError::Unavailable));
         } else {
-            let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::To(reply) };
-            let request = self.pending.add(now, asked);
-            if !self.ask(&ClientMessage::Join { request, channel: channel.into(), member: Some(member) })
-                && let Some(Asked::Join { reply: Reply::To(reply), .. }) = self.pending.take(request)
-            {
-                answer(reply, Err(JoinError::Unavailable));
-            }
+            self.pick_up(now, member, channel, listener, reply);
+        }
+    }
+
+    /// Asks the gateway to let a member in.
+    pub(super) fn ask_for(
+        &mut self,
+        now: Instant,
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+        reply: oneshot::Sender<Result<Channel, JoinError>>,
+    ) {
+        let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::To(reply) };
+        let request = self.pending.add(now, asked);
+        if !self.ask(&ClientMessage::Join { request, channel: channel.into(), member: Some(member) })
+            && let Some(Asked::Join { reply: Reply::To(reply), .. }) = self.pending.take(request)
+        {
+            answer(reply, Err(JoinError::Unavailable));
         }
     }
 
@@ -240,6 +256,7 @@ impl State {
         if reason == LeaveReason::Left {
             return;
         }
+        self.hang_up(member, number);
         if let Some(channel) = self.numbers.get(&number).cloned() {
             self.notify(member, Notice::Left { channel: channel.clone(), reason });
             self.exit(member, &channel);
@@ -259,6 +276,7 @@ impl State {
         if self.link.take().is_none() {
             return;
         }
+        self.calls.clear();
         self.metrics.trunk_up(false);
         self.numbers.clear();
         self.routes.write().clear();
@@ -312,6 +330,7 @@ impl State {
             self.exit(member, &channel);
         }
         self.members.remove(&member);
+        self.calls.retain(|(called, _), _| *called != member);
     }
 
     pub(super) fn exit(&mut self, member: MemberRef, channel: &str) {

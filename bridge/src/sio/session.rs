@@ -22,6 +22,7 @@ use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, Notice};
 use crate::edge::Hold;
 use crate::metrics::DropReason;
+use crate::trunk::Who;
 
 /// Requests that a client may make a second, and at once; its user's are counted together besides.
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -107,6 +108,7 @@ impl Session {
                 },
                 notice = notices.recv() => match notice {
                     Some(Notice::Left { channel, reason }) => self.left(&channel, reason),
+                    Some(Notice::Called { channel, by, users }) => self.called(channel, &by, &users).await,
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
@@ -158,14 +160,32 @@ impl Session {
         }
     }
 
+    fn listener(&self, format: Format, id: &ChannelId) -> Listener {
+        let seat = Seat { space: self.space, sid: self.socket.id };
+        Listener { seat, line: self.hold.line().clone(), format, spelling: id.spelling.clone() }
+    }
+
+    /// Somebody calls: the client hears the call from now on, in the format that it speaks. It goes on to talk where it
+    /// talked before, until it joins the call itself.
+    async fn called(&mut self, name: String, by: &Who, users: &[String]) {
+        let default = Format::new(None, self.shared.default_sample_rate);
+        let Some(format) = self.memberships.last().map(|last| last.format).or(default.ok()) else { return };
+        let id = ChannelId { spelling: json!(name), name };
+        let listener = self.listener(format, &id);
+        let Ok(channel) = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await else {
+            return tracing::debug!(sid = %self.socket.id, "a call was over before it was picked up");
+        };
+        let from = json!({ "user_id": &*by.user, "name": &*by.name });
+        let payload = json!({ "channel_id": id.spelling, "from": from, "users": users });
+        self.memberships.insert(0, Membership { id, channel, format });
+        if let Err(error) = self.socket.emit("call", &payload) {
+            tracing::debug!(%error, "a client could not be told that it is called");
+        }
+    }
+
     async fn join(&mut self, payload: &Value) -> Answer {
         let payload::Join { channel: id, format } = payload::join(payload, self.shared.default_sample_rate)?;
-        let listener = Listener {
-            seat: Seat { space: self.space, sid: self.socket.id },
-            line: self.hold.line().clone(),
-            format,
-            spelling: id.spelling.clone(),
-        };
+        let listener = self.listener(format, &id);
         let channel = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await?;
         if let Some(Membership { id: last, channel, .. }) = self.memberships.last()
             && last.name != id.name

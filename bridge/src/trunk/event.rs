@@ -1,5 +1,6 @@
 //! What the gateway says, as the rest of the bridge needs it: owned, and sorted by whom it concerns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use suara_proto::message::{Level, Member, ServerMessage, TalkerInfo};
@@ -24,6 +25,8 @@ pub(crate) enum TrunkEvent {
     Detached { member: MemberRef, code: CloseCode },
     /// The answer to `join`.
     Joined(Joined),
+    /// A member was put into a call.
+    Called(Called),
     /// A member is no longer in a channel.
     Left { member: MemberRef, channel: ChannelNumber, reason: LeaveReason },
     /// A request was refused.
@@ -46,6 +49,19 @@ pub(crate) struct Joined {
     /// Missing where the trunk knows the channel already.
     pub(crate) members: Option<Vec<Person>>,
     pub(crate) talking: Option<Talking>,
+}
+
+/// A call that a member is in, by another's doing.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) member: MemberRef,
+    /// The name of its channel.
+    pub(crate) channel: String,
+    pub(crate) by: Who,
+    /// Everybody who may be in it.
+    pub(crate) users: Vec<String>,
+    /// As if it had been asked for.
+    pub(crate) joined: Joined,
 }
 
 /// A user, as others see it; clones are cheap.
@@ -104,10 +120,32 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             TrunkEvent::Attached { request, who: who(&user, &name) }
         }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
-        ServerMessage::Joined { request, channel, talker, version, members, talking, .. } => {
+        ServerMessage::Joined {
+            request,
+            member,
+            channel,
+            name,
+            talker,
+            version,
+            members,
+            talking,
+            call,
+            ..
+        } => {
             let members = members.map(people);
             let talking = talking.map(talker_of);
-            TrunkEvent::Joined(Joined { request: request?, channel, talker, version, members, talking })
+            let joined = |request| Joined { request, channel, talker, version, members, talking };
+            match (request, call) {
+                (Some(request), _) => TrunkEvent::Joined(joined(request)),
+                (None, Some(call)) => TrunkEvent::Called(Called {
+                    member: member?,
+                    channel: name.into_owned(),
+                    by: who(&call.by, &call.name),
+                    users: call.users.into_iter().map(Cow::into_owned).collect(),
+                    joined: joined(RequestId(0)),
+                }),
+                (None, None) => return None,
+            }
         }
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }
@@ -151,6 +189,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         | ServerMessage::Replaying { .. }
         | ServerMessage::Draining { .. }
         | ServerMessage::Closing { .. }
+        | ServerMessage::Called { .. }
         | ServerMessage::Pong { .. } => return None,
     })
 }

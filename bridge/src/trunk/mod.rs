@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use announce::Gateway;
 pub(crate) use chat::ChatEvent;
-pub(crate) use event::{FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
+pub(crate) use event::{Called, FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use link::recorded;

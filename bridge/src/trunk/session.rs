@@ -108,7 +108,8 @@ impl Opened {
         let (mut to_gateway, stream) = stream.await.map_err(|error| failed(&error))?;
         to_gateway.write_all(&[STREAM_CONTROL]).await.map_err(|_| OpenError::Stream)?;
         let client = Some(concat!("suara-bridge/", env!("CARGO_PKG_VERSION")).into());
-        let hello = ClientMessage::Hello { version: 1, token: token.as_str().into(), client, resume: None };
+        let (version, token_text) = (1, token.as_str().into());
+        let hello = ClientMessage::Hello { version, token: token_text, client, resume: None, calls: true };
         to_gateway.write_all(&message::encode(&hello)).await.map_err(|_| OpenError::Stream)?;
         let mut from_gateway = Frames { stream, buffer: BytesMut::new() };
         let (heartbeat, idle) = welcome(&from_gateway.next().await?)?;

@@ -43,7 +43,11 @@ impl Channel {
     /// Without the right to listen, and when there is no room.
     pub fn join(&mut self, now: Time, who: Identity, rights: Rights) -> Result<TalkerNumber, JoinError> {
         self.advance(now);
-        self.roster.join(self.now, &self.settings, who, rights)
+        let talker = self.roster.join(self.now, &self.settings, who, rights)?;
+        if self.len() == 1 {
+            self.floor.open(self.now);
+        }
+        Ok(talker)
     }
 
     /// A member goes, or is gone; `false` when it wasn't here. A holder's floor is idle at once, and nothing of it is
@@ -53,6 +57,9 @@ impl Channel {
         let was_here = self.roster.leave(talker, reason);
         let (mut step, floor) = self.step();
         floor.leave(&mut step, talker);
+        if self.is_empty() {
+            self.floor.close();
+        }
         was_here
     }
 
@@ -190,9 +197,8 @@ impl Channel {
         [self.floor.poll_timeout(&self.settings), self.roster.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// Lets take effect what is due at `now`: the end of the places that are kept for the unreachable, T1, T2 and its warning, T3, the end of a tail, the repetitions of Taken and of
-    /// Granted. Harmless when
-    /// nothing is.
+    /// Lets take effect what is due at `now`: the end of the places that are kept for the unreachable, T1, T2 and its warning, T3, T4, the end of a tail, the repetitions of Taken and of
+    /// Granted. Harmless when nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
         self.advance(now);
         // Who is gone is granted nothing by what else is due.

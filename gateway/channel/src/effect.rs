@@ -102,6 +102,9 @@ pub enum Effect {
         /// Who.
         talker: TalkerNumber,
     },
+    /// T4 is over: nobody has talked for [`t4`](crate::Settings::t4). Said once, until somebody has talked again; the caller
+    /// may end the call, or leave it.
+    Inactive,
     /// A message that isn't the member's to send, to that member.
     Refused {
         /// Who sent it.

@@ -1,7 +1,7 @@
 //! One channel: who is in it, and who may talk.
 //!
 //! Owns the roster (members, their talker numbers, who is unreachable and for how long, its version and deltas) and the floor of 3GPP TS 24.380 (grants and
-//! its queue, pre-emption, and the timers T1, T2, T3, T20). It is pure logic: time comes in as an argument, decisions go out as values, and the same
+//! its queue, pre-emption, and the timers T1, T2, T3, T4, T20). It is pure logic: time comes in as an argument, decisions go out as values, and the same
 //! calls give the same answers on every machine. It knows no clock, no socket, no JSON, no session and no channel name;
 //! it doesn't see voice either, only that there was some ([`Channel::media`]).
 //!

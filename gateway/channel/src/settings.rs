@@ -17,6 +17,9 @@ pub struct Settings {
     pub t2: Duration,
     /// T3, stop talking grace: from a Revoke to the forced end. 3 s; less cuts off the end of a sentence.
     pub t3: Duration,
+    /// T4, inactivity (TS 24.380, table 11.1.3-1): a call in which nobody has talked for so long is over. None in a channel
+    /// that is there for good; 30 s in a call: less ends it while somebody thinks, more leaves it open by mistake.
+    pub t4: Option<Duration>,
     /// The talker is warned so long before T2. Zero, or no less than T2: never.
     pub warning: Duration,
     /// Requests that wait at a time, of those that want to. 10; zero denies what can't be granted, but for a request that
@@ -53,6 +56,7 @@ impl Default for Settings {
             t1: Duration::from_secs(4),
             t2: Duration::from_secs(30),
             t3: Duration::from_secs(3),
+            t4: None,
             warning: Duration::from_secs(5),
             queue_depth: 10,
             pre_emption: true,

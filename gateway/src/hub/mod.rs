@@ -3,6 +3,7 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod call;
 mod chat;
 mod early;
 mod presence;
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
+pub use call::{Call, CallSettings, is_call};
 use chat::Newest;
 pub use chat::Said;
 use room::{Command, Room};
@@ -51,8 +53,8 @@ pub struct Joining {
     pub port: Port,
     /// Which of its members, on a trunk.
     pub member: Option<MemberRef>,
-    /// The request to answer.
-    pub request: RequestId,
+    /// The request to answer; none, when it is brought in.
+    pub request: Option<RequestId>,
     /// How others see it.
     pub who: Identity,
     /// What it may do there.
@@ -86,6 +88,8 @@ pub struct RoomHandle {
     /// How long it keeps the places of those whose transport is lost.
     pub grace: Duration,
     newest: Newest,
+    /// Whom it is between, where it is a call's.
+    pub call: Option<Arc<Call>>,
     commands: mpsc::Sender<Command>,
     early: mpsc::Sender<EarlyFrame>,
 }
@@ -96,8 +100,10 @@ pub struct Hub {
     shared: Arc<Shared>,
 }
 
+type Rooms = HashMap<Arc<str>, RoomHandle>;
+
 struct Shared {
-    rooms: Mutex<HashMap<Arc<str>, RoomHandle>>,
+    rooms: Mutex<Rooms>,
     next_number: AtomicU32,
     settings: ChannelSettings,
     clock: Clock,
@@ -136,36 +142,47 @@ impl Hub {
     /// Brings a member into the channel of that name, which begins to exist with its first.
     ///
     /// # Errors
-    /// When the channel refuses.
+    /// When the channel refuses, and when it is a call's and the user isn't called.
     pub async fn join(
         &self,
         name: &str,
         mut joining: Joining,
     ) -> Result<(RoomHandle, TalkerNumber), JoinRefused> {
         for _ in 0..JOIN_TRIES {
-            let room = self.room(name);
+            // Who asks for a call that is over hears the same as who isn't called.
+            let room = self.room(name).ok_or(JoinRefused::MayNotListen)?;
             // Once the room is there: what is stored from now on is told to it.
             joining.last_message = self.last_message(&room).await;
-            let (reply, answer) = oneshot::channel();
             // Neither a closed inbox nor a dropped reply is a refusal: the channel emptied at this very moment, and a
             // new one takes its place.
-            if room.commands.send(Command::Join { joining: Box::new(joining.clone()), reply }).await.is_ok()
-                && let Ok(verdict) = answer.await
-            {
+            if let Some(verdict) = room.enter(joining.clone()).await {
                 return verdict.map(|talker| (room, talker));
             }
         }
         Err(JoinRefused::Closing)
     }
 
-    fn room(&self, name: &str) -> RoomHandle {
+    /// Makes a call's channel, which is there as soon as somebody enters it.
+    #[must_use]
+    pub fn call(&self, call: Call) -> RoomHandle {
+        self.open(&mut self.shared.rooms(), &Call::name(), Some(call))
+    }
+
+    fn room(&self, name: &str) -> Option<RoomHandle> {
         let mut rooms = self.shared.rooms();
-        if let Some(room) = rooms.get(name) {
-            return room.clone();
+        match rooms.get(name) {
+            Some(room) => Some(room.clone()),
+            None => (!is_call(name)).then(|| self.open(&mut rooms, name, None)),
         }
+    }
+
+    fn open(&self, rooms: &mut Rooms, name: &str, call: Option<Call>) -> RoomHandle {
         let number = ChannelNumber(self.shared.next_number.fetch_add(1, Relaxed));
         let settings = self.shared.settings.iter().find(|(pattern, _)| pattern.matches(name));
-        let settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
+        let mut settings = settings.map_or_else(Settings::default, |(_, settings)| settings.clone());
+        if call.is_some() {
+            settings.t4 = settings.t4.or(Some(call::T4));
+        }
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
         let (early, early_inbox) = mpsc::channel(EARLY_QUEUE);
         let handle = RoomHandle {
@@ -175,6 +192,7 @@ impl Hub {
             tapes: Tapes::default(),
             grace: settings.presence_grace,
             newest: Newest::default(),
+            call: call.map(Arc::new),
             commands,
             early,
         };
@@ -197,12 +215,35 @@ impl Hub {
 }
 
 impl Shared {
-    fn rooms(&self) -> MutexGuard<'_, HashMap<Arc<str>, RoomHandle>> {
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RoomHandle {
+    /// Brings a member in; nothing, when the channel is gone.
+    pub async fn enter(&self, joining: Joining) -> Option<Result<TalkerNumber, JoinRefused>> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Join { joining: Box::new(joining), reply }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Ends a call, for a member that may: `false` for another, and where it is no call.
+    pub async fn end_call(&self, by: TalkerNumber) -> bool {
+        let (reply, ended) = oneshot::channel();
+        self.command(Command::EndCall { by, reply }).await;
+        // A channel that is gone has ended.
+        ended.await.unwrap_or(true)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        let ((commands, _), (early, _)) = (mpsc::channel(1), mpsc::channel(1));
+        let (route, tapes) = (RouteCell::default(), Tapes::default());
+        let (number, name, grace) = (ChannelNumber(0), Arc::from(""), Duration::ZERO);
+        Self { number, name, route, tapes, grace, call: None, newest: Newest::default(), commands, early }
+    }
+
     /// Takes a member out; with `confirm` it is told.
     pub async fn leave(&self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
         self.command(Command::Leave { talker, reason, confirm }).await;

@@ -33,6 +33,7 @@ pub(super) enum Command {
     FloorRequest { talker: TalkerNumber, asking: Asking },
     FloorCancel { talker: TalkerNumber, request: RequestId },
     Dispatch { by: TalkerNumber, request: RequestId, action: DispatchAction, talker: Option<TalkerNumber> },
+    EndCall { by: TalkerNumber, reply: oneshot::Sender<bool> },
     FloorDatagram(FloorDatagram),
     FloorRelease { talker: TalkerNumber, grant: Grant },
     Roster { session: SessionId },
@@ -67,6 +68,8 @@ pub(super) struct Room {
     pub(super) ahead: Ahead,
     /// Who hears a session's held voice: everybody but itself. Made when it is needed.
     pub(super) others: Option<(SessionId, Arc<Listeners>)>,
+    /// Since it was looked at last.
+    pub(super) somebody_left: bool,
     pub(super) hub: Hub,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -91,6 +94,7 @@ impl Room {
             audience_changed: false,
             ahead: Ahead::default(),
             others: None,
+            somebody_left: false,
             hub,
             clock,
             metrics,
@@ -117,6 +121,11 @@ impl Room {
             }
             self.hold(&mut frames);
             self.turn(&mut batch);
+            if self.is_deserted_call() {
+                self.end(LeaveReason::Ended);
+                self.decide();
+            }
+            self.somebody_left = false;
             self.let_out();
             if self.seats.is_empty() {
                 break;
@@ -173,6 +182,7 @@ impl Room {
                 self.channel.floor_release(now, talker, grant, Road::Stream);
             }
             Command::Dispatch { by, request, action, talker } => self.dispatch(by, request, action, talker),
+            Command::EndCall { by, reply } => drop(reply.send(self.end_call(by))),
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
             Command::Chat(said) => self.chat(&said),
             Command::Typing { talker } => self.typing(talker),
@@ -190,6 +200,9 @@ impl Room {
             self.handle.newest.raise(last);
         }
         let now = self.clock.now();
+        if self.handle.call.as_ref().is_some_and(|call| !call.admits(&who.user)) {
+            return Err(JoinRefused::MayNotListen);
+        }
         let talker = self.channel.join(now, who, rights).map_err(|error| match error {
             JoinError::Full => JoinRefused::Full,
             JoinError::MayNotListen => JoinRefused::MayNotListen,
@@ -199,7 +212,6 @@ impl Room {
         // a million entries.
         let with_members = self.enter(&port) == 1;
         let talking: Vec<_> = self.channel.all_talking(now).collect();
-        let request = Some(request);
         let answer = JoinAnswer { request, member, talker, rights, talking: &talking, with_members };
         port.outbox.say(&self.view().joined(answer));
         self.seats.insert(talker, Seat { port: Some(port), member, datagrams: false });
@@ -236,8 +248,9 @@ impl Room {
     }
 
     /// A member is no member any more.
-    fn forget(&mut self, talker: TalkerNumber) -> Option<Seat> {
+    pub(super) fn forget(&mut self, talker: TalkerNumber) -> Option<Seat> {
         let seat = self.seats.remove(&talker)?;
+        self.somebody_left = true;
         self.metrics.members.dec();
         let dropped = self.ahead.leave(talker);
         self.dropped_early(dropped);
@@ -266,6 +279,10 @@ impl Room {
             }
             Effect::Gone { talker } => {
                 self.forget(*talker);
+                return;
+            }
+            Effect::Inactive => {
+                self.end(LeaveReason::Ended);
                 return;
             }
             Effect::Queued { .. } => self.metrics.queued(),
@@ -389,11 +406,13 @@ impl Room {
     }
 
     pub(super) fn view(&self) -> View<'_> {
+        let RoomHandle { number, name, call, newest, .. } = &self.handle;
         View {
-            number: self.handle.number,
-            name: &self.handle.name,
+            number: *number,
+            name,
             channel: &self.channel,
-            last_message: self.handle.newest.get(),
+            call: call.as_deref(),
+            last_message: newest.get(),
         }
     }
 }

@@ -5,6 +5,8 @@ use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{Member, Right, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 
+use super::call::Call;
+
 /// A channel as it is told to sessions.
 pub(super) struct View<'a> {
     pub(super) number: ChannelNumber,
@@ -12,6 +14,7 @@ pub(super) struct View<'a> {
     pub(super) channel: &'a Channel,
     /// The number of the newest chat message, where it is known.
     pub(super) last_message: Option<u64>,
+    pub(super) call: Option<&'a Call>,
 }
 
 /// What goes into the answer to a join.
@@ -43,6 +46,7 @@ impl<'a> View<'a> {
             talking: talking.last().map(describe_talker),
             also_talking: talking.iter().rev().skip(1).map(describe_talker).collect(),
             last_message: self.last_message,
+            call: self.call.map(Call::info),
         }
     }
 
@@ -153,7 +157,11 @@ pub(super) fn addressee(effect: &Effect) -> Option<TalkerNumber> {
         | Effect::Warning { talker, .. }
         | Effect::Gone { talker }
         | Effect::Refused { talker, .. } => Some(talker),
-        Effect::Roster(_) | Effect::Speakers(_) | Effect::Taken(_) | Effect::Idle { .. } => None,
+        Effect::Inactive
+        | Effect::Roster(_)
+        | Effect::Speakers(_)
+        | Effect::Taken(_)
+        | Effect::Idle { .. } => None,
     }
 }
 

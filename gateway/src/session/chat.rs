@@ -122,7 +122,7 @@ impl Session<'_> {
 
     /// The member's place, or the refusal that there is none.
     fn place(&self, asked: &Asked) -> Option<Place> {
-        let Some(Attached { principal, seats }) = self.members.get(asked.member) else {
+        let Some(Attached { principal, seats, .. }) = self.members.get(asked.member) else {
             self.refuse_chat(asked.clone(), ErrorCode::UnknownMember, "no such member");
             return None;
         };

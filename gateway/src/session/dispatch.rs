@@ -8,6 +8,7 @@ use suara_proto::message::{ClientMessage, Right, ServerMessage};
 use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, LeaveReason, MemberRef, RequestId};
 
+use super::calls::rights_in;
 use super::members::Seat;
 use super::serve::Session;
 use super::verifying::Verified;
@@ -63,6 +64,8 @@ impl Session<'_> {
             ClientMessage::BurstReport { channel, grant, member, said, heard } => {
                 self.burst_report(channel, grant, member, (said, heard));
             }
+            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
+            ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
@@ -113,7 +116,7 @@ impl Session<'_> {
             }
             self.expires = expires;
             if self.scope == Scope::User {
-                self.members.put(None, principal);
+                self.put(None, principal);
             }
             return self.port.outbox.say(&ServerMessage::Renewed { request, expires });
         };
@@ -132,7 +135,7 @@ impl Session<'_> {
             role: (&*principal.role).into(),
             expires,
         });
-        self.members.put(member, principal);
+        self.put(member, principal);
     }
 
     /// Takes a member out of everything; `false` when there is none, and none on its way.
@@ -160,7 +163,7 @@ impl Session<'_> {
                 "a channel's name is 1 to 128 bytes without control characters",
             );
         }
-        let rights = attached.principal.channels.on(channel);
+        let rights = rights_in(&attached.principal, channel);
         if !rights.has(Right::Listen) {
             return refuse(ErrorCode::Forbidden, "no right to listen to this channel");
         }
@@ -170,8 +173,14 @@ impl Session<'_> {
         if attached.seats.values().any(|seat| &*seat.room.name == channel) {
             return refuse(ErrorCode::AlreadyJoined, "in that channel already");
         }
-        let (port, who) = (self.port.clone(), identity(&attached.principal));
-        let joining = Joining { port, member, request, who, rights, last_message: None };
+        let joining = Joining {
+            port: self.port.clone(),
+            member,
+            request: Some(request),
+            who: identity(&attached.principal),
+            rights,
+            last_message: None,
+        };
         match self.core.hub.join(channel, joining).await {
             Ok((room, talker)) => {
                 tracing::debug!(channel = %room.number, %talker, "joined");
@@ -198,7 +207,7 @@ impl Session<'_> {
     }
 
     /// A member's seat, or the refusal that there is none.
-    fn seat(
+    pub(super) fn seat(
         &self,
         request: Option<RequestId>,
         channel: ChannelNumber,

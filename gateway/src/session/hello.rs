@@ -22,6 +22,8 @@ pub(super) struct Greeting {
     pub(super) principal: Principal,
     /// For a session that can be resumed: the token of the one whose place it is to take, or nothing.
     pub(super) resume: Option<String>,
+    /// Whether the client knows calls.
+    pub(super) calls: bool,
 }
 
 /// Waits for `hello` and verifies it.
@@ -31,17 +33,17 @@ pub(super) async fn greet(core: &Core, inbound: &mut mpsc::Receiver<Inbound>) ->
         .await
         .map_err(|_| Closing::new(CloseCode::HelloTimeout, "no hello within 5 s"))?
         .ok_or_else(|| Closing::new(CloseCode::Normal, "the client left before its hello"))?;
-    let (token, resume) = read(first)?;
+    let (token, resume, calls) = read(first)?;
     let principal = core.auth.verify(&token).await.map_err(refused)?;
     if !matches!(principal.scope, Scope::User | Scope::Trunk) {
         return Err(Closing::new(CloseCode::Unauthenticated, "the token's scope opens no session"));
     }
     // A trunk brings its members anew: each comes with a token of its own.
     let resume = resume.filter(|_| principal.scope == Scope::User);
-    Ok(Greeting { principal, resume })
+    Ok(Greeting { principal, resume, calls })
 }
 
-fn read(first: Inbound) -> Result<(String, Option<String>), Closing> {
+fn read(first: Inbound) -> Result<(String, Option<String>, bool), Closing> {
     let json = match first {
         Inbound::Message(json) => json,
         Inbound::Chat(_) => {
@@ -51,12 +53,12 @@ fn read(first: Inbound) -> Result<(String, Option<String>), Closing> {
         Inbound::Violation(what) => return Err(Closing::new(CloseCode::ProtocolError, what)),
     };
     match decode_client(&json) {
-        Ok(ClientMessage::Hello { version, token, client, resume }) => {
+        Ok(ClientMessage::Hello { version, token, client, resume, calls }) => {
             tracing::debug!(client = client.as_deref().unwrap_or_default(), version, "hello");
             if version < VERSION {
                 return Err(Closing::new(CloseCode::UnsupportedVersion, "this gateway speaks version 1"));
             }
-            Ok((token.into_owned(), resume.map(Cow::into_owned)))
+            Ok((token.into_owned(), resume.map(Cow::into_owned), calls))
         }
         Ok(_) => Err(Closing::new(CloseCode::ProtocolError, "the first message must be hello")),
         Err(fault) => Err(Closing::new(CloseCode::ProtocolError, format!("in place of hello: {fault}"))),

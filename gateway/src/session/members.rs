@@ -1,12 +1,14 @@
 //! Who speaks through a session: a user's session is one member, a trunk's session any number.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 
 use super::channels::Channels;
 use crate::auth::Principal;
+use crate::directory::Listing;
 use crate::hub::RoomHandle;
 use crate::voice::OnAir;
 
@@ -20,6 +22,8 @@ pub(super) struct Seat {
 pub(super) struct Attached {
     pub(super) principal: Principal,
     pub(super) seats: HashMap<ChannelNumber, Seat>,
+    /// Where its user is found.
+    _listing: Listing,
 }
 
 /// A session's members; that of a user's session has no number.
@@ -40,7 +44,12 @@ impl Members {
     }
 
     /// Takes a new member in, or puts a fresh token in an old one's place.
-    pub(super) fn put(&mut self, member: Option<MemberRef>, principal: Principal) {
+    pub(super) fn put(
+        &mut self,
+        member: Option<MemberRef>,
+        principal: Principal,
+        list: impl FnOnce(Arc<str>) -> Listing,
+    ) {
         let expires = principal.expires;
         match self.table.get_mut(&member) {
             Some(attached) => {
@@ -48,7 +57,8 @@ impl Members {
                 attached.principal = principal;
             }
             None => {
-                self.table.insert(member, Attached { principal, seats: HashMap::new() });
+                let _listing = list(principal.user.clone());
+                self.table.insert(member, Attached { principal, seats: HashMap::new(), _listing });
             }
         }
         self.expiries.insert((expires, member));

@@ -4,6 +4,7 @@
 //! its transport and the [`EdgeEnd`] that it gets, and never looks inside.
 
 mod burst;
+mod calls;
 mod channels;
 mod chat;
 mod chat_outlet;
@@ -30,6 +31,7 @@ pub use outbox::{Closing, ClosingWatch, Outbox, OutboxReader, Outgoing};
 pub use resume::Resumables;
 
 use crate::core::Core;
+use crate::directory::Wishes;
 use crate::voice::{Ear, Ingress};
 
 /// Messages that wait for a busy session beside one of each sender's; then its transport stops reading, and QUIC holds
@@ -65,6 +67,8 @@ pub struct Port {
     pub ear: Ear,
     /// For chat, where the client has opened a stream for it.
     pub chat: ChatOutlet,
+    /// For what its own task is to do.
+    pub wishes: Arc<Wishes>,
 }
 
 /// What an edge has read from a control stream.
@@ -102,7 +106,7 @@ pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear:
     let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
     let ingress = Arc::new(Ingress::new(id, ear.clone(), core.clock, core.metrics.voice.clone()));
     let chat = ChatOutlet::new(&outbox);
-    let port = Port { id, outbox, ear, chat: chat.clone() };
+    let port = Port { id, outbox, ear, chat: chat.clone(), wishes: Arc::default() };
     let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone(), chat };
     let span = tracing::info_span!("session", %id);
     tracing::debug!(parent: &span, %remote, "opened");

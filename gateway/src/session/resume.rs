@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::SessionId;
+use super::calls::rights_in;
 use super::dispatch::identity;
 use super::members::Seat;
 use super::serve::{Session, unix_now};
@@ -176,7 +177,7 @@ impl Session<'_> {
         for seat in estate.take() {
             let Some(attached) = self.members.get(None) else { return };
             let who = identity(&attached.principal);
-            let rights = attached.principal.channels.on(&seat.room.name);
+            let rights = rights_in(&attached.principal, &seat.room.name);
             if seat.room.resume(seat.talker, self.port.clone(), who, rights).await {
                 self.members.sit(None, seat);
             } else {

@@ -39,6 +39,8 @@ pub(super) struct Session<'a> {
     /// When the session's own token ends, in seconds since 1970.
     pub(super) expires: u64,
     pub(super) user: Arc<str>,
+    /// Whether its client knows that it can be in channels that it never asked for.
+    pub(super) calls: bool,
     rate: DefaultDirectRateLimiter,
     excess: u32,
 }
@@ -59,7 +61,7 @@ pub(super) async fn serve(
     core: &Arc<Core>,
     port: &Port,
     ingress: Arc<Ingress>,
-    Greeting { principal, resume }: Greeting,
+    Greeting { principal, resume, calls }: Greeting,
     mut inbound: mpsc::Receiver<Inbound>,
 ) -> Closing {
     let estate = match &resume {
@@ -73,7 +75,7 @@ pub(super) async fn serve(
     drop(resume);
     tracing::info!(scope = ?principal.scope, resumed = estate.is_some(), "welcome");
     tracing::debug!(user = %principal.user, "is");
-    let mut session = Session::new(core, port, ingress, principal);
+    let mut session = Session::new(core, port, ingress, principal, calls);
     if let Some(estate) = estate {
         Box::pin(session.inherit(estate)).await;
     }
@@ -119,18 +121,26 @@ fn enter<'a>(
 }
 
 impl<'a> Session<'a> {
-    fn new(core: &'a Arc<Core>, port: &'a Port, ingress: Arc<Ingress>, principal: Principal) -> Self {
+    fn new(
+        core: &'a Arc<Core>,
+        port: &'a Port,
+        ingress: Arc<Ingress>,
+        principal: Principal,
+        calls: bool,
+    ) -> Self {
         let factor = if principal.scope == Scope::Trunk { TRUNK_FACTOR } else { 1 };
         let [a_second, at_once] = [MESSAGES.0, MESSAGES.1]
             .map(|n| std::num::NonZeroU32::new(n * factor).unwrap_or(std::num::NonZeroU32::MIN));
         let (scope, expires, user) = (principal.scope, principal.expires, principal.user.clone());
-        let mut members = Members::default();
-        if scope == Scope::User {
-            members.put(None, principal);
-        }
+        let members = Members::default();
         let rate = RateLimiter::direct(Quota::per_second(a_second).allow_burst(at_once));
         let verifying = Verifying::default();
-        Self { core, port, scope, members, verifying, ingress, expires, user, rate, excess: 0 }
+        let mut session =
+            Self { core, port, scope, members, verifying, ingress, expires, user, calls, rate, excess: 0 };
+        if scope == Scope::User {
+            session.put(None, principal);
+        }
+        session
     }
 
     /// Lives by its transport.
@@ -157,6 +167,7 @@ impl<'a> Session<'a> {
                         }
                     }
                 },
+                wish = self.port.wishes.next() => Box::pin(self.fulfil(wish)).await,
                 verified = self.verifying.next() => self.verified(verified),
                 () = sleep_until(expiry) => if let Err(closing) = Box::pin(self.expire()).await {
                     return End::Over(closing);

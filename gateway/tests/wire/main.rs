@@ -6,6 +6,7 @@ mod kit;
 mod abuse;
 mod ahead;
 mod arbitration;
+mod calls;
 mod channels;
 mod chat;
 mod chat_abuse;

@@ -17,6 +17,8 @@ export class Channel {
     this.talker = joined.talker;
     this.rights = joined.rights;
     this.mode = joined.mode;
+    // Of whom it is a call; null in a channel that is there for good.
+    this.call = joined.call ?? null;
     // In a mode of a newer gateway only listening is safe.
     this.canTalk = MODES.has(joined.mode) && joined.rights.includes('talk');
     this.roster = new Roster(joined.version, joined.members);
@@ -26,8 +28,8 @@ export class Channel {
 
   /** What a page is told once. */
   info() {
-    const { name, talker, rights, mode, canTalk } = this;
-    return { channel: name, talker, rights, mode, canTalk };
+    const { name, talker, rights, mode, canTalk, call } = this;
+    return { channel: name, talker, rights, mode, canTalk, call };
   }
 
   /**

@@ -10,7 +10,8 @@ export { RequestError } from './session.js';
 /**
  * @typedef {import('./reconnect.js').ConnectionState} ConnectionState
  * @typedef {import('./wire/messages.js').Member} Member
- * @typedef {{channel: string, talker: number, rights: string[], mode: string, canTalk: boolean}} JoinedDetail
+ * @typedef {{channel: string, talker: number, rights: string[], mode: string, canTalk: boolean,
+ *   call: import('./wire/messages.js').CallInfo | null}} JoinedDetail
  * @typedef {{channel: string, version: number, me: number, members: Member[]}} RosterDetail
  * @typedef {{talker: number, user: string, name: string, grant: number,
  *   level: import('./wire/messages.js').Level}} TalkerDetail
@@ -23,7 +24,7 @@ export { RequestError } from './session.js';
  * A push-to-talk client. Events are `CustomEvent`s; what they tell is in `detail`:
  *
  * - `state`: {@link ConnectionState}
- * - `joined`: {@link JoinedDetail}, after each reconnect again; `left`: `{channel, reason}`
+ * - `joined`: {@link JoinedDetail}, after each reconnect again, and with `call` when one is called; `left`: `{channel, reason}`
  * - `roster`: {@link RosterDetail}, at each change
  * - `floor`: {@link FloorDetail}, at each change
  * - `road`: `{road}`, `webtransport` or `websocket`, when a session began and when it moved
@@ -92,6 +93,21 @@ export class SuaraClient extends EventTarget {
   /** @param {string} name */
   leave(name) {
     return this.#link.call('leave', [name]);
+  }
+
+  /**
+   * Calls users: one, or as a dispatcher several. They hear what is said there, and nobody else does.
+   * @param {string[]} users their ids
+   * @returns {Promise<JoinedDetail & {reached: string[]}>} the call's channel, to press and to leave; rejected with a
+   *   `RequestError`: `unknown_user`, `forbidden`, `too_many_calls`…
+   */
+  call(users) {
+    return this.#link.call('call', [users]);
+  }
+
+  /** Ends a call for all who are in it; for who made it, and for dispatchers. @param {string} name of its channel */
+  endCall(name) {
+    return this.#link.call('endCall', [name]);
   }
 
   /**

@@ -129,6 +129,23 @@ export class Core {
     this.#inbox.gone(channel, 'left');
   }
 
+  /**
+   * Calls users: one, or as a dispatcher several. All are put into a channel of their own.
+   * @param {string[]} users
+   */
+  async call(users) {
+    const called = await this.#session().ask((request) => ({ type: 'call', request, users }));
+    const channel = this.#channels.numbered(called.channel);
+    if (!channel) throw new RequestError('left');
+    return { ...channel.info(), reached: called.users };
+  }
+
+  /** Ends a call for all who are in it. @param {string} name */
+  endCall(name) {
+    const channel = this.#channels.named(name);
+    if (channel) this.#connection?.session?.send({ type: 'call_end', channel: channel.number });
+  }
+
   /** @param {string} token of the same user */
   async renew(token) {
     const { expires } = await this.#session().ask((request) => ({ type: 'renew', request, token }));

@@ -35,7 +35,7 @@ export class Inbox {
     if (message.type === 'error') {
       const { request, code } = message;
       if (request == null || !button.refuse(request, code)) emit('refused', message);
-    } else if ('channel' in message && message.type !== 'dispatched') {
+    } else if ('channel' in message && message.type !== 'dispatched' && message.type !== 'called') {
       const channel = channels.numbered(message.channel);
       if (channel) this.#takeFor(channel, message);
     }
@@ -75,6 +75,8 @@ export class Inbox {
   #joined(joined) {
     const { channels, button, now, emit, session: current, onLate, onFloor } = this.options;
     const session = current();
+    // Nobody asks for a call's channel: one is put into it, and wants to be there from then on.
+    if (joined.call && joined.request == null) channels.wanted.add(joined.name);
     // Left again before the answer came.
     if (!channels.wanted.has(joined.name)) return session?.send({ type: 'leave', channel: joined.channel });
     const channel = channels.add(joined, session?.welcome?.floor_renewal_ms ?? 2000, now());

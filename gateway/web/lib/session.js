@@ -79,7 +79,7 @@ export class Session {
       onClose: (reason) => this.#end({ code: 'lost', reason }),
     });
     const { token, client, resume = '' } = options;
-    this.send({ type: 'hello', version: PROTOCOL_VERSION, token, client, resume });
+    this.send({ type: 'hello', version: PROTOCOL_VERSION, token, client, resume, calls: true });
   }
 
   /**

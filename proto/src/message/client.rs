@@ -23,6 +23,8 @@ super::type_names![
     "roster_request",
     "replay",
     "burst_report",
+    "call",
+    "call_end",
     "ping",
 ];
 
@@ -43,6 +45,9 @@ pub enum ClientMessage<'a> {
         /// From the last `welcome`: to take that session's place. Empty: a new session, that can be resumed later.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         resume: Option<Cow<'a, str>>,
+        /// Whether it knows that it can be in channels that it never asked for: calls.
+        #[serde(default, deserialize_with = "super::null_is_missing", skip_serializing_if = "is_default")]
+        calls: bool,
     },
     /// A fresh token for the running session.
     Renew {
@@ -168,6 +173,25 @@ pub enum ClientMessage<'a> {
         /// From a listener.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         heard: Option<Heard>,
+    },
+    /// Calls users: they are put into a channel of their own, together with the caller.
+    Call {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Their ids: one for a private call, several for a group's.
+        #[serde(borrow)]
+        users: Vec<Cow<'a, str>>,
+    },
+    /// Ends a call for all who are in it.
+    CallEnd {
+        /// Its channel.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
     },
     /// A sign of life.
     Ping {

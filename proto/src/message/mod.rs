@@ -5,6 +5,7 @@
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
 mod burst;
+mod call;
 pub mod chat;
 mod client;
 mod floor;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 pub use burst::{Heard, Said};
+pub use call::{CallInfo, CallKind};
 pub use chat::{
     CHAT_CLIENT_TYPES, CHAT_SERVER_TYPES, ChatMessage, ClientChat, ServerChat, decode_chat_client,
     decode_chat_server,

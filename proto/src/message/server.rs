@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::call::CallInfo;
 use super::floor::{ChannelMode, DispatchAction, Level};
 use super::rights::Rights;
 use super::{is_default, null_is_missing};
@@ -28,6 +29,7 @@ super::type_names![
     "floor_warning",
     "dispatched",
     "replaying",
+    "called",
     "error",
     "draining",
     "closing",
@@ -102,7 +104,7 @@ pub enum ServerMessage<'a> {
         /// Why.
         code: CloseCode,
     },
-    /// The answer to `join`; or, without `request`, a channel that a resumed session is in still.
+    /// The answer to `join`; or, without `request`, a channel that a resumed session is in still, or that of a call.
     Joined {
         /// Which.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +142,9 @@ pub enum ServerMessage<'a> {
         /// The number of the channel's newest chat message, 0 for none; missing while the store doesn't answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_message: Option<u64>,
+        /// What call this is the channel of.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        call: Option<CallInfo<'a>>,
     },
     /// You are no longer in the channel.
     Left {
@@ -286,6 +291,19 @@ pub enum ServerMessage<'a> {
         channel: ChannelNumber,
         /// What was done.
         action: DispatchAction,
+    },
+    /// The answer to `call`, after `joined` with its channel.
+    Called {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Its channel.
+        channel: ChannelNumber,
+        /// Who of those that were called is put in, each with all clients that know calls.
+        #[serde(borrow)]
+        users: Vec<Cow<'a, str>>,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

@@ -154,6 +154,7 @@ fn the_largest_roster_fits_into_a_message() {
         talking: None,
         also_talking: Vec::new(),
         last_message: None,
+        call: None,
     };
     assert!(json(&joined).len() < MAX_SERVER_MESSAGE);
 }

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    ChannelMode, ClientMessage, DispatchAction, Heard, Level, Member, Right, Rights, Said, ServerMessage,
-    TalkerInfo, TalkerLeft,
+    CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Level, Member, Right, Rights,
+    Said, ServerMessage, TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -84,6 +84,16 @@ fn level() -> impl Strategy<Value = Level> {
     select(&Level::ALL[..])
 }
 
+fn call() -> impl Strategy<Value = CallInfo<'static>> {
+    let kind = select(vec![CallKind::Private, CallKind::Group, CallKind::Other]);
+    (kind, text(), text(), vec(text(), 0..3)).prop_map(|(kind, by, name, users)| CallInfo {
+        kind,
+        by,
+        name,
+        users,
+    })
+}
+
 fn action() -> impl Strategy<Value = DispatchAction> {
     select(&DispatchAction::ALL[..])
 }
@@ -116,7 +126,10 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             token: text(),
             client: option::of(text()),
             resume: option::of(text()),
+            calls: any::<bool>(),
         }),
+        message!(ClientMessage::Call { request: request(), member: member(), users: vec(text(), 0..3) }),
+        message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
         message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
         message!(ClientMessage::Detach { member: trunk_member() }),
@@ -215,6 +228,13 @@ fn channel_message() -> impl Strategy<Value = Server> {
             talking: option::of(talking()),
             also_talking: vec(talking(), 0..3),
             last_message: option::of(any::<u64>()),
+            call: option::of(call()),
+        }),
+        message!(ServerMessage::Called {
+            request: request(),
+            member: member(),
+            channel: channel(),
+            users: vec(text(), 0..3),
         }),
         message!(ServerMessage::Left {
             member: member(),

@@ -4,6 +4,7 @@
 //! grant from its Granted to its Idle; the mode says how many there may be at a time.
 
 mod burst;
+mod inactivity;
 mod memory;
 mod queue;
 
@@ -20,6 +21,7 @@ use crate::effect::{Effect, Speaker, Talking};
 use crate::settings::Settings;
 use crate::time::Time;
 use burst::Burst;
+use inactivity::Inactivity;
 use memory::{Known, Memory};
 use queue::Queue;
 
@@ -57,6 +59,7 @@ pub(crate) struct Floor {
     /// The newest grants that a timer or a dispatcher ended, so that their holders' Releases may be under way: as many as
     /// there may be talkers.
     lapsed: VecDeque<Speaker>,
+    inactivity: Inactivity,
 }
 
 impl Floor {
@@ -69,6 +72,7 @@ impl Floor {
             told: Vec::new(),
             next_grant: Some(Grant::new(epoch, 1)),
             lapsed: VecDeque::new(),
+            inactivity: Inactivity::default(),
         }
     }
 
@@ -140,6 +144,7 @@ impl Floor {
             return self.lapsed.contains(&by);
         };
         self.bursts.remove(index);
+        self.rest(step.now);
         // What it said last may still be under way.
         self.tails.push(Tail { speaker: by, until: step.now + step.settings.release_tail });
         step.say(Effect::Idle { grant: by.grant });
@@ -213,6 +218,23 @@ impl Floor {
         self.say_speakers(step);
     }
 
+    /// The first member is there: T4 begins.
+    pub(crate) fn open(&mut self, now: Time) {
+        self.inactivity.begins(now);
+    }
+
+    /// The last member is gone.
+    pub(crate) fn close(&mut self) {
+        self.inactivity.ends();
+    }
+
+    /// A burst is over: perhaps it was the last.
+    fn rest(&mut self, now: Time) {
+        if self.bursts.is_empty() {
+            self.inactivity.begins(now);
+        }
+    }
+
     pub(crate) fn media(&mut self, grant: Grant, at: Time) {
         if let Some(burst) = self.bursts.iter_mut().find(|burst| burst.speaker.grant == grant) {
             burst.heard(at);
@@ -223,7 +245,7 @@ impl Floor {
         let ends = self.bursts.iter().map(|burst| burst.expires(settings));
         let words = self.bursts.iter().filter_map(|burst| burst.speaks_at(settings));
         let tails = self.tails.iter().map(|tail| tail.until);
-        ends.chain(words).chain(tails).min()
+        ends.chain(words).chain(tails).chain(self.inactivity.poll_timeout(settings)).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, step: &mut Step<'_>) {
@@ -241,6 +263,7 @@ impl Floor {
         }
         self.say_speakers(step);
         self.bursts.iter_mut().for_each(|burst| burst.speak(step));
+        self.inactivity.handle_timeout(step);
     }
 
     /// Who holds the floor, the newest grant last.
@@ -284,6 +307,7 @@ impl Floor {
         let (talker, request) = (claim.talker, claim.request);
         let alone = step.settings.talkers() == 1;
         self.tails.retain(|tail| !alone && tail.speaker.talker != talker);
+        self.inactivity.ends();
         self.bursts.push(Burst::new(step, claim, Speaker { talker, grant }));
         self.say_speakers(step);
         if let Some(burst) = self.bursts.last_mut() {
@@ -363,6 +387,7 @@ impl Floor {
     /// Nothing of this grant is heard from now on.
     fn end(&mut self, step: &mut Step<'_>, speaker: Speaker) {
         self.bursts.retain(|burst| burst.speaker != speaker);
+        self.rest(step.now);
         self.say_speakers(step);
         step.say(Effect::Idle { grant: speaker.grant });
     }

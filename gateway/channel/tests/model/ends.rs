@@ -179,6 +179,27 @@ impl Story<'_> {
         }
     }
 
+    /// T4 begins where a channel gets its first member, or where the last grant of any ended.
+    pub(crate) fn rests(&mut self) {
+        let given = self.book.iter().filter(|line| line.grant.is_some()).count();
+        let holds = self.holders().next().is_some();
+        let now = (self.members.is_empty(), given, holds);
+        if self.idle.1 != now {
+            let stands = !now.0 && !holds;
+            let begins = self.idle.1.0 || self.idle.1.1 != given || self.idle.1.2;
+            self.idle =
+                (if begins { stands.then_some(self.now) } else { self.idle.0.filter(|_| stands) }, now);
+        }
+    }
+
+    pub(crate) fn inactive(&mut self) {
+        let (Some(since), Some(t4)) = (self.idle.0, self.rules.t4) else { return };
+        if since + millis(t4) <= self.now {
+            self.idle.0 = None;
+            self.said.push(Effect::Inactive);
+        }
+    }
+
     fn speak(&mut self, index: usize) {
         let (now, rules) = (self.now, self.rules);
         let line = &mut self.book[index];

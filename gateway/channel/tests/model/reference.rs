@@ -58,6 +58,8 @@ pub(crate) struct Story<'a> {
     epoch: u16,
     pub(crate) now: u64,
     pub(crate) said: Vec<Effect>,
+    /// Since when T4 runs, and what it was told by: members, grants, and whether somebody holds one.
+    pub(crate) idle: (Option<u64>, (bool, usize, bool)),
 }
 
 impl<'a> Story<'a> {
@@ -76,6 +78,7 @@ impl<'a> Story<'a> {
             epoch,
             now: 0,
             said: Vec::new(),
+            idle: (None, (true, 0, false)),
         }
     }
 
@@ -103,9 +106,12 @@ impl<'a> Story<'a> {
             Event::Fire => {
                 self.gone();
                 self.fired();
+                self.rests();
+                self.inactive();
             }
             Event::Nothing => {}
         }
+        self.rests();
     }
 
     pub(crate) fn after(&self) -> After {

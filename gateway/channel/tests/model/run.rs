@@ -277,7 +277,10 @@ impl World {
         let settings = self.channel.settings();
         // Each who waits may have the floor as long as one who holds it.
         let turns = 1 + self.views.len() as u32;
-        let bound = last + settings.t1.max(settings.release_tail) * turns + settings.presence_grace;
+        let bound = last
+            + settings.t1.max(settings.release_tail) * turns
+            + settings.presence_grace
+            + settings.t4.unwrap_or_default();
         self.fire()?;
         for _ in 0..SETTLING {
             let Some(due) = self.channel.poll_timeout() else { break };

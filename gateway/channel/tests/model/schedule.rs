@@ -98,8 +98,10 @@ fn settings() -> impl Strategy<Value = Settings> {
     let rules = (mode(), 0..5_usize, any_number::<bool>(), 1..4_usize);
     let grace = prop_oneof![2 => Just(10_000), 1 => 0..100_u64, 2 => 100..12_000_u64];
     let more = prop_oneof![2 => Just((5_000, 300, 20)), 1 => (0..3_000_u64, 0..1_000_u64, 0..200_u64)];
-    let timers = (t1, t2, t3, renewal, tail, grace, max_members);
-    (timers, rules, more).prop_map(|((t1, t2, t3, renewal, tail, grace, max_members), rules, more)| {
+    let t4 =
+        prop_oneof![2 => Just(None), 1 => (0..500_u64).prop_map(Some), 2 => (500..40_000_u64).prop_map(Some)];
+    let timers = (t1, t2, t3, t4, renewal, tail, grace, max_members);
+    (timers, rules, more).prop_map(|((t1, t2, t3, t4, renewal, tail, grace, max_members), rules, more)| {
         Settings {
             mode: rules.0,
             queue_depth: rules.1,
@@ -112,6 +114,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             t1: Duration::from_millis(t1),
             t2: Duration::from_millis(t2),
             t3: Duration::from_millis(t3),
+            t4: t4.map(Duration::from_millis),
             renewal: Duration::from_millis(renewal),
             release_tail: Duration::from_millis(tail),
             presence_grace: Duration::from_millis(grace),

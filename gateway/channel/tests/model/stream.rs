@@ -62,6 +62,7 @@ impl Stream {
             | Effect::Queued { .. }
             | Effect::Cancelled { .. }
             | Effect::Refused { .. }
+            | Effect::Inactive
             | Effect::Roster(_) => {}
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::line::{Line, Over};
 use crate::reference::Story;
 
 /// What has to happen somewhere in a whole run.
-pub(crate) const WORTH_HAVING: [&str; 41] = [
+pub(crate) const WORTH_HAVING: [&str; 42] = [
     "ended by a release",
     "released in the grace time",
     "ended by T1",
@@ -50,6 +50,7 @@ pub(crate) const WORTH_HAVING: [&str; 41] = [
     "here again",
     "gone after the grace time",
     "kept the floor while unreachable",
+    "inactive",
 ];
 
 pub(crate) fn count(story: &Story<'_>, effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
@@ -72,6 +73,7 @@ pub(crate) fn count(story: &Story<'_>, effects: &[Effect], tally: &mut dyn FnMut
             Effect::Revoke { grant, .. } if revoked.replace(*grant) == Some(*grant) => tally("revoked twice"),
             Effect::Revoke { cause, .. } => tally(cause.name()),
             Effect::Repeat { .. } => tally("repeat"),
+            Effect::Inactive => tally("inactive"),
             Effect::Warning { .. } => tally("warning"),
             Effect::Queued { .. } => tally("queued"),
             Effect::Cancelled { .. } => tally("cancelled"),

@@ -227,3 +227,52 @@ fn the_end_of_time_is_survived() {
     assert_eq!(drive.channel.talking(drive.time()), None);
     assert_eq!(drive.channel.poll_timeout(), None);
 }
+
+fn call() -> Settings {
+    Settings { t4: Some(Duration::from_secs(30)), ..Settings::default() }
+}
+
+#[test]
+fn t4_ends_a_call_in_which_nobody_talks() {
+    let mut drive = Drive::new(call());
+    assert_eq!(drive.wait(60_000), [], "nobody is there");
+    let alice = drive.join("alice", Rights::all()).expect("there is room");
+    drive.drain();
+    drive.wait(10_000);
+    drive.join("bob", Rights::all()).expect("there is room");
+    drive.drain();
+
+    assert_eq!(drive.wait(19_999), [], "a second member begins nothing anew");
+    assert_eq!(drive.wait(1), [Effect::Inactive]);
+    assert_eq!(drive.wait(100_000), [], "once, and the caller decides");
+    assert!(drive.channel.member(alice).is_some());
+}
+
+#[test]
+fn t4_counts_from_the_end_of_the_last_burst() {
+    let (mut drive, [alice, bob]) = Drive::with(call(), ["alice", "bob"]);
+    drive.wait(29_000);
+    drive.request(alice, 1);
+    drive.wait_talking(1, 29_000);
+    drive.release(alice, 1);
+    drive.wait(29_999);
+
+    drive.request(bob, 2);
+    assert_eq!(drive.wait(4_000), [SILENCE, idle(2)], "T1");
+    assert_eq!(drive.wait(29_999), []);
+    assert_eq!(drive.wait(1), [Effect::Inactive]);
+}
+
+#[test]
+fn t4_is_over_with_the_last_member_and_begins_with_the_next() {
+    let (mut drive, [alice]) = Drive::with(call(), ["alice"]);
+    drive.wait(10_000);
+    drive.leave(alice);
+    assert_eq!(drive.channel.poll_timeout(), None);
+    drive.wait(50_000);
+
+    drive.join("bob", Rights::all()).expect("there is room");
+    drive.drain();
+    assert_eq!(drive.wait(29_999), []);
+    assert_eq!(drive.wait(1), [Effect::Inactive]);
+}

@@ -59,6 +59,7 @@ impl TestGateway {
             default_rights: Rights::NONE,
             origins: OriginPolicy::default(),
             channels: Vec::new(),
+            calls: suara_gateway::hub::CallSettings::default(),
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
             store: Store::begin(&file_url(&dir.path().join("suara.db")).expect("a path")).expect("a URL"),

@@ -6,6 +6,7 @@
  *   muted?: boolean, unreachable?: boolean}} Member
  * @typedef {'normal' | 'imminent_peril' | 'emergency'} Level
  * @typedef {{talker: number, user: string, name: string, grant: number, remaining_ms: number, level?: Level | null}} TalkerInfo
+ * @typedef {{kind: string, by: string, name: string, users: string[]}} CallInfo
  * @typedef {'listen' | 'talk' | 'emergency' | 'dispatch'} Right
  *
  * @typedef {{type: 'welcome', version: number, session: string, user: string, name: string, role: string,
@@ -13,7 +14,9 @@
  *   resume?: string | null, resumed?: boolean | null}} Welcome
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
  * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
- *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null}} Joined
+ *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null,
+ *   call?: CallInfo | null}} Joined
+ * @typedef {{type: 'called', request: number, channel: number, users: string[]}} Called
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
  *   joined?: Member[] | null, changed?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
@@ -34,13 +37,15 @@
  *
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | ErrorMessage | Draining
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
- * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string}
+ * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
  *   | {type: 'renew', request: number, token: string}
  *   | {type: 'join', request: number, channel: string}
  *   | {type: 'leave', channel: number}
+ *   | {type: 'call', request: number, users: string[]}
+ *   | {type: 'call_end', channel: number}
  *   | {type: 'floor_request', request: number, channel: number, level?: Level, priority?: number, queue?: boolean}
  *   | {type: 'floor_cancel', request: number, channel: number}
  *   | {type: 'dispatch', request: number, channel: number, action: DispatchAction, talker?: number}
@@ -54,7 +59,7 @@ export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
-  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'error', 'draining', 'closing', 'pong',
+  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();

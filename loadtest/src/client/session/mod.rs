@@ -221,6 +221,7 @@ impl Session {
             token,
             client: Some("suara-loadtest".into()),
             resume: None,
+            calls: false,
         });
         let mut bytes = BytesMut::from(&[STREAM_CONTROL][..]);
         bytes.extend_from_slice(&hello);

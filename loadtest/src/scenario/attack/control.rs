@@ -97,6 +97,7 @@ pub(super) fn unauthorised(scene: &Scene) -> Result<Vec<Check>, LoadError> {
             token: Cow::Owned(token),
             client: None,
             resume: None,
+            calls: false,
         }));
         checks.push(check(what, wanted, &probe.code("closing", ANSWER)));
     }

@@ -65,6 +65,7 @@ impl Probe {
             token: Cow::Borrowed(token),
             client: None,
             resume: None,
+            calls: false,
         }));
         self.heard("welcome").is_some()
     }

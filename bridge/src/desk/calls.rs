@@ -1,0 +1,46 @@
+//! Calls: a member is put into a channel that it never asked for.
+//!
+//! The gateway has done so when it says it; what is missing is the client's side, which only its session knows. So what was
+//! said waits here until the session asks for the channel, and nobody else has to be asked then.
+
+use std::time::Instant;
+
+use suara_proto::{ChannelNumber, MemberRef};
+use tokio::sync::oneshot;
+
+use super::pending::Reply;
+use super::state::State;
+use super::{JoinError, Notice};
+use crate::channel::{Channel, Listener};
+use crate::trunk::Called;
+
+impl State {
+    pub(super) fn called(&mut self, called: Called) {
+        let Called { member, channel, by, users, joined } = called;
+        // One that is gone was detached, which the gateway knows by now.
+        if self.members.contains_key(&member) {
+            self.calls.insert((member, channel.clone()), joined);
+            self.notify(member, Notice::Called { channel, by, users });
+        }
+    }
+
+    /// A session asks for a channel: if it is that of a call that waits for it, it is in.
+    pub(super) fn pick_up(
+        &mut self,
+        now: Instant,
+        member: MemberRef,
+        channel: String,
+        listener: Listener,
+        reply: oneshot::Sender<Result<Channel, JoinError>>,
+    ) {
+        match self.calls.remove(&(member, channel.clone())) {
+            Some(joined) => self.sit(joined, member, channel, listener, Reply::To(reply)),
+            None => self.ask_for(now, member, channel, listener, reply),
+        }
+    }
+
+    /// A call is over before it was picked up.
+    pub(super) fn hang_up(&mut self, member: MemberRef, number: ChannelNumber) {
+        self.calls.retain(|(called, _), joined| (*called, joined.channel) != (member, number));
+    }
+}

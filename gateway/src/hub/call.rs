@@ -1,0 +1,105 @@
+//! Calls: channels that are there for a few users and for as long as they talk.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use suara_proto::limits::CALL_PREFIX;
+use suara_proto::message::ServerMessage;
+use suara_proto::message::{CallInfo, CallKind};
+use suara_proto::{LeaveReason, TalkerNumber};
+
+use super::room::{Room, Seat};
+use crate::directory::Wish;
+
+/// T4 of a call whose settings say nothing (TS 24.380, table 11.1.3-1).
+pub(super) const T4: Duration = Duration::from_secs(30);
+
+/// What an operator may choose for calls.
+#[derive(Debug, Clone)]
+pub struct CallSettings {
+    /// Whether any user may call another.
+    pub private: bool,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self { private: true }
+    }
+}
+
+/// Whom a call is between.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// How many.
+    pub kind: CallKind,
+    /// The user who called.
+    pub by: Arc<str>,
+    /// The caller's name.
+    pub name: Arc<str>,
+    /// Everybody who may be in it, the caller first.
+    pub users: Vec<Arc<str>>,
+}
+
+/// Whether a channel's name is that of a call, which is entered by invitation.
+#[must_use]
+pub fn is_call(name: &str) -> bool {
+    name.starts_with(CALL_PREFIX)
+}
+
+impl Call {
+    /// A name that nobody guesses.
+    pub(super) fn name() -> String {
+        format!("{CALL_PREFIX}{:032x}", rand::random::<u128>())
+    }
+
+    pub(super) fn admits(&self, user: &str) -> bool {
+        self.users.iter().any(|invited| **invited == *user)
+    }
+
+    pub(super) fn info(&self) -> CallInfo<'_> {
+        CallInfo {
+            kind: self.kind,
+            by: (&*self.by).into(),
+            name: (&*self.name).into(),
+            users: self.users.iter().map(|user| (&**user).into()).collect(),
+        }
+    }
+}
+
+impl Room {
+    /// Whether somebody left a call, so that it has but one user.
+    pub(super) fn is_deserted_call(&self) -> bool {
+        let users: BTreeSet<_> = self.channel.members().map(|member| &member.who.user).collect();
+        self.somebody_left && self.handle.call.is_some() && users.len() == 1
+    }
+
+    /// Ends a call, for one who may: who made it, or a dispatcher.
+    pub(super) fn end_call(&mut self, by: TalkerNumber) -> bool {
+        let (Some(call), Some(member)) = (&self.handle.call, self.channel.member(by)) else { return false };
+        let may = *member.who.user == *call.by || member.rights.has(suara_channel::Right::Dispatch);
+        if may {
+            self.end(LeaveReason::Ended);
+        }
+        may
+    }
+
+    /// Everybody is put out.
+    pub(super) fn end(&mut self, reason: LeaveReason) {
+        for talker in self.seats.keys().copied().collect::<Vec<_>>() {
+            self.put_out(talker, reason);
+        }
+    }
+
+    /// Takes a member out by nobody's wish of its own: it is told, and so is its session.
+    pub(super) fn put_out(&mut self, talker: TalkerNumber, reason: LeaveReason) {
+        let Some(Seat { port, member, .. }) = self.forget(talker) else { return };
+        self.channel.leave(self.clock.now(), talker, reason);
+        // One whose transport is lost finds its place gone when it comes back.
+        if let Some(port) = port {
+            let channel = self.handle.number;
+            port.outbox.say(&ServerMessage::Left { member, channel, reason });
+            port.wishes.push(Wish::Rise { member, channel });
+        }
+    }
+}

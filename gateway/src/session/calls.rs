@@ -1,0 +1,168 @@
+//! Calls, as a session makes them and is put into them; and what else others ask of it.
+
+use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use suara_proto::limits::{MAX_CALLED, MAX_CALLS_PER_MEMBER, MAX_CHANNELS_PER_MEMBER};
+use suara_proto::message::{CallKind, Right, Rights, ServerMessage};
+use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId};
+
+use super::dispatch::identity;
+use super::members::{Attached, Seat};
+use super::serve::Session;
+use crate::auth::Principal;
+use crate::directory::{Whereabouts, Wish};
+use crate::hub::{Call, Joining, RoomHandle, is_call};
+
+/// A call makes a channel, and rings at others: it counts as so many messages more.
+const CALL_COST: NonZeroU32 = NonZeroU32::new(9).unwrap();
+
+/// What a token gives in a channel. In a call, to which one is called by name, it is at least to hear and to talk.
+pub(super) fn rights_in(principal: &Principal, channel: &str) -> Rights {
+    let rights = principal.channels.on(channel);
+    if is_call(channel) { rights.union([Right::Listen, Right::Talk].into_iter().collect()) } else { rights }
+}
+
+impl Session<'_> {
+    /// Takes a member in, or a fresh token of one; from then on its user is found here.
+    pub(super) fn put(&mut self, member: Option<MemberRef>, principal: Principal) {
+        let (session, wishes) = (self.port.id, self.port.wishes.clone());
+        let whereabouts = Whereabouts { session, member, calls: self.calls, wishes };
+        self.members.put(member, principal, |user| self.core.directory.list(user, whereabouts));
+    }
+
+    /// Does what others ask for.
+    pub(super) async fn fulfil(&mut self, wish: Wish) {
+        match wish {
+            Wish::Enter { member, room } => {
+                let free = |attached: &Attached| {
+                    !attached.seats.contains_key(&room.number) && calls_of(attached) < MAX_CALLS_PER_MEMBER
+                };
+                if self.members.get(member).is_some_and(free) {
+                    self.enter(member, room).await;
+                }
+            }
+            Wish::Rise { member, channel } => {
+                self.members.rise(member, channel);
+                self.publish();
+            }
+        }
+    }
+
+    /// Calls users: those who are here are put into a channel together with the caller.
+    pub(super) async fn call(
+        &mut self,
+        request: RequestId,
+        member: Option<MemberRef>,
+        users: &[Cow<'_, str>],
+    ) {
+        let call = match self.may_call(member, users) {
+            Ok(call) => call,
+            Err((code, message)) => return self.refuse(Some(request), member, code, message),
+        };
+        let others = &call.users[1..];
+        let here: Vec<_> = others.iter().map(|user| self.clients_of(user)).collect();
+        let reached: Vec<_> =
+            others.iter().zip(&here).filter(|(_, at)| !at.is_empty()).map(|(user, _)| user.clone()).collect();
+        if reached.is_empty() {
+            let code = ErrorCode::UnknownUser;
+            return self.refuse(Some(request), member, code, "nobody who is called is here");
+        }
+        let room = self.core.hub.call(call);
+        if !self.enter(member, room.clone()).await {
+            let code = ErrorCode::Unavailable;
+            return self.refuse(Some(request), member, code, "the gateway is closing");
+        }
+        for Whereabouts { member, wishes, .. } in here.into_iter().flatten() {
+            wishes.push(Wish::Enter { member, room: room.clone() });
+        }
+        tracing::debug!(channel = %room.number, users = reached.len(), "called");
+        let users = reached.iter().map(|user| (&**user).into()).collect();
+        self.port.outbox.say(&ServerMessage::Called { request, member, channel: room.number, users });
+    }
+
+    /// Ends a call for all who are in it.
+    pub(super) async fn end_call(&mut self, channel: ChannelNumber, member: Option<MemberRef>) {
+        let Some((room, talker)) = self.seat(None, channel, member) else { return };
+        if !room.end_call(talker).await {
+            let message = "a call is ended by who made it, or by a dispatcher";
+            self.refuse_in(channel, None, member, ErrorCode::Forbidden, message);
+        }
+    }
+
+    /// The call that a member asks for, if it may make it.
+    fn may_call(
+        &self,
+        member: Option<MemberRef>,
+        users: &[Cow<'_, str>],
+    ) -> Result<Call, (ErrorCode, &'static str)> {
+        let Some(attached) = self.members.get(member) else {
+            return Err((ErrorCode::UnknownMember, "no such member"));
+        };
+        if !self.calls {
+            return Err((ErrorCode::Forbidden, "only who says in hello that it knows calls may call"));
+        }
+        let caller = attached.principal.user.clone();
+        let mut all = vec![caller.clone()];
+        for user in users.iter().take(MAX_CALLED + 1) {
+            if all.iter().all(|other| **other != **user) {
+                all.push(Arc::from(&**user));
+            }
+        }
+        if users.len() > MAX_CALLED || all.len() < 2 {
+            return Err((ErrorCode::BadField, "a call is made to 1 to 64 other users"));
+        }
+        let kind = if all.len() == 2 { CallKind::Private } else { CallKind::Group };
+        let may = match kind {
+            CallKind::Private => self.core.calls.private || dispatches(attached),
+            _ => dispatches(attached),
+        };
+        if !may {
+            let message = "a group is called by who has the right to dispatch in a channel that it is in";
+            return Err((ErrorCode::Forbidden, message));
+        }
+        if calls_of(attached) >= MAX_CALLS_PER_MEMBER {
+            return Err((ErrorCode::TooManyCalls, "in as many calls as a member may be"));
+        }
+        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
+            return Err((ErrorCode::TooManyChannels, "in as many channels as a member may be"));
+        }
+        if !self.affords(CALL_COST) {
+            return Err((ErrorCode::RateLimited, "calls are made too often"));
+        }
+        Ok(Call { kind, by: caller, name: attached.principal.name.clone(), users: all })
+    }
+
+    /// Where a user can be called.
+    fn clients_of(&self, user: &str) -> Vec<Whereabouts> {
+        let mut found = self.core.directory.find(user);
+        found.retain(|place| place.calls);
+        found
+    }
+
+    /// Brings a member into a channel that it didn't ask for.
+    async fn enter(&mut self, member: Option<MemberRef>, room: RoomHandle) -> bool {
+        let Some(attached) = self.members.get(member) else { return false };
+        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
+            return false;
+        }
+        let (who, rights) = (identity(&attached.principal), rights_in(&attached.principal, &room.name));
+        let joining =
+            Joining { port: self.port.clone(), member, request: None, who, rights, last_message: None };
+        let Some(Ok(talker)) = room.enter(joining).await else { return false };
+        self.members.sit(member, Seat { room, talker });
+        self.publish();
+        true
+    }
+}
+
+fn calls_of(attached: &Attached) -> usize {
+    attached.seats.values().filter(|seat| seat.room.call.is_some()).count()
+}
+
+/// Whether a member is in some channel as a dispatcher.
+fn dispatches(attached: &Attached) -> bool {
+    let rights = |seat: &Seat| attached.principal.channels.on(&seat.room.name);
+    attached.seats.values().any(|seat| rights(seat).has(Right::Dispatch))
+}
