@@ -16,6 +16,7 @@ use super::Shared;
 use super::payload::Fault;
 use super::session::answer;
 use crate::metrics::{DropReason, Metrics};
+use crate::signaling::Ask;
 
 /// Events of one client that wait for its session, which waits for the gateway's answer to a join at most. A second and
 /// a half of voice.
@@ -38,14 +39,18 @@ pub(super) enum Request {
     Leave,
     AskFloor,
     ReleaseFloor,
+    Signaling(Ask),
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 7] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
         ("floor_release", Self::ReleaseFloor),
+        ("join_room", Self::Signaling(Ask::Enter)),
+        ("leave_room", Self::Signaling(Ask::Leave)),
+        ("signal", Self::Signaling(Ask::Signal)),
     ];
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use suara_proto::message::{Member, ServerMessage, TalkerInfo};
+use suara_proto::message::{Member, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -23,6 +23,8 @@ pub(crate) enum TrunkEvent {
     Detached { member: MemberRef, code: CloseCode },
     /// The answer to `join`.
     Joined(Joined),
+    /// The answer to `may`.
+    Rights { request: RequestId, rights: Rights },
     /// A member is no longer in a channel.
     Left { member: MemberRef, channel: ChannelNumber, reason: LeaveReason },
     /// A request was refused.
@@ -50,6 +52,8 @@ pub(crate) struct Joined {
 pub(crate) struct Who {
     pub(crate) user: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Empty where there is none, or where it concerns nobody.
+    pub(crate) role: Arc<str>,
 }
 
 /// A member of a channel.
@@ -90,9 +94,10 @@ pub(crate) enum FloorEvent {
 /// The event in a message; `None` for what concerns the session alone.
 pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
     Some(match message {
-        ServerMessage::Attached { request, user, name, .. } => {
-            TrunkEvent::Attached { request, who: who(&user, &name) }
+        ServerMessage::Attached { request, user, name, role, .. } => {
+            TrunkEvent::Attached { request, who: Who { role: (&*role).into(), ..who(&user, &name) } }
         }
+        ServerMessage::Rights { request, rights, .. } => TrunkEvent::Rights { request, rights },
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined { request, channel, talker, version, members, talking, .. } => {
             let members = members.map(people);
@@ -140,7 +145,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
 }
 
 fn who(user: &str, name: &str) -> Who {
-    Who { user: user.into(), name: name.into() }
+    Who { user: user.into(), name: name.into(), role: Arc::default() }
 }
 
 fn people(members: Vec<Member<'_>>) -> Vec<Person> {

@@ -27,6 +27,7 @@ super::type_names![
     "floor_cancelled",
     "floor_warning",
     "dispatched",
+    "rights",
     "replaying",
     "error",
     "draining",
@@ -283,6 +284,16 @@ pub enum ServerMessage<'a> {
         channel: ChannelNumber,
         /// What was done.
         action: DispatchAction,
+    },
+    /// The answer to `may`.
+    Rights {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// What its token gives there; a list, empty where it gives nothing.
+        rights: Rights,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {
