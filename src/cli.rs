@@ -136,6 +136,18 @@ pub(crate) struct ServeArgs {
     /// Bridge: sample rate of PCM clients that name none [default: 16000]
     #[arg(long, value_name = "HZ", env = "SUARA_SAMPLE_RATE", hide_env = true, help_heading = "Bridge")]
     pub(crate) sample_rate: Option<u32>,
+    /// Bridge: services to which clients without a token are admitted: signaling [default: none]
+    #[arg(
+        long,
+        value_name = "SERVICE",
+        num_args = 1..,
+        value_delimiter = ',',
+        value_enum,
+        env = "SUARA_LEGACY_ANONYMOUS",
+        hide_env = true,
+        help_heading = "Bridge"
+    )]
+    pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
     /// Configuration file: these settings, and those of channels [default: suara.toml, if there]
     #[arg(long, value_name = "FILE", env = "SUARA_CONFIG", hide_env = true, help_heading = "Running")]
     pub(crate) config: Option<PathBuf>,
@@ -154,6 +166,14 @@ pub(crate) enum LogFormat {
     Text,
     /// An object a line, for machines
     Json,
+}
+
+/// Services whose clients sent no token of old.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LegacyService {
+    /// WebRTC signaling over Socket.IO
+    Signaling,
 }
 
 #[derive(Args)]

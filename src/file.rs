@@ -10,7 +10,7 @@ use suara_channel::{ChannelMode, Settings};
 use suara_gateway::hub::ChannelSettings;
 use wildmatch::WildMatch;
 
-use crate::cli::LogFormat;
+use crate::cli::{LegacyService, LogFormat};
 
 /// Where the file is looked for when nobody says.
 const DEFAULT_PATH: &str = "suara.toml";
@@ -41,6 +41,7 @@ pub(crate) struct ConfigFile {
     pub(crate) gateway: Option<String>,
     pub(crate) trunk_token_file: Option<PathBuf>,
     pub(crate) sample_rate: Option<u32>,
+    pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
     #[serde(default)]

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use suara_gateway::Mtu;
 use suara_gateway::hub::{CallSettings, ChannelSettings};
 
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::{LegacyService, LogFormat, ServeArgs};
 use crate::file::ConfigFile;
 use crate::processes::Role;
 
@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) gateway: String,
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
+    pub(crate) legacy_anonymous: Vec<LegacyService>,
     pub(crate) channels: ChannelSettings,
     pub(crate) calls: CallSettings,
     pub(crate) log: LogPlan,
@@ -109,6 +110,7 @@ impl Plan {
                 .or(file.trunk_token_file)
                 .unwrap_or_else(|| data.join(crate::secrets::TRUNK_TOKEN)),
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
+            legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
             channels,
             calls: CallSettings { private: args.private_calls.or(file.private_calls).unwrap_or(true) },
             log: LogPlan {

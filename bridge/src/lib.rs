@@ -11,6 +11,7 @@ mod desk;
 mod edge;
 mod metrics;
 mod settings;
+mod signaling;
 mod sio;
 mod trunk;
 
@@ -82,8 +83,9 @@ pub async fn start(
     let routes = desk::Routes::default();
     let server = sio::Server::new(&settings);
     let outlet = Arc::new(server.outlet());
+    let board = signaling::Board::new(server.outlet(), metrics.clone());
     let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
-    let (router, drain) = server.serve(&sio::Shared::new(desk, &settings, metrics.clone()), &settings);
+    let (router, drain) = server.serve(&sio::Shared::new(desk, board, &settings, metrics.clone()), &settings);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
     Ok(Bridge { router, trouble, drain })

@@ -26,6 +26,7 @@ struct Instruments {
     transcodes: Family<Label, Counter>,
     bad_input: Family<Label, Counter>,
     presses: Family<Label, Counter>,
+    signals: Counter,
 }
 
 /// Why voice wasn't delivered.
@@ -90,6 +91,7 @@ impl Metrics {
         registry.register("transcodes", "Frames encoded or decoded", all.transcodes.clone());
         registry.register("bad_input", "Client messages that made no sense", all.bad_input.clone());
         registry.register("presses", "Presses of legacy clients by outcome", all.presses.clone());
+        registry.register("signals", "WebRTC signals passed on", all.signals.clone());
         metrics
     }
 
@@ -134,6 +136,10 @@ impl Metrics {
 
     pub(crate) fn bad_input(&self, kind: &'static str) {
         self.0.bad_input.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    pub(crate) fn signal(&self) {
+        self.0.signals.inc();
     }
 
     pub(crate) fn press(&self, outcome: &'static str) {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub max_voice_packet: usize,
     /// Which pages may connect. Clients that send no `Origin` are no pages.
     pub allow_origin: OriginPolicy,
+    /// Whether clients without a token are admitted to signaling, and to nothing else.
+    pub anonymous_signaling: bool,
     /// How often a Socket.IO client is asked for a sign of life.
     pub ping_interval: Duration,
     /// How long it may take to give one.
@@ -45,6 +47,7 @@ impl Settings {
             default_sample_rate: DEFAULT_SAMPLE_RATE,
             max_voice_packet: DEFAULT_MAX_VOICE_PACKET,
             allow_origin: Arc::new(same_origin),
+            anonymous_signaling: false,
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }
@@ -58,6 +61,7 @@ impl fmt::Debug for Settings {
             .field("trunk_token_file", &self.trunk_token_file)
             .field("default_sample_rate", &self.default_sample_rate)
             .field("max_voice_packet", &self.max_voice_packet)
+            .field("anonymous_signaling", &self.anonymous_signaling)
             .field("ping_interval", &self.ping_interval)
             .field("ping_timeout", &self.ping_timeout)
             .finish_non_exhaustive()

@@ -9,6 +9,7 @@ use suara_bridge::{Bridge, Settings};
 use suara_gateway::http::OriginPolicy;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::LegacyService;
 use crate::origins;
 use crate::settings::Plan;
 
@@ -22,6 +23,7 @@ pub(super) async fn start(
 ) -> Result<Arc<Bridge>> {
     let mut settings = Settings::new(gateway, &plan.trunk_token_file);
     settings.default_sample_rate = plan.sample_rate;
+    settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
     settings.allow_origin = origins::for_bridge(policy);
     let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
     Ok(Arc::new(bridge))

@@ -94,7 +94,7 @@ mod tests {
     fn person(talker: u16, user: &str) -> Person {
         Person {
             talker: TalkerNumber(talker),
-            who: Who { user: user.into(), name: user.into() },
+            who: Who { user: user.into(), name: user.into(), role: "".into() },
             muted: false,
         }
     }

@@ -148,7 +148,7 @@ impl Stage<'_> {
 }
 
 pub(super) fn taken(talking: &Talking) -> Value {
-    let Who { user, name } = &talking.person.who;
+    let Who { user, name, .. } = &talking.person.who;
     let mut taken = json!({ "user_id": &**user, "name": &**name, "remaining_ms": talking.remaining_ms });
     if talking.level != Level::Normal {
         taken["level"] = json!(talking.level);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use suara_proto::message::ClientMessage;
+use suara_proto::message::{ClientMessage, Rights};
 use suara_proto::{ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::oneshot;
 
@@ -93,6 +93,12 @@ impl State {
         self.metrics.channels(self.places.len());
     }
 
+    pub(super) fn rights(&mut self, request: RequestId, rights: Rights) {
+        if let Some(Asked::May { reply: Reply::To(reply) }) = self.pending.take(request) {
+            answer(reply, Ok(rights));
+        }
+    }
+
     pub(super) fn refused(&mut self, now: Instant, request: RequestId, code: ErrorCode) {
         match self.pending.take(request) {
             None => tracing::debug!(%code, "the gateway refused a floor message"),
@@ -115,7 +121,8 @@ impl State {
                 self.notify(member, Notice::Left { channel: channel.clone(), reason: LeaveReason::Expired });
                 self.exit(member, &channel);
             }
-            Some(Asked::Join { reply: Reply::TooLate, .. }) => {}
+            Some(Asked::May { reply: Reply::To(reply) }) => answer(reply, Err(join_error(code))),
+            Some(Asked::Join { reply: Reply::TooLate, .. } | Asked::May { .. }) => {}
         }
     }
 }

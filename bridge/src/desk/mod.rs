@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use suara_proto::message::Rights;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
 use thiserror::Error;
@@ -109,6 +110,11 @@ enum Request {
         member: MemberRef,
         channel: String,
     },
+    May {
+        member: MemberRef,
+        channel: String,
+        reply: oneshot::Sender<Result<Rights, JoinError>>,
+    },
 }
 
 /// The way to the desk.
@@ -157,6 +163,13 @@ impl Desk {
     /// Takes a member out of a channel.
     pub(crate) fn leave(&self, member: MemberRef, channel: String) {
         self.ask(Request::Leave { member, channel });
+    }
+
+    /// What a member may do in the channel of that name, in which it need not be.
+    pub(crate) async fn may(&self, member: MemberRef, channel: String) -> Result<Rights, JoinError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::May { member, channel, reply });
+        answer.await.unwrap_or(Err(JoinError::Unavailable))
     }
 
     fn ask(&self, request: Request) {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use suara_proto::message::Rights;
 use suara_proto::{MemberRef, RequestId};
 use tokio::sync::oneshot;
 
@@ -22,6 +23,7 @@ const FIRST_FOREIGN: u32 = 1 << 31;
 pub(super) enum Asked {
     Attach { member: MemberRef, reply: Reply<Result<(MemberRef, Who), AttachError>> },
     Join { member: MemberRef, channel: String, listener: Listener, reply: Reply<Result<Channel, JoinError>> },
+    May { reply: Reply<Result<Rights, JoinError>> },
 }
 
 /// Who waits for an answer.
@@ -88,6 +90,7 @@ impl Pending {
                 Some(Asked::Attach { reply, .. }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Join { reply: Reply::Return, .. }) | None => {}
                 Some(Asked::Join { reply, .. }) => reply.expire(Err(JoinError::Unavailable)),
+                Some(Asked::May { reply }) => reply.expire(Err(JoinError::Unavailable)),
             }
         }
         unreturned

@@ -92,7 +92,7 @@ impl Scene {
 }
 
 fn who() -> Who {
-    Who { user: "alice".into(), name: "Alice".into() }
+    Who { user: "alice".into(), name: "Alice".into(), role: "guard".into() }
 }
 
 fn lost() -> TrunkEvent {
@@ -307,4 +307,28 @@ async fn a_call_is_picked_up_without_asking_and_a_lost_one_is_not() {
 #[test]
 fn a_token_cannot_be_logged() {
     assert_eq!(format!("{:?}", Token::new("secret")), "Token(…)");
+}
+
+#[tokio::test]
+async fn the_gateway_says_what_a_member_may_do() {
+    let mut scene = Scene::new();
+    let (member, _notices) = scene.up().logged_in();
+    let ask = |scene: &mut Scene| {
+        let (reply, answer) = oneshot::channel();
+        scene.state.request(scene.now, Request::May { member, channel: "yard".to_owned(), reply });
+        answer
+    };
+    let mut answer = ask(&mut scene);
+    let (request, message) = scene.said("may");
+    assert_eq!((&message["channel"], &message["member"]), (&json!("yard"), &json!(member.0)));
+    scene.event(TrunkEvent::Rights { request, rights: Rights::all() });
+    assert_eq!(answer.try_recv().unwrap(), Ok(Rights::all()));
+
+    let mut answer = ask(&mut scene);
+    let (request, _) = scene.said("may");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::BadField });
+    assert_eq!(answer.try_recv().unwrap(), Err(JoinError::Name));
+    let mut answer = ask(&mut scene);
+    scene.event(lost());
+    assert_eq!(answer.try_recv().unwrap(), Err(JoinError::Unavailable));
 }

@@ -16,6 +16,7 @@ use super::Shared;
 use super::payload::Fault;
 use super::session::answer;
 use crate::metrics::{DropReason, Metrics};
+use crate::signaling::Ask;
 
 /// Events of one client that wait for its session, which waits for the gateway's answer to a join at most. A second and
 /// a half of voice.
@@ -41,10 +42,11 @@ pub(super) enum Request {
     Chat,
     Typing,
     History,
+    Signaling(Ask),
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 11] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
@@ -54,6 +56,9 @@ impl Request {
         ("chat_message", Self::Chat),
         ("chat_typing", Self::Typing),
         ("chat_history", Self::History),
+        ("join_room", Self::Signaling(Ask::Enter)),
+        ("leave_room", Self::Signaling(Ask::Leave)),
+        ("signal", Self::Signaling(Ask::Signal)),
     ];
 }
 

@@ -1,15 +1,17 @@
 //! Log-in: finds the token, has the gateway verify it, and sets the session up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use socketioxide::TransportType;
 use socketioxide::extract::SocketRef;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::attempts::Attempts;
 use super::engine3::Decided;
+use super::guest::Guest;
 use super::session::Session;
 use super::users::Share;
 use super::{Shared, inbox};
@@ -47,11 +49,12 @@ impl From<AttachError> for Refusal {
     }
 }
 
-/// A client that the gateway let in, and what will be said about it.
-pub(super) struct Admission {
-    pub(super) attached: Attached,
-    pub(super) share: Share,
-    pub(super) notices: mpsc::UnboundedReceiver<Notice>,
+/// A client that was let in.
+pub(super) enum Admission {
+    /// By the gateway; with what will be said about it.
+    Member { attached: Attached, share: Share, notices: mpsc::UnboundedReceiver<Notice> },
+    /// Without a token, to signal.
+    Guest(OwnedSemaphorePermit),
 }
 
 pub(super) async fn log_in(
@@ -76,8 +79,15 @@ pub(super) async fn log_in(
         }
     };
     let inbox = inbox::register(&socket, &shared);
-    let session = Session::new(&shared, space, socket, admission.attached, admission.share);
-    shared.sessions.spawn(session.run(inbox, admission.notices));
+    match admission {
+        Admission::Member { attached, share, notices } => {
+            let session = Session::new(&shared, space, socket, attached, share);
+            shared.sessions.spawn(session.run(inbox, notices));
+        }
+        Admission::Guest(permit) => {
+            shared.sessions.spawn(Guest::new(&shared, space, socket, permit).run(inbox));
+        }
+    }
     Ok(())
 }
 
@@ -101,8 +111,12 @@ async fn turn(shared: &Shared) -> Option<tokio::sync::SemaphorePermit<'_>> {
     tokio::time::timeout(PATIENCE, turn).await.ok().flatten()
 }
 
-/// Has the gateway verify a token.
+/// Has the gateway verify a token. None at all makes a guest, where the deployment admits such; a bad one never does.
 pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admission, Refusal> {
+    if let (None, Some(guests)) = (&token, &shared.guests) {
+        let permit = Arc::clone(guests).try_acquire_owned().map_err(|_| Refusal::TooMany)?;
+        return Ok(Admission::Guest(permit));
+    }
     let Some(token) = token.and_then(|token| usable(&token)) else {
         shared.metrics.bad_input("token");
         return Err(Refusal::Token);
@@ -116,7 +130,7 @@ pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admi
         shared.metrics.bad_input("connections");
         return Err(Refusal::TooMany);
     };
-    Ok(Admission { attached, share, notices })
+    Ok(Admission::Member { attached, share, notices })
 }
 
 fn usable(token: &str) -> Option<Token> {

@@ -7,11 +7,13 @@ mod attempts;
 mod budget;
 mod chat;
 mod engine3;
+mod guest;
 mod inbox;
 mod log_in;
 mod outlet;
 mod payload;
 mod session;
+mod signals;
 mod users;
 
 use std::num::NonZeroU32;
@@ -39,6 +41,7 @@ use crate::desk::Desk;
 use crate::edge::{Lines, Origins, check_origin, mend_line_breaks, watch_requests};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::signaling::Board;
 
 pub(crate) use outlet::SocketOutlet;
 
@@ -86,10 +89,13 @@ pub(crate) struct Shared {
     log_ins: Arc<tokio::sync::Semaphore>,
     log_in_rate: Arc<DefaultDirectRateLimiter>,
     users: users::Users,
+    pub(crate) board: Board,
+    /// Where clients without a token are admitted: room for them.
+    guests: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 impl Shared {
-    pub(crate) fn new(desk: Desk, settings: &Settings, metrics: Metrics) -> Self {
+    pub(crate) fn new(desk: Desk, board: Board, settings: &Settings, metrics: Metrics) -> Self {
         Self {
             desk,
             lines: Lines::default(),
@@ -101,6 +107,10 @@ impl Shared {
             log_ins: Arc::new(tokio::sync::Semaphore::new(MAX_LOG_INS)),
             log_in_rate: Arc::new(RateLimiter::direct(Quota::per_second(LOG_INS_PER_SECOND))),
             users: users::Users::default(),
+            board,
+            guests: settings
+                .anonymous_signaling
+                .then(|| Arc::new(tokio::sync::Semaphore::new(guest::MAX_GUESTS))),
         }
     }
 }

@@ -12,6 +12,7 @@ use socketioxide::socket::Sid;
 use socketioxide::{BroadcastError, SocketIo};
 
 use crate::channel::{Outlet, Room, Seat, Sender};
+use crate::signaling::Wire;
 
 /// Sends by Socket.IO.
 #[derive(Clone)]
@@ -70,6 +71,12 @@ impl Outlet for SocketOutlet {
         {
             tracing::debug!(%error, event, "an event found no room");
         }
+    }
+}
+
+impl Wire for SocketOutlet {
+    fn deliver(&self, seat: Seat, event: &'static str, payload: &Value) -> bool {
+        self.socket(seat).is_some_and(|socket| socket.emit(event, payload).is_ok())
     }
 }
 

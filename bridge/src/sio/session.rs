@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use socketioxide::TransportType;
 use socketioxide::extract::{AckSender, SocketRef};
 use suara_proto::LeaveReason;
+use suara_proto::message::Right;
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -16,12 +17,14 @@ use super::budget::Budget;
 use super::inbox::{Incoming, Request};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
+use super::signals;
 use super::users::Share;
 use crate::audio::Format;
 use crate::channel::{Channel, Input, Listener, Seat};
-use crate::desk::{Attached, Notice};
+use crate::desk::{Attached, JoinError, Notice};
 use crate::edge::Hold;
 use crate::metrics::DropReason;
+use crate::signaling::{self, Ask, Identity, Peer};
 use crate::trunk::Who;
 
 /// Requests that a client may make a second, and at once; its user's are counted together besides.
@@ -54,6 +57,7 @@ pub(super) struct Session {
     memberships: Vec<Membership>,
     rate: DefaultDirectRateLimiter,
     budget: Budget,
+    peer: Peer,
 }
 
 impl Drop for Session {
@@ -77,6 +81,8 @@ impl Session {
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
+        let identity = Identity { user: attached.who.user.clone(), role: attached.who.role.clone() };
+        let peer = shared.board.peer(Seat { space, sid: socket.id }, identity);
         let rate = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND).allow_burst(REQUESTS_AT_ONCE));
         Self {
             shared: shared.clone(),
@@ -88,6 +94,7 @@ impl Session {
             memberships: Vec::new(),
             rate,
             budget: Budget::new(Instant::now()),
+            peer,
         }
     }
 
@@ -132,6 +139,9 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
+        if let Request::Signaling(ask) = request {
+            return self.signal(ask, payload, ack).await;
+        }
         let mut ack = Some(ack);
         let answered = if self.rate.check().is_ok() && self.share.may_ask() {
             let payload = payload.as_ref();
@@ -145,6 +155,7 @@ impl Session {
                     Some(ack) => self.chat(request, payload, ack).map(|()| None),
                     None => Ok(None),
                 },
+                Request::Signaling(_) => Ok(None),
             }
         } else {
             Err(Fault::TooFast)
@@ -181,6 +192,23 @@ impl Session {
         if let Err(error) = self.socket.emit("call", &payload) {
             tracing::debug!(%error, "a client could not be told that it is called");
         }
+    }
+
+    /// Signaling rooms are named like channels, and take the right to listen to the channel of that name.
+    async fn signal(&mut self, ask: Ask, payload: Option<Value>, ack: AckSender) {
+        let Self { shared, attached, share, peer, .. } = self;
+        let may = async |room: &str| {
+            if !share.may_ask() {
+                return Err(signaling::Fault::TooFast);
+            }
+            match shared.desk.may(attached.member, room.to_owned()).await {
+                Ok(rights) if rights.has(Right::Listen) => Ok(()),
+                Ok(_) => Err(signaling::Fault::Forbidden),
+                Err(JoinError::Name) => Err(signaling::Fault::RoomName),
+                Err(_) => Err(signaling::Fault::Unavailable),
+            }
+        };
+        signals::serve(shared, peer, ask, payload, ack, may).await;
     }
 
     async fn join(&mut self, payload: &Value) -> Answer {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use suara_proto::message::{Level, Member, ServerMessage, TalkerInfo};
+use suara_proto::message::{Level, Member, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -27,6 +27,8 @@ pub(crate) enum TrunkEvent {
     Joined(Joined),
     /// A member was put into a call.
     Called(Called),
+    /// The answer to `may`.
+    Rights { request: RequestId, rights: Rights },
     /// A member is no longer in a channel.
     Left { member: MemberRef, channel: ChannelNumber, reason: LeaveReason },
     /// A request was refused.
@@ -69,6 +71,8 @@ pub(crate) struct Called {
 pub(crate) struct Who {
     pub(crate) user: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Empty where there is none, or where it concerns nobody.
+    pub(crate) role: Arc<str>,
 }
 
 /// A member of a channel.
@@ -116,9 +120,10 @@ pub(crate) enum FloorEvent {
 /// The event in a message; `None` for what concerns the session alone.
 pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
     Some(match message {
-        ServerMessage::Attached { request, user, name, .. } => {
-            TrunkEvent::Attached { request, who: who(&user, &name) }
+        ServerMessage::Attached { request, user, name, role, .. } => {
+            TrunkEvent::Attached { request, who: Who { role: (&*role).into(), ..who(&user, &name) } }
         }
+        ServerMessage::Rights { request, rights, .. } => TrunkEvent::Rights { request, rights },
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined {
             request,
@@ -195,7 +200,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
 }
 
 fn who(user: &str, name: &str) -> Who {
-    Who { user: user.into(), name: name.into() }
+    Who { user: user.into(), name: name.into(), role: Arc::default() }
 }
 
 fn people(members: Vec<Member<'_>>) -> Vec<Person> {

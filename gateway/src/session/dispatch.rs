@@ -18,6 +18,9 @@ use crate::hub::{JoinRefused, Joining, RoomHandle};
 /// A roster can be ten thousand times as long as its request: it counts as so many messages more.
 const ROSTER_COST: NonZeroU32 = NonZeroU32::new(24).unwrap();
 
+/// What a name that no channel can have is answered with.
+const BAD_NAME: &str = "a channel's name is 1 to 128 bytes without control characters";
+
 impl Session<'_> {
     pub(super) async fn dispatch(&mut self, message: ClientMessage<'_>) {
         match message {
@@ -66,6 +69,7 @@ impl Session<'_> {
             }
             ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
             ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
+            ClientMessage::May { request, channel, member } => self.may(request, &channel, member),
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
@@ -158,10 +162,7 @@ impl Session<'_> {
             return refuse(ErrorCode::UnknownMember, "no such member");
         };
         if !is_plain(channel, MAX_CHANNEL_NAME) {
-            return refuse(
-                ErrorCode::BadField,
-                "a channel's name is 1 to 128 bytes without control characters",
-            );
+            return refuse(ErrorCode::BadField, BAD_NAME);
         }
         let rights = rights_in(&attached.principal, channel);
         if !rights.has(Right::Listen) {
@@ -193,6 +194,18 @@ impl Session<'_> {
             }
             Err(JoinRefused::Closing) => refuse(ErrorCode::Unavailable, "the gateway is closing"),
         }
+    }
+
+    /// What a member's token gives on a channel, which it need not enter for that.
+    fn may(&self, request: RequestId, channel: &str, member: Option<MemberRef>) {
+        let Some(attached) = self.members.get(member) else {
+            return self.refuse(Some(request), member, ErrorCode::UnknownMember, "no such member");
+        };
+        if !is_plain(channel, MAX_CHANNEL_NAME) {
+            return self.refuse(Some(request), member, ErrorCode::BadField, BAD_NAME);
+        }
+        let rights = attached.principal.channels.on(channel);
+        self.port.outbox.say(&ServerMessage::Rights { request, member, rights });
     }
 
     async fn leave(&mut self, channel: ChannelNumber, member: Option<MemberRef>) {

@@ -332,3 +332,23 @@ async fn a_lost_trunk_takes_all_its_members_along() {
     assert_eq!(watch.roster(own.channel).await, [(own.talker, "watch".to_owned())]);
     gateway.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_member_may_do_in_a_channel_is_said_without_its_entering() {
+    let gateway = TestGateway::start();
+    let mut trunk = gateway.trunk().await;
+    let guard = Claims { channels: Some(vec!["ops*:listen,talk".to_owned()]), ..claims("guard") };
+    attach(&mut trunk, 1, &guard).await;
+
+    let mut may = async |channel: &str, member: u32| {
+        trunk.ask(json!({"type": "may", "member": member, "channel": channel})).await
+    };
+    let said = may("ops-1", 1).await;
+    let expected =
+        json!({"type": "rights", "request": said["request"], "member": 1, "rights": ["listen", "talk"]});
+    assert_eq!(said, expected);
+    assert_eq!(may("vault", 1).await["rights"], json!([]));
+    assert_eq!(may("ops\n", 1).await["code"], "bad_field");
+    assert_eq!(may("ops-1", 2).await["code"], "unknown_member");
+    assert_eq!(gateway.metric("suara_channels"), 0.0, "nobody entered");
+}

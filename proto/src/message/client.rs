@@ -21,6 +21,7 @@ super::type_names![
     "floor_cancel",
     "dispatch",
     "roster_request",
+    "may",
     "replay",
     "burst_report",
     "call",
@@ -149,6 +150,17 @@ pub enum ClientMessage<'a> {
     RosterRequest {
         /// Which.
         channel: ChannelNumber,
+    },
+    /// What may this member do in the channel of that name? Asked without entering it.
+    May {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// The channel's name.
+        #[serde(borrow)]
+        channel: Cow<'a, str>,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
     },
     /// The first and only message of a replay stream: a channel's last burst from its start.
     Replay {

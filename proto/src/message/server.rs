@@ -28,6 +28,7 @@ super::type_names![
     "floor_cancelled",
     "floor_warning",
     "dispatched",
+    "rights",
     "replaying",
     "called",
     "error",
@@ -304,6 +305,16 @@ pub enum ServerMessage<'a> {
         /// Who of those that were called is put in, each with all clients that know calls.
         #[serde(borrow)]
         users: Vec<Cow<'a, str>>,
+    },
+    /// The answer to `may`.
+    Rights {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// What its token gives there; a list, empty where it gives nothing.
+        rights: Rights,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

@@ -211,25 +211,39 @@ fn session_message() -> impl Strategy<Value = Server> {
     ]
 }
 
+/// Its strategy is in two halves: tuples of strategies have twelve fields at most.
+fn joined() -> impl Strategy<Value = Server> {
+    let modes = vec![ChannelMode::Ptt, ChannelMode::Dual, ChannelMode::Open, ChannelMode::Other];
+    let whose = (option::of(request()), member(), channel(), text(), talker(), rights(), select(modes));
+    let talkers = (option::of(talking()), vec(talking(), 0..3));
+    let members = option::of(vec(person(), 0..4));
+    let state = (any::<u64>(), members, talkers, option::of(any::<u64>()), option::of(call()));
+    (whose, state).prop_map(|(whose, state)| {
+        let (request, member, channel, name, talker, rights, mode) = whose;
+        let (version, members, (talking, also_talking), last_message, call) = state;
+        ServerMessage::Joined {
+            request,
+            member,
+            channel,
+            name,
+            talker,
+            rights,
+            mode,
+            version,
+            members,
+            talking,
+            also_talking,
+            last_message,
+            call,
+        }
+    })
+}
+
 fn channel_message() -> impl Strategy<Value = Server> {
     let gone =
         (talker(), select(LeaveReason::ALL)).prop_map(|(talker, reason)| TalkerLeft { talker, reason });
     prop_oneof![
-        message!(ServerMessage::Joined {
-            request: option::of(request()),
-            member: member(),
-            channel: channel(),
-            name: text(),
-            talker: talker(),
-            rights: rights(),
-            mode: select(vec![ChannelMode::Ptt, ChannelMode::Dual, ChannelMode::Open, ChannelMode::Other]),
-            version: any::<u64>(),
-            members: option::of(vec(person(), 0..4)),
-            talking: option::of(talking()),
-            also_talking: vec(talking(), 0..3),
-            last_message: option::of(any::<u64>()),
-            call: option::of(call()),
-        }),
+        joined(),
         message!(ServerMessage::Called {
             request: request(),
             member: member(),

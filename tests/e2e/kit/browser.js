@@ -21,6 +21,7 @@ const FLAGS = [
  * @property {'light' | 'dark'} [colorScheme]
  * @property {{width: number, height: number}} [viewport]
  * @property {string} [locale] the browser's language
+ * @property {string[]} [flags] more flags of the browser
  */
 
 /**
@@ -29,9 +30,9 @@ const FLAGS = [
  * @param {BrowserOptions} [options]
  * @returns {Promise<import('playwright-core').Page>}
  */
-export async function openPage(t, { microphone, colorScheme = 'light', viewport, locale = 'en-GB' } = {}) {
+export async function openPage(t, { microphone, colorScheme = 'light', viewport, locale = 'en-GB', flags = [] } = {}) {
   const capture = microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : [];
-  const browser = await chromium.launch({ executablePath: executable, args: [...FLAGS, ...capture] });
+  const browser = await chromium.launch({ executablePath: executable, args: [...FLAGS, ...capture, ...flags] });
   t.after(() => browser.close());
   const size = viewport ?? { width: 1280, height: 800 };
   const context = await browser.newContext({ colorScheme, viewport: size, locale, permissions: ['microphone'] });

@@ -28,7 +28,8 @@ public final class Main {
 
     /** 1.x has no listener for every event, so those of the contract are named. */
     private static final List<String> EVENTS = List.of(
-            "voice_packet", "floor_granted", "floor_denied", "floor_taken", "floor_idle", "floor_revoked", "disconnect");
+            "voice_packet", "floor_granted", "floor_denied", "floor_taken", "floor_idle", "floor_revoked", "disconnect",
+            "existing_peers", "new_peer", "signal", "peer_disconnected", "notification", "ticket_created");
 
     private Socket socket;
 
