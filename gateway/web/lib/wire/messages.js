@@ -15,7 +15,7 @@
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
  * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
  *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null,
- *   call?: CallInfo | null}} Joined
+ *   last_message?: number | null, call?: CallInfo | null}} Joined
  * @typedef {{type: 'called', request: number, channel: number, users: string[]}} Called
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
