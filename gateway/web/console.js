@@ -37,8 +37,11 @@ const microphone = new MicrophoneView(client, prefs);
 const channels = new Channels(prefs, (name) => void join(name));
 const entry = new Entry(enter);
 const hold = new Hold(byId('talk'), {
-  onDown: () => client.press(stage.channel, { queue: prefs.queue }),
-  onUp: () => client.release(),
+  onDown: () => client.press(stage.channel, { queue: prefs.queue, level: actions.level }),
+  onUp: () => {
+    client.release();
+    actions.calm();
+  },
   enabled: () => stage.online && stage.channel !== '' && stage.canTalk,
 });
 

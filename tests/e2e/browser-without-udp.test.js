@@ -71,6 +71,7 @@ test('when UDP works again it comes back between two bursts, and nothing is lost
     }
   });
 
+  const { me } = await console.state();
   // It looks after five seconds: in mid-burst.
   console.road = null;
   tunnel.openTo(Number(server.addresses.webtransport?.split(':').at(-1)));
@@ -80,6 +81,7 @@ test('when UDP works again it comes back between two bursts, and nothing is lost
 
   const seen = await console.page.evaluate(() => /** @type {any} */ (globalThis).seen);
   assert.deepEqual(seen, ['road webtransport'], 'it was online and in its channel all the time');
+  assert.equal((await console.state()).me, me, 'it has the place that it had');
   await until('the WebSocket to be closed', async () => (await server.metrics()).get('suara_websockets') === 0);
   assert.equal((await server.metrics()).get('suara_members'), 2);
 });

@@ -16,6 +16,7 @@ use suara_proto::websocket::{CLOSE_BASE, CONTROL, MAX_PIECE, Piece};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -90,6 +91,8 @@ impl Reader {
                 Ok(())
             }
             Err(Error::Capacity(_)) => Err(self.violation("a message is too large").await),
+            // A connection that ends without a word is a loss: so does that of a program that was killed.
+            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Err(Over::Ended),
             Err(Error::Protocol(_) | Error::Utf8(_)) => {
                 Err(self.violation("against the rules of WebSocket").await)
             }

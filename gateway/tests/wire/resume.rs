@@ -271,6 +271,26 @@ async fn a_session_moves_from_a_websocket_to_webtransport_by_resuming() {
 }
 
 #[tokio::test]
+async fn a_websocket_that_ends_without_a_close_is_lost_and_keeps_its_places() {
+    let gateway = TestGateway::start();
+    let (mut bob, _) = first(&gateway, "bob").await;
+    bob.join("ops").await;
+    let mut socket = open_socket(opening(gateway.http().await)).await.expect("a session");
+    let mut greeting = hello(&mint(&claims("alice")));
+    greeting["resume"] = "".into();
+    socket.binary(&first_piece(&greeting)).await;
+    let welcome = socket.hear_that("welcome", |said| said["type"] == "welcome").await;
+    let own = socket.join("ops").await;
+
+    socket.fall_silent().await;
+
+    sees_presence(&mut bob, own, true).await;
+    let (mut again, _) = resumed(&gateway, "alice", &text(&welcome["resume"])).await;
+    assert_eq!(told(&mut again).await["talker"], json!(own.talker));
+    gateway.finish().await;
+}
+
+#[tokio::test]
 async fn a_trunk_is_not_resumed() {
     let gateway = TestGateway::start();
     let bridge = Claims { scope: Scope::Trunk, ..claims("bridge") };

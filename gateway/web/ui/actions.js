@@ -19,6 +19,8 @@ import { notice } from './notices.js';
 export class Actions {
   #clear = byId('clear');
   #emergency = byId('emergency');
+  /** Whether the next call is one of imminent peril. @type {HTMLInputElement} */
+  #peril = byId('peril');
 
   /** @param {Page} page */
   constructor({ client, stage, people, hold }) {
@@ -36,6 +38,8 @@ export class Actions {
       client.release();
       byId('talk').focus({ preventScroll: true });
     });
+    // So that the space bar talks, and doesn't take it back.
+    this.#peril.addEventListener('change', () => byId('talk').focus({ preventScroll: true }));
     byId('repeat').addEventListener('click', () => this.#repeat());
     this.#clear.addEventListener('click', () => this.#dispatch('clear'));
   }
@@ -43,9 +47,22 @@ export class Actions {
   /** @param {readonly string[]} rights in the channel that is shown */
   set rights(rights) {
     const mayDispatch = rights.includes('dispatch');
-    this.#emergency.hidden = !rights.includes('emergency') || !rights.includes('talk');
+    const mayAlarm = rights.includes('emergency') && rights.includes('talk');
+    this.#emergency.hidden = !mayAlarm;
+    byId('peril-choice').hidden = !mayAlarm;
+    if (!mayAlarm) this.#peril.checked = false;
     this.#clear.hidden = !mayDispatch;
     this.people.onAction = mayDispatch ? (action, talker) => this.#dispatch(action, talker) : null;
+  }
+
+  /** How urgent the next call is. @returns {import('../lib/wire/messages.js').Level} */
+  get level() {
+    return this.#peril.checked ? 'imminent_peril' : 'normal';
+  }
+
+  /** The call is over; the next one is an ordinary one, or what is urgent would soon be everything. */
+  calm() {
+    this.#peril.checked = false;
   }
 
   async #repeat() {

@@ -7,7 +7,7 @@
 //                                      before volume and mute
 //   suara.recorder.stop()              → {sampleRate: 48000, pcm}, pcm being base64 of little-endian 32-bit floats, mono
 //   suara.stats()                      → counters of the worker and the playback
-//   suara.state()                      → {connection, channel, look}: what the page shows
+//   suara.state()                      → {connection, channel, look, me}: what the page shows, and one's talker number
 
 /**
  * @param {{client: import('../lib/client.js').SuaraClient, stage: import('./stage.js').Stage,
@@ -33,7 +33,7 @@ export function install({ client, stage, enter, down, up }) {
       },
     },
     stats: () => client.stats(),
-    state: () => ({ connection: client.state.phase, channel: stage.channel, look: stage.look }),
+    state: () => ({ connection: client.state.phase, channel: stage.channel, look: stage.look, me: stage.me }),
   };
   Object.assign(globalThis, { suara: hooks });
 }

@@ -78,7 +78,10 @@ export class People {
     if (member.role) about.push(bdi(member.role));
     if (member.listen_only) about.push(make('span', {}, [t('people.listenonly')]));
     if (member.muted) about.push(make('span', { class: 'is-muted' }, [t('people.muted')]));
-    const row = make('li', { class: this.#talkers.has(member.talker) ? 'speaking' : '' }, [
+    // In words, for colour and shape say nothing to a screen reader; what it means, to who asks.
+    if (member.unreachable) about.push(make('span', { title: t('people.unreachable.hint') }, [t('people.unreachable')]));
+    const looks = [this.#talkers.has(member.talker) && 'speaking', member.unreachable && 'unreachable'];
+    const row = make('li', { class: looks.filter(Boolean).join(' ') }, [
       make('span', { class: 'avatar', 'aria-hidden': 'true' }, [initials(member.name)]),
       make('span', { class: 'who' }, [bdi(member.name), make('small', {}, about)]),
     ]);

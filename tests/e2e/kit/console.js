@@ -27,14 +27,16 @@ export class Console {
     await until(`the console to go by ${road}`, async () => (await this.stats()).road === road, { ms: 60_000 });
   }
 
-  /** @returns {Promise<{connection: string, channel: string, look: string}>} what the page shows */
+  /** @returns {Promise<{connection: string, channel: string, look: string, me: number}>} what the page shows */
   state() {
     return this.page.evaluate(() => /** @type {any} */ (globalThis).suara.state());
   }
 
   /** @param {string} look `idle`, `taken`, `granted`, `denied`… */
   async shows(look) {
-    await until(`the console to show ${look}`, async () => (await this.state()).look === look);
+    await until(`the console to show ${look}`, async () => (await this.state()).look === look).catch(async (late) => {
+      throw new Error(`${late.message}; it shows ${JSON.stringify(await this.state())}`);
+    });
   }
 
   /** The name of the talker, as the page says it. */
@@ -76,19 +78,30 @@ export class Console {
  * @param {import('./server.js').Server} server
  * @param {string} user
  * @param {string} channel
- * @param {import('./browser.js').BrowserOptions & {name?: string, road?: Road, url?: string, channels?: string[]}} [options] `url`: by another
- *   way than straight; `channels`: rights as in `suara token`
+ * @param {import('./browser.js').BrowserOptions & {name?: string, road?: Road, url?: string, channels?: string[], connect?: {webtransport: string}}} [options] `url`: by another
+ *   way than straight; `channels`: rights as in `suara token`; `connect`: what the gateway announces otherwise, for this one
  */
-export async function openConsole(t, server, user, channel, { name, road = 'webtransport', url = server.url, channels, ...browser } = {}) {
+export async function openConsole(t, server, user, channel, { name, road = 'webtransport', url = server.url, channels, connect, ...browser } = {}) {
   const token = await server.token({ user, name, role: 'dispatcher', channels });
   const page = await openPage(t, browser);
   // Browsers take voice for noise when they clean it up; what is tested here is the way, not the cleaning.
+  if (connect) await announce(page, connect);
   await page.goto(`${url}/#${new URLSearchParams({ token, channel, processing: 'off' })}`);
   await page.locator('#enter').click();
   const console = new Console(page, road);
   await console.shows('idle');
   await console.goes(road);
   return console;
+}
+
+/** @param {Page} page @param {{webtransport: string}} otherwise where UDP is said to be */
+async function announce(page, { webtransport }) {
+  await page.route('**/api/connect', async (route) => {
+    const answer = await route.fetch().catch(() => null);
+    if (!answer) return route.abort();
+    const json = await answer.json();
+    await route.fulfill({ response: answer, json: { ...json, webtransport: { ...json.webtransport, url: webtransport } } });
+  });
 }
 
 /** From the last chunk sent until the console has played it, its jitter buffer at its longest. */

@@ -6,11 +6,14 @@ export class Line {
   /** @type {Set<import('node:net').Socket>} */
   #sockets = new Set();
   #server;
+  /** Whether nobody gets through for now. */
+  refuse = false;
 
   /** @param {string} to host and port */
   constructor(to) {
     const [host, port] = to.split(':');
     this.#server = createServer((front) => {
+      if (this.refuse) return front.resetAndDestroy();
       const behind = connect(Number(port), host);
       for (const [socket, other] of [[front, behind], [behind, front]]) {
         this.#sockets.add(socket);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -174,6 +175,11 @@ impl SocketClient {
     pub(crate) async fn vanish(mut self) {
         self.socket.close(None).await.expect("the session is open");
         while let Some(Ok(_)) = soon("the end", self.socket.next()).await {}
+    }
+
+    /// Ends its TCP connection in its direction without a WebSocket's close, as the system does for a killed program.
+    pub(crate) async fn fall_silent(&mut self) {
+        self.socket.get_mut().shutdown().await.expect("the connection is open");
     }
 
     /// Takes one message; the code and the reason if it is the end.
