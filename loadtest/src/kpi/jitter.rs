@@ -110,7 +110,8 @@ pub(super) fn play(arrivals: &[(Duration, Vec<u8>)], depth: &mut Depth) -> Resul
         now += TICK_MS;
     }
     played.pcm.append(&mut player.ring);
-    (played.frames, played.concealed) = (player.frames, player.concealed);
+    // What was concealed behind the last frame, until it was clear that it was the last, hides no loss.
+    (played.frames, played.concealed) = (player.frames - player.starved, player.concealed - player.starved);
     Ok(played)
 }
 
@@ -221,11 +222,11 @@ impl<'a> Player<'a> {
         if !self.packets.is_empty() || self.end != i64::MAX {
             self.next += 1;
         } else {
-            self.starved += 1;
-            if self.starved > STARVED {
+            if self.starved == STARVED {
                 self.over = true;
                 return Ok(());
             }
+            self.starved += 1;
             self.debt += 1;
         }
         self.concealed += 1;

@@ -17,6 +17,8 @@ const CHIRP: usize = RATE / 1000 * CHIRP_MS;
 const TAIL: usize = FRAME;
 /// Speech without a file, in milliseconds.
 const SPEECH_MS: usize = 1600;
+/// How far into what was heard a burst begins at most.
+const NEAR: usize = RATE * 6 / 10;
 /// The least correlation of 20 ms of a chirp with what was heard there: a codec at 24 kbit/s is above 0.8, noise and
 /// concealment are below.
 const FOUND: f32 = 0.4;
@@ -71,9 +73,9 @@ impl Burst {
     pub(super) fn find(&self, heard: &[i16]) -> Option<Found> {
         let (first, last) =
             (&self.pcm[..CHIRP], &self.pcm[self.pcm.len() - TAIL - CHIRP..self.pcm.len() - TAIL]);
-        let half = heard.len() / 2;
-        let start = best(first, heard, 0..half)?;
-        let end = best(last, heard, half.saturating_sub(CHIRP)..heard.len())?;
+        // Nobody buffers longer than that, and nothing is heard long before it begins or ends.
+        let start = best(first, heard, 0..heard.len().min(NEAR))?;
+        let end = best(last, heard, heard.len().saturating_sub(2 * NEAR)..heard.len())?;
         let missing = |blocks: &mut dyn Iterator<Item = bool>| {
             (blocks.take_while(|found| !found).count() * FRAME * 1000 / RATE) as u32
         };
