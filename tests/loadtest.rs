@@ -114,10 +114,61 @@ fn a_flood_to_listeners_by_websocket_is_delivered_whole() {
     assert_eq!(report["expected"], 2000, "each to 20 listeners");
 }
 
+/// Runs `loadtest kpi` with one burst in one cell by WebTransport alone; its only row.
+fn kpi(gateway: &Gateway, data: &Path, rtt: &str, more: &[&str]) -> Value {
+    let json = data.join("kpi.json");
+    let args = ["kpi", "--rtt", rtt, "--loss", "0", "--bursts", "1", "--channels", "1", "--json"];
+    let run = gateway.load(data, &[&args[..], &[json.to_str().unwrap()], more].concat());
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["leg"], "both");
+    report["rows"].clone()
+}
+
+#[test]
+fn the_kpis_of_each_pair_are_measured_by_ear() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path());
+    let rows = kpi(&gateway, data.path(), "40", &[]);
+    // A gateway alone has no bridge.
+    assert_eq!(rows.as_array().unwrap().len(), 4);
+    for row in rows.as_array().unwrap() {
+        assert_eq!(
+            (&row["rtt_ms"], &row["bursts"], &row["unheard"]),
+            (&40.into(), &1.into(), &0.into()),
+            "{row}"
+        );
+        let least = |kpi: &str| row[kpi].as_f64().unwrap();
+        // Nothing is faster than the path is.
+        assert!(least("kpi1_p95_ms") >= 40.0 && least("kpi4_p95_ms") >= 40.0, "{row}");
+        assert!(least("kpi2_p95_ms") >= 40.0 && least("kpi3_p95_ms") >= 40.0, "{row}");
+        for whole in ["clipped_start_ms", "clipped_end_ms", "concealed"] {
+            assert!(row[whole].is_number(), "{row}");
+        }
+    }
+}
+
+#[test]
+fn a_first_syllable_that_is_lost_is_seen() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path());
+    let fault = ["--roads", "webtransport", "--no-talk-ahead"];
+    let rows = kpi(&gateway, data.path(), "100", &fault);
+    let clipped = rows[0]["clipped_start_ms"].as_u64().unwrap();
+    // What is said in a round trip, less the frame that was not whole yet.
+    assert!(clipped >= 80, "{rows}");
+    let json = data.path().join("kpi.json");
+    let args =
+        ["kpi", "--rtt", "100", "--loss", "0", "--bursts", "1", "--channels", "1", "--check", "--json"];
+    let run = gateway.load(data.path(), &[&args[..], &[json.to_str().unwrap()], &fault].concat());
+    assert!(!run.status.success(), "a target is missed");
+    assert!(String::from_utf8_lossy(&run.stdout).contains("clipped start"));
+}
+
 #[test]
 fn another_machine_is_not_loaded() {
     let data = tempfile::tempdir().unwrap();
-    for scenario in ["flood", "churn", "attack", "socketio", "mixed"] {
+    for scenario in ["flood", "churn", "attack", "socketio", "mixed", "kpi"] {
         let run = Command::new(SUARA)
             .args(["loadtest", scenario, "--url", "http://192.0.2.1:8080", "--data"])
             .arg(data.path())

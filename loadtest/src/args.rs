@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use url::Url;
 
 use crate::client::{Acks, Voice};
+use crate::kpi;
 use crate::stamp;
 
 /// The scenarios.
@@ -22,6 +23,8 @@ pub enum Command {
     Socketio(SocketioArgs),
     /// Socket.IO and WebTransport in the same channels
     Mixed(MixedArgs),
+    /// KPI 1 to 4 of TS 22.179 over impaired paths, by ear: a matrix of round trips and losses
+    Kpi(KpiArgs),
     /// What sealing and sending alone would cost on this machine: the yardstick
     Limit(LimitArgs),
 }
@@ -64,6 +67,60 @@ pub struct RoadArgs {
     /// How listeners connect; talkers always by WebTransport, and so is what is said of paths and ACKs
     #[arg(long, value_enum, default_value_t)]
     pub road: Road,
+}
+
+/// A matrix of paths, and who talks to whom on them.
+///
+/// By default 16 cells of round trip and loss, with 10 bursts of each pair of transports in each: about four minutes. UDP goes
+/// through a relay that delays and loses. Loss on TCP can't be made without privileges: it is modelled as what it costs, a
+/// segment that comes a round trip and 60 ms late (if it is lost again, 200 ms more), and all behind it waits.
+#[derive(Args, Clone)]
+pub struct KpiArgs {
+    /// The gateway's HTTP address, and its bridge's; loopback only
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Url,
+    /// The gateway's data directory: tokens are signed with its development secret
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
+    pub data: PathBuf,
+    /// Milliseconds of round trip, of each leg that has any
+    #[arg(long, value_name = "MS", value_delimiter = ',', default_value = "0,50,100,200", value_parser = clap::value_parser!(u32).range(0..=2000))]
+    pub rtt: Vec<u32>,
+    /// Percent of packets lost, each way of each leg that has any
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_value = "0,2,5,10")]
+    pub loss: Vec<f64>,
+    /// Milliseconds of further delay at random, each way
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub jitter: u32,
+    /// Which leg has the round trip, the loss and the jitter
+    #[arg(long, value_enum, default_value_t)]
+    pub leg: kpi::Leg,
+    /// How talkers and listeners connect, each to each
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "webtransport,websocket,socketio")]
+    pub roads: Vec<kpi::Road>,
+    /// Bursts of each pair in each cell
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub bursts: u32,
+    /// Channels that they are spread over, at the same time
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub channels: u32,
+    /// Earlier packets in each frame of a talker's
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=2))]
+    pub earlier: u32,
+    /// A fault on purpose: what is said before the grant isn't sent
+    #[arg(long)]
+    pub no_talk_ahead: bool,
+    /// Speech to be said, a WAV file of 16 bits, mono, 16 kHz [default: made by itself]
+    #[arg(long, value_name = "FILE")]
+    pub speech: Option<PathBuf>,
+    /// A Python with the package pesq, to rate one burst of each row
+    #[arg(long, value_name = "PYTHON")]
+    pub pesq: Option<PathBuf>,
+    /// Fails when a target is missed, and says which
+    #[arg(long)]
+    pub check: bool,
+    /// Writes the rows as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub json: Option<PathBuf>,
 }
 
 /// A road of the gateway's own clients.

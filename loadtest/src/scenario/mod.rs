@@ -29,6 +29,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
         Command::Attack(args) => (attack::attack(args)?, &args.output),
         Command::Socketio(args) => (legacy::socketio(args)?, &args.output),
         Command::Mixed(args) => (legacy::mixed(args)?, &args.flood.output),
+        Command::Kpi(args) => return crate::kpi::run(args, out),
         Command::Limit(args) => return limit::limit(args, out).map(|()| true),
     };
     write(&outcome, output, out)?;

@@ -3,7 +3,7 @@
 //! Only what a load test needs of both protocols, by hand: a library would cost more than the server that is measured.
 
 mod client;
-mod packet;
+pub(crate) mod packet;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// A text packet from the server.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Packet<'a> {
+pub(crate) enum Packet<'a> {
     /// Engine.IO is open.
     Open,
     /// To be answered.
@@ -22,7 +22,7 @@ pub(super) enum Packet<'a> {
 }
 
 /// Reads a text packet.
-pub(super) fn read(text: &str) -> Packet<'_> {
+pub(crate) fn read(text: &str) -> Packet<'_> {
     match text.as_bytes() {
         [b'0', ..] => Packet::Open,
         [b'2', ..] => Packet::Ping,
@@ -35,20 +35,20 @@ pub(super) fn read(text: &str) -> Packet<'_> {
 }
 
 /// Logs in to the default namespace.
-pub(super) fn connect(token: &str) -> String {
+pub(crate) fn connect(token: &str) -> String {
     format!("40{}", serde_json::json!({ "token": token }))
 }
 
 /// Enters a channel, and asks for an ack.
-pub(super) fn join(channel: &str) -> String {
+pub(crate) fn join(channel: &str) -> String {
     format!("420{}", serde_json::json!(["join_channel", { "channel_id": channel }]))
 }
 
 /// The head of a chunk of voice; the chunk follows in a binary frame.
-pub(super) const VOICE: &str = r#"451-["voice_packet",{"_placeholder":true,"num":0}]"#;
+pub(crate) const VOICE: &str = r#"451-["voice_packet",{"_placeholder":true,"num":0}]"#;
 
 /// Whether an ack says that we are in. A server that says nothing has nothing against it.
-pub(super) fn is_in(ack: &str) -> bool {
+pub(crate) fn is_in(ack: &str) -> bool {
     #[derive(Deserialize)]
     struct Answer {
         status: Option<String>,
@@ -58,7 +58,7 @@ pub(super) fn is_in(ack: &str) -> bool {
 }
 
 /// Whose chunk follows and which it is: the number at the end of the user's id, and the sequence number.
-pub(super) fn sender(event: &str) -> Option<(usize, u64)> {
+pub(crate) fn sender(event: &str) -> Option<(usize, u64)> {
     #[derive(Deserialize)]
     struct Sender {
         user_id: String,

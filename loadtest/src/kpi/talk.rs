@@ -1,0 +1,174 @@
+//! A talker's burst: packets made once for all, frames out of them, and one press of the button as the JavaScript client does
+//! it: the floor asked for by datagram and stream, voice sent ahead of the grant.
+
+use std::time::Duration;
+
+use opus::{Application, Bitrate, Channels, Signal};
+use suara_proto::floor::{FloorDatagram, FloorWord};
+use suara_proto::message::{ClientMessage, Level, ServerMessage, decode_server};
+use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
+use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::road::{Client, Said};
+use super::sound::{Burst, FRAME, RATE};
+
+/// How long a frame sounds.
+pub(super) const PERIOD: Duration = Duration::from_millis(20);
+/// Between two datagrams of a request, and how many there are at most.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+const ASKS: u32 = 25;
+/// How often END is repeated.
+const REPEATS: u32 = 2;
+/// What the gateway holds leaves at this pace.
+const SPACING: Duration = Duration::from_millis(5);
+const HELD: u32 = 15;
+/// A request that isn't granted by then is a failure.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Largest packet in bytes.
+const MAX_PACKET: usize = 400;
+/// Ticks of 48 kHz in a frame.
+const TICKS: u32 = 960;
+
+/// A burst as packets of 20 ms.
+#[derive(Clone)]
+pub(super) struct Voice {
+    /// In order.
+    pub(super) packets: Vec<Vec<u8>>,
+}
+
+impl Voice {
+    /// Encodes a burst as our clients do.
+    ///
+    /// # Errors
+    /// When there is no encoder.
+    pub(super) fn of(burst: &Burst) -> Result<Self, opus::Error> {
+        let mut encoder = opus::Encoder::new(RATE as u32, Channels::Mono, Application::Voip)?;
+        encoder.set_bitrate(Bitrate::Bits(28_000))?;
+        encoder.set_signal(Signal::Voice)?;
+        encoder.set_dtx(false)?;
+        let packets = burst.pcm.chunks_exact(FRAME).map(|frame| encoder.encode_vec(frame, MAX_PACKET));
+        Ok(Self { packets: packets.collect::<Result<_, _>>()? })
+    }
+}
+
+/// Frame `n` of a burst, with up to `earlier` packets before its own: to `(channel, talker)`, under
+/// `(ahead of its grant?, request or grant)`.
+#[must_use]
+pub(super) fn frame_of(
+    voice: &Voice,
+    n: usize,
+    earlier: usize,
+    to: (u32, u16),
+    under: (bool, u32),
+) -> Vec<u8> {
+    let flags = Flags { start: n == 0, end: n + 1 == voice.packets.len(), talk_ahead: under.0 };
+    let before: Vec<&[u8]> = voice.packets[n.saturating_sub(earlier)..n].iter().map(Vec::as_slice).collect();
+    let header = Header {
+        flags,
+        sequence: n as u16,
+        timestamp: n as u32 * TICKS,
+        channel: ChannelNumber(to.0),
+        talker: TalkerNumber(to.1),
+        grant: Grant(under.1),
+    };
+    let redundant = Redundant::new(&before).unwrap_or_default();
+    let frame = VoiceFrame { header, redundant, packet: &voice.packets[n] };
+    let mut bytes = vec![0; frame.encoded_len()];
+    let written = frame.encode(&mut bytes).unwrap_or_default();
+    bytes.truncate(written);
+    bytes
+}
+
+/// How a talker talks.
+#[derive(Clone)]
+pub(super) struct Manner {
+    /// What it says.
+    pub(super) voice: Voice,
+    /// Earlier packets in each frame.
+    pub(super) earlier: usize,
+    /// Whether it sends what is said before the grant, for the gateway to hold. Without it that is lost: a fault on purpose.
+    pub(super) ahead: bool,
+}
+
+/// Presses the button at `press`, says the burst, and lets go. Says how long the grant took.
+///
+/// # Errors
+/// Why the floor wasn't granted.
+pub(super) async fn press(
+    client: &mut Client,
+    place: (u32, u16),
+    request: u32,
+    press: Instant,
+    manner: &Manner,
+) -> Result<Duration, String> {
+    sleep_until(press).await;
+    let (channel, talker) = (ChannelNumber(place.0), TalkerNumber(place.1));
+    let asked = ClientMessage::floor_request(RequestId(request), channel, None);
+    client.say(&asked);
+    let message = FloorWord::Request {
+        request: RequestId(request),
+        level: Level::Normal,
+        priority: u8::MAX,
+        queue: false,
+    };
+    let question = FloorDatagram { channel, talker, message }.encode();
+    let mut grant: Option<(u32, Instant)> = None;
+    let (mut asks, mut ask_at) = (if client.has_datagrams { ASKS } else { 0 }, press);
+    let (mut next, mut ahead) = (0, 0_u32);
+    let last = manner.voice.packets.len();
+    while next < last || grant.is_none() {
+        let due = press + PERIOD * (next as u32 + 1);
+        let wake = if grant.is_none() && asks > 0 { due.min(ask_at) } else { due };
+        let wake = if next < last { wake } else { press + PATIENCE };
+        if let Ok(said) = timeout_at(wake, client.hear()).await {
+            grant = grant.or(granted(&said?, request)?.map(|grant| (grant, Instant::now())));
+            continue;
+        }
+        let now = Instant::now();
+        if grant.is_none() && asks > 0 && now >= ask_at {
+            (asks, ask_at) = (asks - 1, ask_at + ASK_AGAIN);
+            client.datagram(&question);
+        }
+        if next < last && now >= due {
+            let under = grant.map_or((true, request), |(grant, _)| (false, grant));
+            if !under.0 || manner.ahead {
+                client.datagram(&frame_of(&manner.voice, next, manner.earlier, place, under));
+                ahead += u32::from(under.0);
+            }
+            next += 1;
+        }
+        if grant.is_none() && now >= press + PATIENCE {
+            return Err("the floor was not granted in 5 s".to_owned());
+        }
+    }
+    let Some((grant, since)) = grant else { return Err("the floor was not granted".to_owned()) };
+    for _ in 0..REPEATS {
+        tokio::time::sleep(PERIOD).await;
+        client.datagram(&frame_of(&manner.voice, last - 1, manner.earlier, place, (false, grant)));
+    }
+    // What was said ahead is out by then.
+    sleep_until(since + SPACING * ahead.min(HELD)).await;
+    client.say(&ClientMessage::FloorRelease { channel, grant: Grant(grant), member: None });
+    Ok(since - press)
+}
+
+/// The grant of a request, if that is what was said.
+fn granted(said: &Said, wanted: u32) -> Result<Option<u32>, String> {
+    match said {
+        Said::Message(json) => match decode_server(json) {
+            Ok(ServerMessage::FloorGranted { request, grant, .. }) if request.0 == wanted => {
+                Ok(Some(grant.0))
+            }
+            Ok(ServerMessage::FloorDeny { request, cause, .. }) if request.0 == wanted => {
+                Err(format!("the floor was denied: {cause}"))
+            }
+            Ok(ServerMessage::Error { code, message, .. }) => Err(format!("{code}: {message}")),
+            _ => Ok(None),
+        },
+        Said::Datagram(bytes) => Ok(match FloorDatagram::decode(bytes).map(|datagram| datagram.message) {
+            Ok(FloorWord::Granted { request, grant, .. }) if request.0 == wanted => Some(grant.0),
+            _ => None,
+        }),
+    }
+}
