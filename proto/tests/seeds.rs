@@ -18,6 +18,11 @@ fn floor_seeds_hold() {
 }
 
 #[test]
+fn report_seeds_hold() {
+    run("report", checks::report);
+}
+
+#[test]
 fn frames_seeds_hold() {
     run("frames", checks::frames);
 }

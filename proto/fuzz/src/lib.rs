@@ -5,6 +5,7 @@
 use bytes::BytesMut;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{decode_client, decode_server, encode, request_of};
+use suara_proto::report::Report;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{frame, opus};
 
@@ -24,6 +25,14 @@ pub fn floor(bytes: &[u8]) {
         let again = datagram.encode();
         assert_eq!(FloorDatagram::decode(&again), Ok(datagram));
         assert_eq!((&again[..3], &again[4..]), (&bytes[..3], &bytes[4..]));
+    }
+}
+
+/// A receiver report that is accepted is written again byte for byte.
+pub fn report(bytes: &[u8]) {
+    if let Ok(report) = Report::decode(bytes) {
+        assert!(report.lost <= report.expected);
+        assert_eq!(report.encode(), bytes);
     }
 }
 
