@@ -1,5 +1,7 @@
 //! Which frames of a talkspurt came: what reports are made of, and what an earlier packet is needed for. Pure.
 
+use std::time::Duration;
+
 use crate::ids::{ChannelNumber, TalkerNumber};
 use crate::report::Report;
 use crate::voice::VoiceFrame;
@@ -70,6 +72,40 @@ pub struct Reception {
     lost: u16,
     gap: u16,
     redundant: bool,
+}
+
+/// Says when a report is due. Pure: time comes in, since any moment.
+#[derive(Debug, Clone, Default)]
+pub struct Reporter {
+    reception: Reception,
+    /// When the last interval began.
+    since: Option<Duration>,
+    /// Something was lost in the last one.
+    lossy: bool,
+}
+
+impl Reporter {
+    /// Between two reports.
+    pub const INTERVAL: Duration = Duration::from_secs(1);
+    /// Until the first report of a path that begins to lose: ten frames say enough.
+    pub const FIRST: Duration = Duration::from_millis(200);
+
+    /// A frame came; gives the report that is due by now. It is left out where it would say nothing that matters, unless it
+    /// is wanted `anyway`.
+    pub fn frame(&mut self, now: Duration, frame: &VoiceFrame<'_>, anyway: bool) -> Option<Report> {
+        self.reception.frame(frame);
+        let since = *self.since.get_or_insert(now);
+        let early = self.reception.lost > 0 && !self.lossy;
+        let interval = if early { Self::FIRST } else { Self::INTERVAL };
+        if now.saturating_sub(since) < interval {
+            return None;
+        }
+        let worth = anyway || self.reception.is_worth_telling();
+        self.since = Some(now);
+        let report = self.reception.report();
+        self.lossy = report.is_some_and(|report| report.lost > 0);
+        report.filter(|_| worth)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -201,6 +237,37 @@ mod tests {
             (0..6).for_each(|talker| hear(&mut reception, talker, sequence * 2, false));
         }
         assert!(reception.report().is_some_and(|report| report.lost <= report.expected));
+    }
+
+    fn at(reporter: &mut Reporter, ms: u64, sequence: u16, anyway: bool) -> Option<Report> {
+        let header = Header {
+            flags: Flags::default(),
+            sequence,
+            timestamp: 0,
+            channel: ChannelNumber(1),
+            talker: TalkerNumber(4),
+            grant: Grant(1),
+        };
+        let frame = VoiceFrame { header, redundant: Redundant::default(), packet: &[0x48] };
+        reporter.frame(Duration::from_millis(ms), &frame, anyway)
+    }
+
+    #[test]
+    fn a_path_that_loses_nothing_has_nothing_to_say() {
+        let mut reporter = Reporter::default();
+        assert!((0..200).all(|frame| at(&mut reporter, u64::from(frame) * 20, frame, false).is_none()));
+        let told = (200..300).filter_map(|frame| at(&mut reporter, u64::from(frame) * 20, frame, true));
+        assert_eq!(told.count(), 2, "one a second where it is wanted");
+    }
+
+    #[test]
+    fn the_first_loss_is_told_soon_and_others_once_a_second() {
+        let mut reporter = Reporter::default();
+        let heard = (0..160).filter(|frame| frame % 10 != 5);
+        let times: Vec<_> = heard
+            .filter_map(|frame| at(&mut reporter, u64::from(frame) * 20, frame, false).map(|_| frame * 20))
+            .collect();
+        assert_eq!(times, [200, 1_200, 2_200]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The voice path reaches its counters by index, never by label: see [`VoiceMetrics::dropped`].
 
 mod histogram;
+mod loss;
 
 use std::fmt::Write;
 
@@ -15,6 +16,7 @@ use suara_engine::Tally;
 use suara_proto::{CloseCode, DenyCause, ErrorCode, RevokeCause};
 
 pub use histogram::DurationHistogram;
+pub use loss::LossMetrics;
 
 /// Why a voice frame went no further. A dropped frame is no error: it is counted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +39,12 @@ pub enum DropReason {
     Overflow,
     /// Larger than its listener's transport takes.
     TooLarge,
+    /// Forwarded already, as it came or repaired.
+    Duplicate,
 }
 
 impl DropReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Malformed,
         Self::NotJoined,
         Self::WrongTalker,
@@ -50,6 +54,7 @@ impl DropReason {
         Self::Stale,
         Self::Overflow,
         Self::TooLarge,
+        Self::Duplicate,
     ];
 
     const fn name(self) -> &'static str {
@@ -63,6 +68,7 @@ impl DropReason {
             Self::Stale => "stale",
             Self::Overflow => "overflow",
             Self::TooLarge => "too_large",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -91,6 +97,8 @@ pub struct VoiceMetrics {
     pub bytes_out: Counter,
     /// How long frames waited for their listener.
     pub queue_age: DurationHistogram,
+    /// What paths lose, and what is done about it.
+    pub loss: LossMetrics,
     /// Packets that the kernel didn't take.
     pub unsent: Counter,
     /// Frames and packets that were lost between workers.
@@ -110,6 +118,7 @@ impl Default for VoiceMetrics {
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             queue_age: DurationHistogram::default(),
+            loss: LossMetrics::default(),
             unsent: Counter::default(),
             crowded_out: Counter::default(),
             dropped,
@@ -128,6 +137,7 @@ impl VoiceMetrics {
     pub fn tally(&self, tally: &Tally) {
         self.frames_out.inc_by(tally.frames);
         self.bytes_out.inc_by(tally.bytes);
+        self.loss.sent(tally.with_earlier);
         self.by_reason[DropReason::Stale as usize].inc_by(tally.stale);
         self.by_reason[DropReason::Overflow as usize].inc_by(tally.overflow);
         self.by_reason[DropReason::TooLarge as usize].inc_by(tally.too_large);
@@ -255,6 +265,7 @@ impl Metrics {
             voice.queue_age.clone(),
         );
         suara.register("voice_frames_dropped", "Voice frames that went no further", voice.dropped.clone());
+        voice.loss.register(suara);
         suara.register("packets_unsent", "Packets that the kernel didn't take", voice.unsent.clone());
         suara.register(
             "worker_overflow",
