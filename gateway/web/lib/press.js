@@ -54,7 +54,7 @@ export class Press {
     this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
     const { channel, clock, random, send, session, onHeldTooLong } = options;
     this.#talkspurt = new Talkspurt({
-      clock, send, onHeldTooLong, channel: channel.number, talker: channel.talker,
+      clock, send, onHeldTooLong, earlier: () => session.earlier, channel: channel.number, talker: channel.talker,
       sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
       release: (grant) => {
         this.releasedAt = clock.now();
