@@ -1,6 +1,6 @@
 //! The wire format of `suara/1`.
 //!
-//! Owns ids, limits, the voice datagram, control messages, their framing, and the codes of errors, refusals and
+//! Owns ids, limits, the datagrams, what a receiver counts of them, control messages, their framing, and the codes of errors, refusals and
 //! closes. `PROTOCOL.md` beside this crate is the same thing in prose, and `vectors/` the same thing in bytes; the
 //! three change together. Knows no socket, no clock and no rule of a channel.
 
@@ -13,6 +13,8 @@ pub mod ids;
 pub mod limits;
 pub mod message;
 pub mod opus;
+pub mod reception;
+pub mod report;
 pub mod text;
 pub mod voice;
 pub mod websocket;

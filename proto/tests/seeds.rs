@@ -23,6 +23,11 @@ fn clock_seeds_hold() {
 }
 
 #[test]
+fn report_seeds_hold() {
+    run("report", checks::report);
+}
+
+#[test]
 fn frames_seeds_hold() {
     run("frames", checks::frames);
 }

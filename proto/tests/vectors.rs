@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use suara_proto::clock::ClockDatagram;
 use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{self, Level, MessageError};
+use suara_proto::report::Report;
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 use suara_proto::websocket::Piece;
 use suara_proto::{ChannelNumber, DenyCause, Grant, RequestId, RevokeCause, TalkerNumber, frame};
@@ -43,6 +44,21 @@ struct FlagNames {
     start: bool,
     end: bool,
     talk_ahead: bool,
+}
+
+#[derive(Deserialize)]
+struct GoodReport {
+    name: String,
+    hex: String,
+    fields: ReportFields,
+}
+
+#[derive(Deserialize)]
+struct ReportFields {
+    expected: u16,
+    lost: u16,
+    gap: u8,
+    earlier: u8,
 }
 
 #[derive(Deserialize)]
@@ -202,9 +218,27 @@ fn every_good_clock_datagram_means_its_fields_and_back() {
 }
 
 #[test]
+fn every_good_report_means_its_fields_and_back() {
+    for vector in read::<GoodReport, BadVoice>("report").good {
+        let ReportFields { expected, lost, gap, earlier } = vector.fields;
+        let (meaning, bytes) = (Report { expected, lost, gap, earlier }, unhex(&vector.hex));
+        assert_eq!(Report::decode(&bytes), Ok(meaning), "{}", vector.name);
+        assert_eq!(meaning.encode()[..], bytes, "{}", vector.name);
+    }
+}
+
+#[test]
 fn every_bad_clock_datagram_is_refused_by_its_name() {
     for vector in read::<GoodClock, BadVoice>("clock").bad {
         let fault = ClockDatagram::decode(&unhex(&vector.hex)).expect_err(&vector.name);
+        assert_eq!(fault.name(), vector.error, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_bad_report_is_refused_by_its_name() {
+    for vector in read::<GoodReport, BadVoice>("report").bad {
+        let fault = Report::decode(&unhex(&vector.hex)).expect_err(&vector.name);
         assert_eq!(fault.name(), vector.error, "{}", vector.name);
     }
 }

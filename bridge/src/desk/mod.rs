@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use suara_proto::message::Rights;
+use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
 use thiserror::Error;
@@ -186,6 +187,10 @@ pub(crate) struct Routes(Arc<RwLock<HashMap<ChannelNumber, Channel>>>);
 impl Routes {
     /// Hands a datagram of the gateway's on to its channel.
     pub(crate) fn deliver(&self, datagram: Bytes, metrics: &Metrics) {
+        // What the gateway says of the trunk's path is no voice.
+        if datagram.first() == Some(&KIND_REPORT) {
+            return;
+        }
         let Ok(frame) = VoiceFrame::decode(&datagram) else {
             return metrics.dropped(DropReason::Malformed, 1);
         };

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::transport;
 use crate::udp;
-use crate::voice::{Audience, Cast, Frame};
+use crate::voice::{Audience, Cast, Earlier, Frame};
 use crate::worker::{self, Command, Inbox};
 
 /// Connection ids have a byte for the worker.
@@ -90,12 +90,17 @@ impl Engine {
 }
 
 impl Sender {
-    /// Sends a frame that came at `since` to all of an audience.
+    /// Sends a frame that came at `since` to all of an audience, by itself.
     pub fn send(&self, audience: &Arc<Audience>, frame: &Frame, since: Instant) {
+        self.send_after(audience, frame, &Earlier::default(), since);
+    }
+
+    /// The same; those that want earlier frames with it get as many of `earlier` as they want.
+    pub fn send_after(&self, audience: &Arc<Audience>, frame: &Frame, earlier: &Earlier, since: Instant) {
         for worker in audience.workers() {
             if let Some(inbox) = self.inboxes.get(usize::from(worker)) {
-                let (frame, audience) = (frame.clone(), audience.clone());
-                inbox.cast(Cast { frame, audience, sender: None, since });
+                let (frame, earlier, audience) = (frame.clone(), earlier.clone(), audience.clone());
+                inbox.cast(Cast { frame, earlier, audience, sender: None, since });
             }
         }
     }

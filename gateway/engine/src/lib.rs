@@ -34,4 +34,4 @@ pub use error::StartError;
 pub use h3::Request;
 pub use session::{Closed, Session};
 pub use stream::{ReceiveStream, SendStream, Stream, StreamError};
-pub use voice::{Audience, Frame, Handle, Tally};
+pub use voice::{Audience, Earlier, Frame, Handle, MAX_EARLIER, Tally};

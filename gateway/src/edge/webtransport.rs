@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use suara_engine::{
-    Application, Closed, Config, Engine, Fanout, Keys, Mtu, Peer, Request, Session, StartError, Tally,
+    Application, Closed, Config, Engine, Fanout, Frame, Keys, Mtu, Peer, Request, Session, StartError, Tally,
 };
 use suara_proto::CloseCode;
 use suara_proto::limits::{IDLE_TIMEOUT, MAX_CLIENT_MESSAGE, MAX_DATAGRAM};
@@ -18,7 +18,7 @@ use super::control;
 use crate::core::Core;
 use crate::http::OriginPolicy;
 use crate::session::{Closing, EdgeEnd, open};
-use crate::voice::{Ear, Ingress};
+use crate::voice::{Ear, Ingress, with_earlier};
 
 /// The path of sessions; all others are not found.
 pub const PATH: &str = "/v1/wt";
@@ -97,6 +97,10 @@ impl Application for Edge {
         let uplink = Uplink(end.ingress.clone());
         self.core.tasks.spawn(pump(self.core.clone(), session, end));
         uplink
+    }
+
+    fn with_earlier(&self, frame: &Frame, earlier: &[&Frame]) -> Option<Frame> {
+        with_earlier(frame, earlier)
     }
 
     fn tally(&self, tally: &Tally) {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use suara_channel::Effect;
-use suara_engine::Frame;
-use suara_proto::limits::MAX_DATAGRAM;
 use suara_proto::voice::VoiceFrame;
 
 use super::room::Room;
 use crate::metrics::DropReason;
 use crate::session::SessionId;
-use crate::voice::{Due, EarlyFrame, Listeners, stamp};
+use crate::voice::{Due, EarlyFrame, Heard, Listeners, Speaker, Spoken};
 
 impl Room {
     /// Takes frames in that came too early.
@@ -53,7 +51,7 @@ impl Room {
             self.forward(&due);
             if !self.ahead.is_draining(due.talker) {
                 let own = self.speakers.iter().filter(|speaker| speaker.grant == due.grant);
-                own.for_each(crate::voice::Speaker::drained);
+                own.for_each(Speaker::drained);
             }
         }
     }
@@ -65,19 +63,30 @@ impl Room {
     }
 
     fn forward(&mut self, due: &Due) {
-        let mut out = [0; MAX_DATAGRAM];
-        let Some(speaker) = self.speakers.iter().find(|speaker| speaker.grant == due.grant) else { return };
-        let (session, heard) = (speaker.session, speaker.heard(self.clock.now()));
-        let frame = VoiceFrame::decode(&due.frame).ok();
-        let bytes = frame.as_ref().and_then(|frame| stamp(frame, due.grant, &mut out));
-        let Some(bytes) = bytes.filter(|_| heard) else {
-            return self.metrics.voice.dropped(DropReason::Rate);
+        let Some(speaker) = self.speakers.iter().find(|speaker| speaker.grant == due.grant).cloned() else {
+            return;
         };
-        let (now, frame) = (Instant::now(), Frame::new(bytes));
-        speaker.tape.record(&frame);
-        let others = self.others(session);
+        let heard = match VoiceFrame::decode(&due.frame) {
+            Ok(frame) if speaker.heard(self.clock.now()) => speaker.take(&frame),
+            _ => Err(DropReason::Rate),
+        };
+        let Heard { repaired, spoken } = match heard {
+            Ok(heard) => heard,
+            Err(reason) => return self.metrics.voice.dropped(reason),
+        };
+        for spoken in repaired.iter().flatten().filter(|_| speaker.may_say()) {
+            self.metrics.voice.loss.repaired();
+            self.say(&speaker, spoken);
+        }
+        self.say(&speaker, &spoken);
+    }
+
+    fn say(&mut self, speaker: &Speaker, Spoken { frame, earlier }: &Spoken) {
+        let now = Instant::now();
+        speaker.tape.record(frame);
+        let others = self.others(speaker.session);
         if let Some(sender) = self.hub.sender() {
-            sender.send(&others.audience, &frame, now);
+            sender.send_after(&others.audience, frame, earlier, now);
         }
         for (_, queue) in &others.queues {
             queue.push(now, frame.clone());

@@ -4,6 +4,7 @@
 
 mod histogram;
 mod kpi;
+mod loss;
 
 use std::fmt::Write;
 
@@ -17,6 +18,7 @@ use suara_proto::{CloseCode, DenyCause, ErrorCode, RevokeCause};
 
 pub use histogram::DurationHistogram;
 pub use kpi::KpiMetrics;
+pub use loss::LossMetrics;
 
 use crate::chat::ChatMetrics;
 
@@ -41,10 +43,12 @@ pub enum DropReason {
     Overflow,
     /// Larger than its listener's transport takes.
     TooLarge,
+    /// Forwarded already, as it came or repaired.
+    Duplicate,
 }
 
 impl DropReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Malformed,
         Self::NotJoined,
         Self::WrongTalker,
@@ -54,6 +58,7 @@ impl DropReason {
         Self::Stale,
         Self::Overflow,
         Self::TooLarge,
+        Self::Duplicate,
     ];
 
     const fn name(self) -> &'static str {
@@ -67,6 +72,7 @@ impl DropReason {
             Self::Stale => "stale",
             Self::Overflow => "overflow",
             Self::TooLarge => "too_large",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -95,6 +101,8 @@ pub struct VoiceMetrics {
     pub bytes_out: Counter,
     /// How long frames waited for their listener.
     pub queue_age: DurationHistogram,
+    /// What paths lose, and what is done about it.
+    pub loss: LossMetrics,
     /// Packets that the kernel didn't take.
     pub unsent: Counter,
     /// Questions for the clock that were answered.
@@ -116,6 +124,7 @@ impl Default for VoiceMetrics {
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             queue_age: DurationHistogram::default(),
+            loss: LossMetrics::default(),
             unsent: Counter::default(),
             clock_answers: Counter::default(),
             crowded_out: Counter::default(),
@@ -135,6 +144,7 @@ impl VoiceMetrics {
     pub fn tally(&self, tally: &Tally) {
         self.frames_out.inc_by(tally.frames);
         self.bytes_out.inc_by(tally.bytes);
+        self.loss.sent(tally.with_earlier);
         self.by_reason[DropReason::Stale as usize].inc_by(tally.stale);
         self.by_reason[DropReason::Overflow as usize].inc_by(tally.overflow);
         self.by_reason[DropReason::TooLarge as usize].inc_by(tally.too_large);
@@ -268,6 +278,7 @@ impl Metrics {
             voice.queue_age.clone(),
         );
         suara.register("voice_frames_dropped", "Voice frames that went no further", voice.dropped.clone());
+        voice.loss.register(suara);
         suara.register("packets_unsent", "Packets that the kernel didn't take", voice.unsent.clone());
         suara.register(
             "clock_answers",

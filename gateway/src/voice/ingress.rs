@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Release},
 };
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -16,13 +16,15 @@ use suara_channel::Time;
 use suara_engine::Frame;
 use suara_proto::clock::{ClockDatagram, KIND_CLOCK};
 use suara_proto::floor::{FloorDatagram, FloorWord, KIND_FLOOR};
-use suara_proto::limits::MAX_DATAGRAM;
 use suara_proto::opus;
-use suara_proto::voice::{Flags, Header, VoiceFrame};
+use suara_proto::report::{KIND_REPORT, Report};
+use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
 
 use super::outlet::Outlet;
-use super::route::{Ear, Speaker};
+use super::path::Path;
+use super::route::{Ear, Route, Speaker};
+use super::said::Spoken;
 use super::tape::Tape;
 use crate::clock::Clock;
 use crate::hub::RoomHandle;
@@ -52,18 +54,6 @@ pub struct EarlyFrame {
     pub bytes: Bytes,
 }
 
-/// A frame with its grant in place of its request.
-pub(crate) fn stamp<'a>(
-    frame: &VoiceFrame<'_>,
-    grant: Grant,
-    out: &'a mut [u8; MAX_DATAGRAM],
-) -> Option<&'a [u8]> {
-    let flags = Flags { talk_ahead: false, ..frame.header.flags };
-    let stamped = VoiceFrame { header: Header { flags, grant, ..frame.header }, ..*frame };
-    let length = stamped.encode(out)?;
-    out.get(..length)
-}
-
 /// Takes one session's datagrams.
 pub struct Ingress {
     session: SessionId,
@@ -75,6 +65,9 @@ pub struct Ingress {
     early_rate: DefaultDirectRateLimiter,
     replay_rate: DefaultDirectRateLimiter,
     clock_rate: DefaultDirectRateLimiter,
+    report_rate: DefaultDirectRateLimiter,
+    /// Touched by the transport that brings the datagrams, and by nobody else.
+    path: Mutex<Path>,
     left: AtomicBool,
 }
 
@@ -85,6 +78,8 @@ const EARLY_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Questions for the clock a second and session, and how many at once: four in a second at the start, then one in two.
 const CLOCK_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const CLOCKS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Reports a second and session: one is enough, and one more where a path begins to lose.
+const REPORT_RATE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// Replays at once; one a second after that. Each may be a thousand times as long as its request.
 const REPLAYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
@@ -98,8 +93,22 @@ impl Ingress {
         let replay_rate = RateLimiter::direct(replays);
         let clocks = Quota::per_second(CLOCK_RATE).allow_burst(CLOCKS_AT_ONCE);
         let clock_rate = RateLimiter::direct(clocks);
-        let (on_air, left) = (ArcSwap::default(), AtomicBool::new(false));
-        Self { session, ear, on_air, clock, metrics, floor_rate, early_rate, replay_rate, clock_rate, left }
+        let report_rate = RateLimiter::direct(Quota::per_second(REPORT_RATE));
+        let (on_air, path, left) = (ArcSwap::default(), Mutex::default(), AtomicBool::new(false));
+        Self {
+            session,
+            ear,
+            on_air,
+            clock,
+            metrics,
+            floor_rate,
+            early_rate,
+            replay_rate,
+            clock_rate,
+            report_rate,
+            path,
+            left,
+        }
     }
 
     /// The client ends the session by its own wish. To be said before the session learns that it is gone.
@@ -125,6 +134,7 @@ impl Ingress {
         let done = match bytes.first() {
             Some(&KIND_FLOOR) => self.floor(bytes),
             Some(&KIND_CLOCK) => self.tell(now, bytes, out),
+            Some(&KIND_REPORT) => self.report(bytes, out),
             _ => self.forward(now, bytes, out),
         };
         if let Err(reason) = done {
@@ -161,7 +171,7 @@ impl Ingress {
         let time_us = self.clock.micros(now);
         let answer = Frame::new(&ClockDatagram::Tell { echo, time_us }.encode());
         match &self.ear {
-            Ear::Connection(_) => out.answer(&answer),
+            Ear::Connection(_) => out.answer(answer),
             Ear::Queue(queue) => queue.push(now, answer),
         }
         self.metrics.clock_answers.inc();
@@ -188,6 +198,24 @@ impl Ingress {
         }
         // A channel that is too busy gets it again in 20 ms.
         if channel.room.floor_datagram(datagram) { Ok(()) } else { Err(DropReason::Overflow) }
+    }
+
+    /// Takes what a listener reports, which concerns nobody but itself.
+    fn report(&self, bytes: &[u8], out: &mut impl Outlet) -> Result<(), DropReason> {
+        let report = Report::decode(bytes).map_err(|fault| {
+            tracing::trace!(session = %self.session, fault = fault.name(), "report refused");
+            DropReason::Malformed
+        })?;
+        if self.report_rate.check().is_err() {
+            return Err(DropReason::Rate);
+        }
+        self.metrics.loss.reported(report.expected, report.lost);
+        out.set_earlier(self.path().reported(&report));
+        Ok(())
+    }
+
+    fn path(&self) -> MutexGuard<'_, Path> {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Voice that has to wait: for its grant, or for what was said before it.
@@ -220,6 +248,12 @@ impl Ingress {
         if channel.talkers.binary_search(&header.talker).is_err() {
             return Err(DropReason::WrongTalker);
         }
+        if out.is_lossy() {
+            let now = Duration::from_millis(self.clock.at(now).as_millis());
+            if let Some(report) = self.path().heard(now, &frame) {
+                out.answer(Frame::new(&report.encode()));
+            }
+        }
         let route = channel.room.route.load();
         let request = header.flags.talk_ahead.then_some(RequestId(header.grant.0));
         let own = |speaker: &&Speaker| {
@@ -235,19 +269,23 @@ impl Ingress {
         if !speaker.heard(self.clock.at(now)) {
             return Err(DropReason::Rate);
         }
-        let mut stamped = [0; MAX_DATAGRAM];
-        let bytes = match request {
-            Some(_) => stamp(&frame, speaker.grant, &mut stamped).ok_or(DropReason::Malformed)?,
-            None => bytes,
-        };
-        let frame = Frame::new(bytes);
-        speaker.tape.record(&frame);
-        out.send(&route.listeners.audience, &frame);
+        let heard = speaker.take(&frame)?;
+        for spoken in heard.repaired.iter().flatten().filter(|_| speaker.may_say()) {
+            self.metrics.loss.repaired();
+            self.say(now, &route, speaker, spoken, out);
+        }
+        self.say(now, &route, speaker, &heard.spoken, out);
+        Ok(())
+    }
+
+    /// Hands a frame to every listener.
+    fn say(&self, now: Instant, route: &Route, speaker: &Speaker, spoken: &Spoken, out: &mut impl Outlet) {
+        speaker.tape.record(&spoken.frame);
+        out.send(&route.listeners.audience, spoken);
         for (session, queue) in &route.listeners.queues {
             if *session != self.session {
-                queue.push(now, frame.clone());
+                queue.push(now, spoken.frame.clone());
             }
         }
-        Ok(())
     }
 }

@@ -6,16 +6,20 @@
 mod ahead;
 mod ingress;
 mod outlet;
+mod path;
 mod queue;
+mod redundancy;
 mod replay;
 mod route;
+mod said;
 mod tape;
 
 pub use ahead::{Ahead, Due};
-pub(crate) use ingress::stamp;
 pub use ingress::{EarlyFrame, Ingress, OnAir};
 pub use outlet::{Elsewhere, Outlet};
 pub use queue::VoiceQueue;
 pub use replay::Replay;
 pub use route::{Ear, Listeners, Route, RouteCell, Speaker};
+pub(crate) use said::with_earlier;
+pub use said::{Heard, Spoken};
 pub use tape::{Tape, Tapes};

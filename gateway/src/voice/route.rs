@@ -1,16 +1,19 @@
 //! Who may be heard, and by whom: what the control plane publishes for one channel.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use arc_swap::ArcSwap;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_channel::Time;
 use suara_engine::{Audience, Handle};
+use suara_proto::voice::VoiceFrame;
 use suara_proto::{Grant, RequestId, TalkerNumber};
 
 use super::queue::VoiceQueue;
+use super::said::{Heard, Said};
 use super::tape::Tape;
+use crate::metrics::DropReason;
 use crate::session::SessionId;
 
 /// Frames a second and member; voice in 20 ms frames has 50, in 10 ms frames 100.
@@ -53,6 +56,9 @@ struct Air {
     /// Whether voice from before the grant is still leaving.
     draining: AtomicBool,
     rate: DefaultDirectRateLimiter,
+    /// Only ever tried, never waited for. Frames of one grant come by one thread at a time, but for the moment in which its
+    /// session changes, or held ones have all left.
+    said: Mutex<Said>,
 }
 
 impl Speaker {
@@ -68,6 +74,7 @@ impl Speaker {
             request: AtomicU64::new(u64::MAX),
             draining: AtomicBool::new(false),
             rate: RateLimiter::direct(quota),
+            said: Mutex::default(),
         };
         let tape = Arc::new(Tape::new(grant, now));
         Self { session, talker, grant, tape, air: Arc::new(air) }
@@ -85,6 +92,24 @@ impl Speaker {
         self.air.last_media.fetch_max(now.as_millis(), Relaxed);
         self.air.heard.store(true, Relaxed);
         self.air.rate.check().is_ok()
+    }
+
+    /// Whether one more frame is within the rate of voice.
+    #[must_use]
+    pub fn may_say(&self) -> bool {
+        self.air.rate.check().is_ok()
+    }
+
+    /// Takes a datagram of this speaker's; gives what listeners get of it.
+    ///
+    /// # Errors
+    /// What becomes of it if nothing.
+    pub fn take(&self, frame: &VoiceFrame<'_>) -> Result<Heard, DropReason> {
+        match self.air.said.try_lock() {
+            Ok(mut said) => said.take(frame, self.grant),
+            Err(TryLockError::Poisoned(said)) => said.into_inner().take(frame, self.grant),
+            Err(TryLockError::WouldBlock) => Said::default().take(frame, self.grant),
+        }
     }
 
     /// Voice that was sent ahead under this request is this speaker's; `draining` says whether some is held still.

@@ -17,6 +17,7 @@ mod floor;
 mod hello;
 mod keys;
 mod kpi;
+mod loss;
 mod renewal;
 mod replay;
 mod resume;

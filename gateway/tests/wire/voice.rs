@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use wtransport::config::QuicTransportConfig;
 use wtransport::endpoint::ConnectOptions;
 
-use crate::kit::{Client, END, START, Seat, TestGateway, claims, frame, marked, mint, soon};
+use crate::kit::{Client, END, START, Seat, TestGateway, carrying, claims, frame, marked, mint, soon};
 
 /// Members of one channel, of whom the first has the floor.
 async fn talking<const N: usize>(gateway: &TestGateway, channel: &str) -> ([Client; N], [Seat; N], u32) {
@@ -155,7 +155,7 @@ async fn a_frame_that_is_not_the_senders_to_send_is_counted_and_heard_by_nobody(
 async fn bytes_that_are_no_voice_are_counted_and_heard_by_nobody() {
     let gateway = TestGateway::start();
     let ([alice, bob], [seat, _], grant) = talking(&gateway, "lobby").await;
-    let good = frame(seat, grant, 1);
+    let good = carrying(1, 0, seat, grant, 1);
     let with = |index: usize, byte: u8| {
         let mut bytes = good.clone();
         bytes[index] = byte;
@@ -186,7 +186,7 @@ async fn bytes_that_are_no_voice_are_counted_and_heard_by_nobody() {
         gateway.until(&format!("case {index}"), counted).await;
     }
 
-    comes_next(&alice, &bob, &good).await;
+    comes_next(&alice, &bob, &frame(seat, grant, 1)).await;
 }
 
 #[tokio::test]

@@ -10,10 +10,12 @@ import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
 import { replay } from './replay-stream.js';
 import { RequestError, unlessJoined } from './session.js';
+import { encodeReport } from './wire/report.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
  * @typedef {import('./channel.js').Channel} Channel
+ * @typedef {import('./wire/voice.js').VoiceFrame} VoiceFrame
  *
  * @typedef {object} CoreOptions
  * @property {import('./clock.js').Clock} clock
@@ -50,10 +52,12 @@ export class Core {
     const { clock, random, microphone, speaker, emit } = options;
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
     this.#button = new Button({ clock, random, microphone, onFloor });
-    this.hearing = new Hearing({ channels: this.#channels, speaker, clock, onFloor, emit });
     this.chat = new Chat({
       clock, emit, channels: this.#channels, session: () => this.#connection?.session ?? null,
       newId: () => crypto.randomUUID(),
+    });
+    this.hearing = new Hearing({
+      channels: this.#channels, speaker, clock, onFloor, emit, onFrame: (frame) => this.#report(frame),
     });
     this.#inbox = new Inbox({
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
@@ -212,6 +216,14 @@ export class Core {
     const road = session?.road.kind ?? null;
     const hear = this.options.speaker.stats();
     return { ...this.hearing.counts, ...this.#button.counts, rttMs: session?.rttMs ?? -1, road, hear };
+  }
+
+  /** Tells the gateway what is lost on the way to us, which on a WebSocket is nothing. @param {VoiceFrame} frame */
+  #report(frame) {
+    const session = this.#connection?.session;
+    if (session?.road.kind !== 'webtransport') return;
+    const report = session.reporter.frame(frame, this.options.clock.now());
+    if (report) session.sendDatagram(encodeReport(report));
   }
 
   #session() {

@@ -1,5 +1,5 @@
-// How deep a jitter buffer should be: the 95th percentile of how late frames come, learnt over talkspurts, changed
-// between them. Pure.
+// How deep a jitter buffer should be: the 95th percentile of how late frames come, and a repair beyond it where frames are
+// repaired, learnt over talkspurts, changed between them. Pure.
 
 import { TICKS_PER_MS } from './wire/opus.js';
 
@@ -9,6 +9,9 @@ export const START_MS = 60;
 export const SHALLOWEST_MS = 40;
 /** Higher would be most of a mouth-to-ear budget; what jitters more than that is concealed. */
 export const DEEPEST_MS = 240;
+/** A frame that its talker's path lost comes with the next one or the one after it, to the gateway and to us. That is
+ * waited for where it is what makes the latest frames late; what is later still is concealed. */
+const REPAIR_MS = 40;
 /** On top of the percentile: the playback asks in steps, and a little ahead. */
 const MARGIN_MS = 30;
 /** Less than that is no reason to change. */
@@ -47,7 +50,8 @@ export class DelayTarget {
     this.#least = Infinity;
     if (this.#late.length < ENOUGH) return;
     const sorted = [...this.#late].sort((a, b) => a - b);
-    const wanted = sorted[Math.floor(sorted.length * 0.95)] + MARGIN_MS;
+    const at = (/** @type {number} */ share) => sorted[Math.floor(sorted.length * share)];
+    const wanted = Math.min(at(0.99), at(0.95) + REPAIR_MS) + MARGIN_MS;
     const change = wanted - this.targetMs;
     if (Math.abs(change) < HYSTERESIS_MS) return;
     const target = this.targetMs + Math.max(change, -STEP_DOWN_MS);

@@ -18,6 +18,7 @@ import { decode, VoiceError } from './wire/voice.js';
  * @property {Speaker} speaker
  * @property {import('./clock.js').Clock} clock
  * @property {(channel: Channel) => void} onFloor voice told of a talker before the floor's message did
+ * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} onFrame a datagram of voice came, whosever it is
  * @property {(type: 'speaking', detail: any) => void} emit
  */
 
@@ -33,7 +34,7 @@ export class Hearing {
 
   /** @param {Uint8Array} bytes */
   datagram(bytes) {
-    const { channels, speaker, clock, onFloor } = this.options;
+    const { channels, speaker, clock, onFloor, onFrame } = this.options;
     let frame;
     try {
       frame = decode(bytes);
@@ -42,6 +43,7 @@ export class Hearing {
       if (error instanceof VoiceError && error.fault !== 'kind') this.counts.framesRefused++;
       return;
     }
+    onFrame(frame);
     const channel = channels.numbered(frame.channel);
     if (!channel || frame.talker === channel.talker || frame.talkAhead) return;
     this.counts.framesHeard++;

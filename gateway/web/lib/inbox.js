@@ -1,6 +1,7 @@
 // What the gateway says about channels, on the control stream and by datagram, and whom it concerns.
 
 import { decodeFloor, FloorError, KIND_FLOOR } from './wire/floor.js';
+import { decodeReport, KIND_REPORT, ReportError } from './wire/report.js';
 
 /**
  * @typedef {import('./channel.js').Channel} Channel
@@ -44,6 +45,7 @@ export class Inbox {
   /** @param {Uint8Array} bytes */
   datagram(bytes) {
     const { channels, hearing } = this.options;
+    if (bytes[0] === KIND_REPORT) return this.#report(bytes);
     if (bytes[0] !== KIND_FLOOR) return hearing.datagram(bytes);
     let word;
     try {
@@ -56,6 +58,18 @@ export class Inbox {
     const message = messageOf(word);
     // Another's number is one of an earlier stay of ours in this channel.
     if (channel?.talker === word.talker && message) this.#takeFor(channel, message);
+  }
+
+  /** How what was said here came through. @param {Uint8Array} bytes */
+  #report(bytes) {
+    const { session: current, hearing } = this.options;
+    const session = current();
+    try {
+      const { earlier } = decodeReport(bytes);
+      if (session) session.earlier = earlier;
+    } catch (error) {
+      if (error instanceof ReportError) hearing.counts.framesRefused++;
+    }
   }
 
   /**

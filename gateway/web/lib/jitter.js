@@ -14,6 +14,8 @@ import { ticks, TICKS_PER_MS } from './wire/opus.js';
 const FRAME_TICKS = 20 * TICKS_PER_MS;
 /** Deeper than that is skipped to live. Above the 300 ms that a talker may hold before its grant. */
 const DEEPEST_MS = 480;
+/** With each earlier packet in a frame a lost one comes 20 ms later: that long it is worth waiting for. */
+const REPAIR_MS = 20;
 /** A jump of sequence numbers beyond this is no loss but another stream. */
 const FARTHEST = 100;
 /** So many concealed frames in a row end a talkspurt whose END was lost. */
@@ -43,6 +45,8 @@ export class JitterBuffer {
   /** Numbers that were passed over: one that comes after all is late, any other is a repeat. @type {Set<number>} */
   #gaps = new Set();
   #frameTicks = FRAME_TICKS;
+  /** Earlier packets in this talkspurt's frames before it was played: the gateway sends them where something is lost. */
+  #earlier = 0;
   stats = {
     received: 0, lost: 0, recovered: 0, concealed: 0, underruns: 0, late: 0, duplicate: 0, stale: 0, skipped: 0,
   };
@@ -53,7 +57,7 @@ export class JitterBuffer {
   }
 
   get targetMs() {
-    return this.#delay.targetMs;
+    return this.#delay.targetMs + this.#earlier * REPAIR_MS;
   }
 
   /**
@@ -120,7 +124,7 @@ export class JitterBuffer {
   #restarts(frame) {
     const ahead = this.#extend(frame.sequence) - this.#highest;
     if (frame.start) return ahead > 0 || ahead < -FARTHEST;
-    return !this.#open && this.#end === Infinity && ahead > 0;
+    return !this.#open && ahead > 0;
   }
 
   /**
@@ -140,6 +144,7 @@ export class JitterBuffer {
     this.#firstAt = now;
     this.#anchored = frame.start;
     this.#gaps.clear();
+    this.#earlier = 0;
     this.#next = frame.sequence;
     this.#highest = frame.sequence;
   }
@@ -165,6 +170,7 @@ export class JitterBuffer {
    */
   #store(frame, sequence) {
     this.#highest = Math.max(this.#highest, sequence);
+    if (!this.#playing) this.#earlier = Math.max(this.#earlier, frame.redundant.length);
     const first = sequence - frame.redundant.length;
     // Overtaken by a later frame before anything was played: the talkspurt begins earlier than it seemed.
     if (!this.#playing && !this.#anchored && first < this.#next) this.#next = first;

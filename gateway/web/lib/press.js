@@ -62,7 +62,8 @@ export class Press {
     this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
     const { channel, clock, random, send, onHeldTooLong } = options;
     this.#talkspurt = new Talkspurt({
-      clock, onHeldTooLong, send: (frame) => send(frame, this.#session), channel: channel.number, talker: channel.talker,
+      clock, onHeldTooLong, send: (frame) => send(frame, this.#session), earlier: () => this.#session.earlier,
+      channel: channel.number, talker: channel.talker,
       sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
       release: (grant) => {
         this.releasedAt = clock.now();

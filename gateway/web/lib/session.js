@@ -1,6 +1,7 @@
 // One session on one road (PROTOCOL.md, section 3): hello and welcome, signs of life, requests and their answers, the
 // end. Knows no channel and no floor.
 
+import { Reporter } from './reception.js';
 import { RequestError } from './request-error.js';
 import { encodeMessage, decodeMessage, PROTOCOL_VERSION } from './wire/messages.js';
 
@@ -55,6 +56,10 @@ export class Session {
   #timer;
   /** @type {Welcome | null} */
   welcome = null;
+  /** What this path loses of what is heard. */
+  reporter = new Reporter();
+  /** Earlier packets that the gateway wants in each frame that is said here (PROTOCOL.md, section 6.3). */
+  earlier = 0;
   /** Of the last ping; -1 before. */
   rttMs = -1;
 

@@ -2,6 +2,7 @@
 // neither microphone nor network: packets come in, frames go out, time is an argument.
 
 import { ticks } from './wire/opus.js';
+import { HEADER_LEN, MAX_DATAGRAM, MAX_REDUNDANT } from './wire/voice.js';
 
 /** What is kept until the floor is asked for, and what the gateway keeps until the grant; older voice would be late voice. */
 export const HOLD_MS = 300;
@@ -23,6 +24,7 @@ const FRAME_MS = 20;
  * @property {number} talker
  * @property {number} sequence of the first frame
  * @property {number} timestamp of the first sample
+ * @property {() => number} earlier packets that each frame is to carry, 0 to 2
  * @property {(frame: VoiceFrame) => void} send
  * @property {() => void} onHeldTooLong a packet was too old when the floor was asked for
  * @property {(grant: number) => void} release says `floor_release`
@@ -38,6 +40,8 @@ export class Talkspurt {
   #timestamp;
   #sequence;
   #sent = 0;
+  /** The newest that were sent, oldest first: what a later frame may carry again. @type {Uint8Array[]} */
+  #before = [];
   #sentAhead = 0;
   /** When all that was sent ahead has left the gateway. */
   #outBy = 0;
@@ -153,9 +157,20 @@ export class Talkspurt {
     const { packet, timestamp } = this.#queue.shift() ?? { packet: new Uint8Array(0), timestamp: this.#timestamp };
     const { channel, talker } = this.options;
     const start = this.#sent++ === 0;
-    const frame = this.#send({ start, end, sequence: this.#sequence, talker, timestamp, channel, redundant: [], packet });
+    const redundant = this.#redundant(packet);
+    const frame = this.#send({ start, end, sequence: this.#sequence, talker, timestamp, channel, redundant, packet });
+    this.#before = [...this.#before, packet].slice(-MAX_REDUNDANT);
     this.#sequence = (this.#sequence + 1) & 0xffff;
     return frame;
+  }
+
+  /** As many of those before as the gateway wants and a datagram holds. @param {Uint8Array} packet */
+  #redundant(packet) {
+    const wanted = this.options.earlier();
+    const redundant = wanted > 0 ? this.#before.slice(-wanted) : [];
+    let length = redundant.reduce((sum, earlier) => sum + 2 + earlier.length, HEADER_LEN + packet.length);
+    while (length > MAX_DATAGRAM) length -= 2 + (redundant.shift()?.length ?? length);
+    return redundant;
   }
 
   /**

@@ -4,7 +4,8 @@ import { Core } from '../lib/core.js';
 import { join } from '../lib/wire/frames.js';
 import { encodeMessage } from '../lib/wire/messages.js';
 import { decodeFloor, encodeFloor, KIND_FLOOR } from '../lib/wire/floor.js';
-import { decode } from '../lib/wire/voice.js';
+import { decodeReport, encodeReport, KIND_REPORT } from '../lib/wire/report.js';
+import { decode, encode } from '../lib/wire/voice.js';
 import { FakeClock, packet, settle } from './support.js';
 
 /** One road to a gateway that answers what it must, and notes the rest. */
@@ -17,6 +18,8 @@ export class FakeRoad {
   frames = [];
   /** @type {(import('../lib/wire/floor.js').FloorDatagram & {at: number})[]} */
   words = [];
+  /** @type {any[]} */
+  reports = [];
   closed = false;
   grant = 100;
   answersFloor = true;
@@ -75,6 +78,7 @@ export class FakeRoad {
 
   /** @param {Uint8Array} bytes */
   sendDatagram(bytes) {
+    if (bytes[0] === KIND_REPORT) return this.reports.push({ at: this.clock.time, ...decodeReport(bytes) });
     if (bytes[0] === KIND_FLOOR) return this.words.push({ at: this.clock.time, ...decodeFloor(bytes) });
     this.frames.push({ at: this.clock.time, ...decode(bytes) });
   }
@@ -96,6 +100,16 @@ export class FakeRoad {
     const stream = new FakeStream(first[0], this);
     this.streams.push(stream);
     return stream;
+  }
+
+  /** @param {import('../lib/wire/voice.js').VoiceFrame} frame */
+  hear(frame) {
+    this.handlers?.onDatagram(encode(frame));
+  }
+
+  /** The gateway's report of what was said. @param {import('../lib/wire/report.js').Report} report */
+  reported(report) {
+    this.handlers?.onDatagram(encodeReport(report));
   }
 
   /** @param {string} _reason @param {boolean} comesBack */

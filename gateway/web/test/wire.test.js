@@ -7,6 +7,7 @@ import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
 import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
 import { ticks } from '../lib/wire/opus.js';
 import { readPiece, writePiece } from '../lib/wire/pieces.js';
+import { decodeReport, encodeReport, ReportError } from '../lib/wire/report.js';
 import { decode, encode, VoiceError } from '../lib/wire/voice.js';
 import { bytes, hex, seeded, vectors } from './support.js';
 
@@ -24,6 +25,19 @@ for (const { name, hex: wire, fields } of vectors('voice').good) {
 for (const { name, hex: wire, error } of vectors('voice').bad) {
   test(`voice, bad: ${name}`, () => {
     assert.throws(() => decode(bytes(wire)), (thrown) => thrown instanceof VoiceError && thrown.fault === error);
+  });
+}
+
+for (const { name, hex: wire, fields } of vectors('report').good) {
+  test(`report: ${name}`, () => {
+    assert.deepEqual(decodeReport(bytes(wire)), fields);
+    assert.equal(hex(encodeReport(fields)), wire);
+  });
+}
+
+for (const { name, hex: wire, error } of vectors('report').bad) {
+  test(`report, bad: ${name}`, () => {
+    assert.throws(() => decodeReport(bytes(wire)), (thrown) => thrown instanceof ReportError && thrown.fault === error);
   });
 }
 
@@ -119,7 +133,7 @@ test('framing survives chunks of any size', () => {
 });
 
 // Trunks' messages, and answers to what this client doesn't ask.
-const NOT_OURS = ['attached', 'detached', 'replaying'];
+const NOT_OURS = ['attached', 'detached', 'replaying', 'rights'];
 
 const messages = vectors('messages');
 for (const { name, direction, json, canonical } of messages.good) {

@@ -178,7 +178,13 @@ impl Client {
 
     async fn greeted(mut self, token: &str) -> Result<Self, String> {
         let client = Some("suara-loadtest".into());
-        self.say(&ClientMessage::Hello { version: 1, token: token.into(), client, resume: None });
+        self.say(&ClientMessage::Hello {
+            version: 1,
+            token: token.into(),
+            client,
+            resume: None,
+            calls: false,
+        });
         self.wait(|message| matches!(message, ServerMessage::Welcome { .. }).then_some(())).await?;
         Ok(self)
     }

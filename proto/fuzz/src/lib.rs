@@ -9,6 +9,7 @@ use suara_proto::message::chat::chat_asked;
 use suara_proto::message::{
     decode_chat_client, decode_chat_server, decode_client, decode_server, encode, request_of,
 };
+use suara_proto::report::Report;
 use suara_proto::text::clean;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{frame, opus};
@@ -36,6 +37,14 @@ pub fn floor(bytes: &[u8]) {
 pub fn clock(bytes: &[u8]) {
     if let Ok(datagram) = ClockDatagram::decode(bytes) {
         assert_eq!(datagram.encode()[..], *bytes);
+    }
+}
+
+/// A receiver report that is accepted is written again byte for byte.
+pub fn report(bytes: &[u8]) {
+    if let Ok(report) = Report::decode(bytes) {
+        assert!(report.lost <= report.expected);
+        assert_eq!(report.encode(), bytes);
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::frame::Frame;
+use super::variants::Earlier;
 
 /// A connection's name within its engine, for as long as the engine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +74,7 @@ impl Audience {
 #[derive(Clone)]
 pub(crate) struct Cast {
     pub(crate) frame: Frame,
+    pub(crate) earlier: Earlier,
     pub(crate) audience: Arc<Audience>,
     /// Whose frame it is: it doesn't hear itself.
     pub(crate) sender: Option<Handle>,

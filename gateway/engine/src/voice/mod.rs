@@ -6,9 +6,12 @@ mod audience;
 mod frame;
 mod queue;
 mod tally;
+mod variants;
 
 pub use audience::{Audience, Handle};
 pub(crate) use audience::{Cast, Seat};
 pub use frame::Frame;
 pub(crate) use queue::VoiceQueue;
 pub use tally::Tally;
+pub(crate) use variants::Variants;
+pub use variants::{Earlier, MAX_EARLIER};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::variants::MAX_EARLIER;
+
 /// What became of frames since the last time that it was told.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -9,6 +11,8 @@ pub struct Tally {
     pub frames: u64,
     /// Their payloads' bytes.
     pub bytes: u64,
+    /// Those that went to their listener with one earlier frame, and with two.
+    pub with_earlier: [u64; MAX_EARLIER],
     /// Frames that got too old before their listener's path took them.
     pub stale: u64,
     /// Frames that others pushed out of a full queue.
@@ -35,8 +39,12 @@ impl Tally {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { frames, bytes: _, stale, overflow, too_large, unsent, crowded_out, ages: _ } = self;
-        [frames, stale, overflow, too_large, unsent, crowded_out].into_iter().all(|count| *count == 0)
+        let Self { frames, bytes: _, with_earlier, stale, overflow, too_large, unsent, crowded_out, ages: _ } =
+            self;
+        let [one, two] = with_earlier;
+        [frames, one, two, stale, overflow, too_large, unsent, crowded_out]
+            .into_iter()
+            .all(|count| *count == 0)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -41,6 +41,8 @@ pub(super) struct Connection<P> {
     pub(super) quic: quinn_proto::Connection,
     pub(super) voice: VoiceQueue,
     pub(super) breaker: Breaker,
+    /// Earlier frames that each frame of voice is sent with.
+    pub(super) earlier: u8,
     /// Streams that are open, with what they are; a handful.
     pub(super) streams: Vec<(StreamId, Role)>,
     pub(super) session: Option<OpenSession<P>>,
@@ -81,6 +83,7 @@ impl<P> Connection<P> {
             quic,
             voice: VoiceQueue::default(),
             breaker: Breaker::default(),
+            earlier: 0,
             streams: Vec::new(),
             session: None,
             connect: None,
@@ -269,7 +272,8 @@ impl<P: Peer> Connection<P> {
             };
             // Those of a session that isn't open yet, or any more, are lost like any others.
             if let Some(session) = self.session.as_mut().filter(|session| session.quarter == quarter) {
-                let mut out = Fanout { casts: turn.casts, sender: self.handle, now: turn.now };
+                let (sender, earlier) = (self.handle, &mut self.earlier);
+                let mut out = Fanout { casts: turn.casts, sender, now: turn.now, earlier };
                 session.peer.datagram(turn.now, datagram.chunk(), &mut out);
             }
         }

@@ -9,7 +9,7 @@ use super::{Bounds, Worker};
 use crate::application::Application;
 use crate::breaker::Passage;
 use crate::transport;
-use crate::voice::{Cast, Seat, Tally};
+use crate::voice::{Cast, Frame, Seat, Tally, Variants};
 
 impl<A: Application> Worker<A> {
     /// Sends the frames that have come in to those who hear them.
@@ -20,8 +20,9 @@ impl<A: Application> Worker<A> {
         let alone = casts.len() == 1;
         for cast in casts.drain(..) {
             self.pass_on(&cast);
+            let mut variants = Variants::default();
             for &seat in cast.audience.at(self.number) {
-                self.deliver(now, &cast, seat, alone);
+                self.deliver(now, &cast, &mut variants, seat, alone);
             }
         }
         // What came up meanwhile has its turn next.
@@ -41,7 +42,7 @@ impl<A: Application> Worker<A> {
         }
     }
 
-    fn deliver(&mut self, now: Instant, cast: &Cast, seat: Seat, at_once: bool) {
+    fn deliver(&mut self, now: Instant, cast: &Cast, variants: &mut Variants, seat: Seat, at_once: bool) {
         if cast.sender.is_some_and(|sender| sender.seat == seat && sender.worker == self.number) {
             return;
         }
@@ -52,7 +53,15 @@ impl<A: Application> Worker<A> {
         }
         let Some(connection) = self.table.at(seat) else { return };
         let Some(quarter) = connection.quarter() else { return };
-        connection.offer(now, cast.since, cast.frame.datagram(quarter), &self.bounds, &mut self.tally);
+        let frame = match connection.earlier {
+            0 => &cast.frame,
+            wanted => {
+                let build = |frame: &Frame, earlier: &[&Frame]| self.application.with_earlier(frame, earlier);
+                let (frame, count) = variants.get(cast, wanted, build);
+                connection.choose(&cast.frame, frame, count, &mut self.tally)
+            }
+        };
+        connection.offer(now, cast.since, frame.datagram(quarter), &self.bounds, &mut self.tally);
         self.table.mark(seat.slot);
         if at_once {
             self.transmit(now, seat.slot);
@@ -61,6 +70,22 @@ impl<A: Application> Worker<A> {
 }
 
 impl<P> Connection<P> {
+    /// The variant with so many earlier frames, or the plain one where its client takes no datagrams as large as that.
+    fn choose<'a>(
+        &mut self,
+        plain: &'a Frame,
+        variant: &'a Frame,
+        count: usize,
+        tally: &mut Tally,
+    ) -> &'a Frame {
+        let Some(place) = count.checked_sub(1) else { return plain };
+        if self.quic.datagrams().max_size().is_none_or(|largest| variant.payload().len() >= largest) {
+            return plain;
+        }
+        tally.with_earlier[place] += 1;
+        variant
+    }
+
     /// Sends a frame if the path takes it now; otherwise it waits, for as long as voice is worth something.
     fn offer(&mut self, now: Instant, since: Instant, frame: Bytes, bounds: &Bounds, tally: &mut Tally) {
         if self.voice.is_empty() && self.may_send(now, bounds) {

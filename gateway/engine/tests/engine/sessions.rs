@@ -56,6 +56,44 @@ async fn everybody_hears_everybody_but_themselves_on_all_workers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_earlier_frames_gets_them_and_nobody_else_does() {
+    let server = Server::start(|config| config.workers = 2);
+    let [talker, one, two, none] =
+        [server.client().await, server.client().await, server.client().await, server.client().await];
+    for (client, count) in [(&one, 1), (&two, 200)] {
+        client.say(&[b'E', count]);
+        assert_eq!(client.hear().await, &b"E"[..], "an answer to nobody else");
+    }
+
+    for word in [&b"a"[..], b"b", b"c", &[b'd'; 999], b"e"] {
+        talker.say(word);
+        none.hear().await;
+    }
+
+    for expected in
+        [&b"a"[..], b"ab", b"bc", &[b"c", &[b'd'; 999][..]].concat(), &[&[b'd'; 999][..], b"e"].concat()]
+    {
+        assert_eq!(one.hear().await, expected);
+    }
+    // Three don't fit: two do.
+    for expected in [&b"a"[..], b"ab", b"abc", &[b"c", &[b'd'; 999][..]].concat()] {
+        assert_eq!(two.hear().await, expected);
+    }
+    // The newest turn's may not be told yet.
+    soon("the count", async {
+        while server.app.totals().with_earlier[1] != 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    two.say(&[b'E', 0]);
+    talker.say(b"f");
+    assert_eq!(none.hear().await, &b"f"[..], "and not the answer");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_closes_with_the_capsule_that_a_page_reads() {
     let server = Server::start(|_| {});
     let mut client = server.client().await;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use suara_proto::limits::MAX_DATAGRAM;
+use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 
 use super::{Act, Context, Role, Session};
@@ -15,6 +16,10 @@ const TICKS: u64 = 48_000;
 
 impl Session {
     pub(super) fn datagram(&mut self, datagram: &[u8], context: &mut Context<'_>) {
+        // What the gateway says of a talker's path is no frame.
+        if datagram.first() == Some(&KIND_REPORT) {
+            return;
+        }
         let frame = VoiceFrame::decode(datagram).ok();
         let stamp =
             frame.and_then(|frame| Stamp::read(frame.packet).or_else(|| self.transcoded(&frame, context)));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use suara_engine::{
-    Application, Audience, Closed, Fanout, Frame, Handle, Peer, Request, Session, Stream, Tally,
+    Application, Audience, Closed, Earlier, Fanout, Frame, Handle, Peer, Request, Session, Stream, Tally,
 };
 use tokio::sync::mpsc;
 
@@ -28,12 +28,14 @@ pub(crate) struct App {
 #[derive(Default)]
 struct Room {
     members: Vec<Handle>,
+    said: Earlier,
     audience: Arc<Audience>,
 }
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Totals {
     pub(crate) frames: u64,
+    pub(crate) with_earlier: [u64; 2],
     pub(crate) stale: u64,
     pub(crate) overflow: u64,
     pub(crate) oldest: Duration,
@@ -80,9 +82,16 @@ impl Application for App {
         Member(self.room.clone())
     }
 
+    /// All in a line, the oldest first.
+    fn with_earlier(&self, frame: &Frame, earlier: &[&Frame]) -> Option<Frame> {
+        let all: Vec<_> = earlier.iter().rev().chain([&frame]).map(|frame| frame.payload()).collect();
+        Some(Frame::new(&all.concat())).filter(|frame| frame.payload().len() <= 1000)
+    }
+
     fn tally(&self, tally: &Tally) {
         let mut totals = self.totals.lock().unwrap();
         totals.frames += tally.frames;
+        totals.with_earlier = [0, 1].map(|at| totals.with_earlier[at] + tally.with_earlier[at]);
         totals.stale += tally.stale;
         totals.overflow += tally.overflow;
         totals.oldest = tally.ages.iter().map(|(age, _)| *age).fold(totals.oldest, Duration::max);
@@ -93,8 +102,16 @@ pub(crate) struct Member(Arc<Mutex<Room>>);
 
 impl Peer for Member {
     fn datagram(&mut self, _: Instant, payload: &[u8], out: &mut Fanout<'_>) {
-        let audience = self.0.lock().unwrap().audience.clone();
-        out.send(&audience, &Frame::new(payload));
+        // Whoever says this gets so many earlier ones from now on, and hears that it does.
+        if let [b'E', count] = *payload {
+            out.set_earlier(count);
+            return out.answer(Frame::new(b"E"));
+        }
+        let frame = Frame::new(payload);
+        let mut room = self.0.lock().unwrap();
+        out.send(&room.audience.clone(), &frame, room.said.clone());
+        let [before, _] = std::mem::take(&mut room.said);
+        room.said = [Some(frame), before];
     }
 }
 
