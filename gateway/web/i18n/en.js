@@ -141,7 +141,7 @@ export default {
   'sound.muted': 'Muted',
   'chat.title': 'Messages',
   'chat.none': 'Nothing has been written yet',
-  'chat.write': 'Write to everybody here',
+  'chat.write': 'Write a message',
   'chat.send': 'Send',
   'chat.typing': '{name} is writing…',
   'chat.typing.several': 'Several are writing…',

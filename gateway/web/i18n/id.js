@@ -141,7 +141,7 @@ export default {
   'sound.muted': 'Dibisukan',
   'chat.title': 'Pesan',
   'chat.none': 'Belum ada pesan',
-  'chat.write': 'Tulis ke semua di sini',
+  'chat.write': 'Tulis pesan',
   'chat.send': 'Kirim',
   'chat.typing': '{name} sedang menulis…',
   'chat.typing.several': 'Beberapa orang sedang menulis…',

@@ -34,6 +34,8 @@ export class Chat {
   #session = null;
   /** By name. @type {Map<string, Conversation>} */
   #conversations = new Map();
+  /** Of this session's channels, by number. @type {Map<number, string>} */
+  #names = new Map();
   /** By id, in the order in which they were sent. @type {Map<string, Sending>} */
   #sending = new Map();
   /** @type {Map<number, {resolve: (page: any) => void, reject: (error: Error) => void, timer: unknown}>} */
@@ -49,9 +51,15 @@ export class Chat {
 
   /** @param {import('./wire/messages.js').ServerMessage} message of the control stream, once it was taken */
   control(message) {
+    if (message.type === 'left') {
+      const name = this.#names.get(message.channel);
+      // One that is wanted still is joined again.
+      if (name !== undefined && !this.options.channels.wanted.has(name)) this.left(name);
+    }
     if (message.type !== 'joined') return;
     const session = this.options.session();
     if (session && session !== this.#session) this.#open(session);
+    this.#names.set(message.channel, message.name);
     this.#of(message.name).joined(message.last_message);
     for (const sending of this.#sending.values()) if (sending.name === message.name) this.#send(sending);
   }
@@ -61,6 +69,7 @@ export class Chat {
     this.#line?.close();
     this.#line = null;
     this.#session = null;
+    this.#names.clear();
     for (const request of [...this.#asked.keys()]) this.#answer(request)?.reject(new RequestError('lost'));
   }
 

@@ -78,6 +78,14 @@ test('what is refused for now is sent again, what is refused for good is not', a
   await assert.rejects(core.chat.send('lobby', 'x'), { code: 'not_joined' });
 });
 
+test('what was not acknowledged when one is thrown out is given up', async () => {
+  const { clock, core, road } = await online();
+  const refused = assert.rejects(core.chat.send('ops', 'hello'), { code: 'not_joined' });
+  road.say({ type: 'left', channel: 17, reason: 'kicked' });
+  await clock.advance(10);
+  await refused;
+});
+
 test('messages are shown once and in order, and a gap is filled from the history', async () => {
   const { road, events } = await online();
   const [line] = road.streams;
