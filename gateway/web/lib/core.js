@@ -7,8 +7,10 @@ import { Channels } from './channels.js';
 import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
+import { Reports } from './reports.js';
 import { replay } from './replay-stream.js';
 import { RequestError, unlessJoined } from './session.js';
+import { KIND_CLOCK } from './wire/clock.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
@@ -48,7 +50,11 @@ export class Core {
     this.options = options;
     const { clock, random, microphone, speaker, emit } = options;
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
-    this.#button = new Button({ clock, random, microphone, onFloor });
+    this.reports = new Reports({ now: clock.now, random, channels: this.#channels });
+    this.#button = new Button({
+      clock, random, microphone, onFloor,
+      onSaid: (session, channel, burst) => this.reports.said(session, channel, burst),
+    });
     this.hearing = new Hearing({ channels: this.#channels, speaker, clock, onFloor, emit });
     this.#inbox = new Inbox({
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
@@ -74,7 +80,7 @@ export class Core {
         this.#forget();
       },
       onMessage: (message) => this.#inbox.message(message),
-      onDatagram: (bytes) => this.#inbox.datagram(bytes),
+      onDatagram: (bytes) => (bytes[0] === KIND_CLOCK ? this.reports.answer(bytes) : this.#inbox.datagram(bytes)),
       onRoad: (road) => emit('road', { road }),
       onMoved: () => this.#renumber(),
       wanted: () => [...this.#channels.wanted],
@@ -198,9 +204,11 @@ export class Core {
    * @param {string} name
    */
   async #join(session, name) {
+    const asked = this.options.clock.now();
     await session.ask((request) => ({ type: 'join', request, channel: name })).catch(unlessJoined);
     const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
+    channel.enteredAt = asked;
     return channel;
   }
 
@@ -211,6 +219,7 @@ export class Core {
       this.#drainBy = 0;
       this.#connection?.restart();
     }
+    this.reports.tick(this.#connection?.session ?? null);
     if (++this.#ticks % STATS_EVERY === 0) emit('stats', this.stats());
     this.#timer = clock.after(() => this.#tick(), TICK_MS);
   }

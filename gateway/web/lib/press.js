@@ -17,6 +17,7 @@ import { Talkspurt } from './talkspurt.js';
  * @property {() => number} random from [0, 1)
  * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} send
  * @property {() => void} onHeldTooLong a captured frame grew too old before the grant
+ * @property {(burst: import('./reports.js').SaidBurst) => void} onSaid what was said is out
  * @property {() => void} onChange the floor's view changed
  * @property {Press | null} previous its end may still be under way
  * @property {import('./asking.js').Urgency} [urgency]
@@ -26,11 +27,15 @@ import { Talkspurt } from './talkspurt.js';
 export const TAIL_MS = 150;
 /** A release that is lost on the stream has arrived by then, but for a network that is as good as gone. */
 const RELEASED_MS = 1000;
+/** How long a packet sounds. */
+const FRAME_MS = 20;
 
 export class Press {
   /** When the floor was released. */
   releasedAt = -Infinity;
   #held = true;
+  /** For the burst's report. */
+  #saw = { pressedAt: 0, grantedAt: /** @type {number | null} */ (null), at: -1, timestamp: 0, waited: false };
   #capturing = false;
   #captured;
   #finished;
@@ -53,12 +58,16 @@ export class Press {
     this.#captured = new Promise((resolve) => { this.#markCaptured = () => resolve(undefined); });
     this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
     const { channel, clock, random, send, session, onHeldTooLong } = options;
+    const timestamp = Math.floor(random() * 0x100000000);
+    Object.assign(this.#saw, { pressedAt: clock.now(), timestamp });
     this.#talkspurt = new Talkspurt({
       clock, send, onHeldTooLong, channel: channel.number, talker: channel.talker,
-      sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
+      sequence: Math.floor(random() * 0x10000), timestamp,
       release: (grant) => {
         this.releasedAt = clock.now();
         session.send({ type: 'floor_release', channel: channel.number, grant });
+        const { waited, grantedAt, ...saw } = this.#saw;
+        if (saw.at >= 0) options.onSaid({ ...saw, grant, grantedAt: waited ? null : grantedAt });
       },
       done: () => this.#done(),
     });
@@ -91,7 +100,11 @@ export class Press {
     if (!this.#held) return this.#talkspurt.abort();
     if (this.#over) return;
     this.#capturing = true;
-    microphone.start((packet) => this.#talkspurt.packet(packet));
+    microphone.start((packet) => {
+      // It is whole when its last sample is.
+      if (this.#saw.at < 0) this.#saw.at = clock.now() - FRAME_MS;
+      this.#talkspurt.packet(packet);
+    });
     if (previous) await previous.#finished;
     if (this.#over) return;
     const request = session.nextRequest();
@@ -133,8 +146,14 @@ export class Press {
     this.abort();
   }
 
+  /** The request is in the queue. */
+  waits() {
+    this.#saw.waited = true;
+  }
+
   /** @param {number} grant */
   granted(grant) {
+    this.#saw.grantedAt ??= this.options.clock.now();
     this.#talkspurt.granted(grant);
   }
 

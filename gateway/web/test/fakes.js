@@ -1,6 +1,7 @@
 // A gateway and a microphone that do what a test tells them.
 
 import { Core } from '../lib/core.js';
+import { decodeClock, encodeClock, KIND_CLOCK } from '../lib/wire/clock.js';
 import { encodeMessage } from '../lib/wire/messages.js';
 import { decodeFloor, encodeFloor, KIND_FLOOR } from '../lib/wire/floor.js';
 import { decode } from '../lib/wire/voice.js';
@@ -19,6 +20,8 @@ export class FakeRoad {
   closed = false;
   grant = 100;
   answersFloor = true;
+  /** Whether it tells the time. */
+  tells = true;
   /** Whether it takes an older session's place. */
   resumes = false;
   comesBack = false;
@@ -63,8 +66,18 @@ export class FakeRoad {
 
   /** @param {Uint8Array} bytes */
   sendDatagram(bytes) {
+    if (bytes[0] === KIND_CLOCK) return this.#tell(bytes);
     if (bytes[0] === KIND_FLOOR) return this.words.push({ at: this.clock.time, ...decodeFloor(bytes) });
     this.frames.push({ at: this.clock.time, ...decode(bytes) });
+  }
+
+  /** Its clock is an hour ahead of the client's, whose answer takes 1 ms. @param {Uint8Array} bytes */
+  #tell(bytes) {
+    const { echo } = decodeClock(bytes);
+    const time_us = (this.clock.time + 3_600_000) * 1000;
+    this.clock.after(() => {
+      if (this.tells && !this.closed) this.handlers?.onDatagram(encodeClock({ subtype: 'tell', echo, time_us }));
+    }, 1);
   }
 
   /** What the gateway says reaches the client a moment later. @param {any} message */
