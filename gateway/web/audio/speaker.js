@@ -13,9 +13,13 @@ export class WorkletSpeaker {
   /** Of streams that are gone. @type {Record<string, number>} */
   #past = {};
 
-  /** @param {(channel: number, talker: number, speaking: boolean) => void} onSpeaking */
-  constructor(onSpeaking) {
+  /**
+   * @param {(channel: number, talker: number, speaking: boolean) => void} onSpeaking
+   * @param {(channel: number, talker: number, burst: import('../lib/reports.js').HeardBurst) => void} onHeard
+   */
+  constructor(onSpeaking, onHeard) {
     this.onSpeaking = onSpeaking;
+    this.onHeard = onHeard;
   }
 
   /** @param {MessagePort} port */
@@ -84,6 +88,7 @@ export class WorkletSpeaker {
       id,
       (message, transfer = []) => this.#port?.postMessage(message, transfer),
       (speaking) => this.onSpeaking(channel, talker, speaking),
+      (burst) => this.onHeard(channel, talker, burst),
     );
     const placed = Object.assign(stream, { channel, talker });
     this.#streams.set(id, placed);

@@ -5,6 +5,7 @@ import { ticks } from '../lib/wire/opus.js';
 import { CatchUp } from './catch-up.js';
 import { Concealer } from './conceal.js';
 import { VoiceDecoder } from './decoder.js';
+import { FirstSound } from './first-sound.js';
 import { Hasten } from './hasten.js';
 
 /** Samples of 20 ms. */
@@ -19,6 +20,7 @@ export class Stream {
   jitter = new JitterBuffer();
   catchUp = new CatchUp();
   hasten = new Hasten();
+  #first = new FirstSound();
   #concealer = new Concealer();
   #decoder;
   /** What was asked of the decoder or is to be concealed, in order: 0 conceals, more are ticks in the decoder. */
@@ -33,11 +35,13 @@ export class Stream {
    * @param {string} id
    * @param {(message: import('./playback-worklet.js').ToPlayback, transfer?: Transferable[]) => void} post
    * @param {(speaking: boolean) => void} onSpeaking
+   * @param {(burst: import('../lib/reports.js').HeardBurst) => void} [onHeard] once a burst was played
    */
-  constructor(id, post, onSpeaking) {
+  constructor(id, post, onSpeaking, onHeard = () => {}) {
     this.id = id;
     this.post = post;
     this.onSpeaking = onSpeaking;
+    this.onHeard = onHeard;
     this.#decoder = new VoiceDecoder((samples) => this.#decoded(samples), () => this.#failed());
   }
 
@@ -56,7 +60,12 @@ export class Stream {
    * @param {number} now
    */
   frame(frame, now) {
-    if (this.jitter.push(frame, now) === 'started') this.#start();
+    const pushed = this.jitter.push(frame, now);
+    if (pushed === 'started') {
+      this.#start();
+      this.#first.start(frame.grant);
+    }
+    if (pushed !== 'dropped') this.#first.note(frame);
   }
 
   /**
@@ -107,6 +116,7 @@ export class Stream {
   #decode(packet) {
     const length = ticks(packet);
     this.#order.push(length);
+    this.#first.decoding(packet);
     this.#decoder.decode(packet, length);
     return length;
   }
@@ -121,6 +131,7 @@ export class Stream {
   #decoded(samples) {
     this.#order.shift();
     const heard = this.#concealer.good(samples);
+    this.#first.leaves(performance.now() + this.#posted / 48);
     // What is left out stays out of the sum as well, so that the next report asks for more.
     if (!this.catchUp.skips(heard, this.depthMs, this.jitter.targetMs)) this.#send(this.hasten.shorten(heard));
     this.#speak(true);
@@ -141,6 +152,7 @@ export class Stream {
     if (!this.#ending || this.#order.length > 0 || !this.#playing) return;
     this.#playing = false;
     this.post({ stream: this.id, kind: 'end' });
+    if (this.#first.heard) this.onHeard(this.#first.heard);
     this.#speak(false);
   }
 

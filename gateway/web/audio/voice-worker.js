@@ -18,7 +18,10 @@ import { WorkletSpeaker } from './speaker.js';
 const emit = (event, detail) => postMessage({ event, detail });
 
 const microphone = new WorkletMicrophone((error) => emit('fault', { code: 'encoder', message: String(error) }));
-const speaker = new WorkletSpeaker((channel, talker, speaking) => core.hearing.speaking(channel, talker, speaking));
+const speaker = new WorkletSpeaker(
+  (channel, talker, speaking) => core.hearing.speaking(channel, talker, speaking),
+  (channel, talker, burst) => core.reports.heard(channel, talker, burst),
+);
 const roads = new RoadRace({
   clock: realClock, fetchConnect, openers: { webtransport: openWebTransport, websocket: openWebSocket },
 });
@@ -45,6 +48,7 @@ const calls = {
   typing: (name) => core.chat.typing(name),
   lateEntry: (on) => { core.lateEntry = on; },
   stats: () => core.stats(),
+  outputLatency: (ms) => { core.reports.outputLatencyMs = ms; },
   hurry: (road) => {
     roads.preferred = road;
     core.hurry();

@@ -12,6 +12,7 @@ import { encode } from './wire/voice.js';
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
  * @property {import('./press.js').Microphone} microphone
+ * @property {(session: Session, channel: Channel, burst: import('./reports.js').SaidBurst) => void} onSaid a burst is over
  * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
  */
 
@@ -37,7 +38,7 @@ export class Button {
     // Its last word is out, or what follows would wait for it.
     this.#press?.finish();
     this.counts.presses++;
-    const { clock, random, microphone, onFloor } = this.options;
+    const { clock, random, microphone, onFloor, onSaid } = this.options;
     const press = new Press({
       session, channel, urgency, clock, random, microphone, previous: this.#press,
       send: (frame, by) => {
@@ -46,6 +47,7 @@ export class Button {
         by.sendDatagram(encode(frame));
       },
       onHeldTooLong: () => { this.counts.framesHeldTooLong++; },
+      onSaid: (burst, by, heardIn) => onSaid(by, heardIn, burst),
       onChange: onFloor,
     });
     this.#press = press;
@@ -112,6 +114,7 @@ export class Button {
   take(session, channel, message) {
     const owner = this.#owner(channel);
     if ('request' in message) owner?.answered(message.request);
+    if (message.type === 'floor_queued') owner?.waits();
     const change = channel.floor.apply(message, this.options.clock.now());
     if (message.type === 'floor_granted') {
       if (change === 'granted') owner?.granted(message.grant);

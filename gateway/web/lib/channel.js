@@ -14,6 +14,9 @@ export class Channel {
   constructor(joined, renewalMs, now) {
     this.name = joined.name;
     this.number = joined.channel;
+    /** The burst that was going on when one came, and when one asked to. */
+    this.enteredDuring = joined.request != null ? joined.talking?.grant ?? -1 : -1;
+    this.enteredAt = now;
     this.talker = joined.talker;
     this.rights = joined.rights;
     this.mode = joined.mode;

@@ -54,7 +54,10 @@ export class SuaraClient extends EventTarget {
       onPort: (name, port) => this.#link.call(name, [port], [port]),
       onLevel: (level) => this.#emit('level', { level }),
       onMicrophone: (state) => this.#emit('microphone', { state }),
-      onState: (state) => this.#emit('sound', { state }),
+      onState: (state) => {
+        this.#emit('sound', { state });
+        this.#link.call('outputLatency', [this.#sound.outputLatencyMs]);
+      },
     });
     globalThis.addEventListener?.('online', this.#online);
   }

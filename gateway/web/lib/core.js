@@ -8,8 +8,10 @@ import { Chat } from './chat.js';
 import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
+import { Reports } from './reports.js';
 import { replay } from './replay-stream.js';
 import { RequestError, unlessJoined } from './session.js';
+import { KIND_CLOCK } from './wire/clock.js';
 import { encodeReport } from './wire/report.js';
 
 /**
@@ -51,7 +53,11 @@ export class Core {
     this.options = options;
     const { clock, random, microphone, speaker, emit } = options;
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
-    this.#button = new Button({ clock, random, microphone, onFloor });
+    this.reports = new Reports({ now: clock.now, random, channels: this.#channels });
+    this.#button = new Button({
+      clock, random, microphone, onFloor,
+      onSaid: (session, channel, burst) => this.reports.said(session, channel, burst),
+    });
     this.chat = new Chat({
       clock, emit, channels: this.#channels, session: () => this.#connection?.session ?? null,
       newId: () => crypto.randomUUID(),
@@ -94,7 +100,7 @@ export class Core {
         this.#inbox.message(message);
         this.chat.control(message);
       },
-      onDatagram: (bytes) => this.#inbox.datagram(bytes),
+      onDatagram: (bytes) => (bytes[0] === KIND_CLOCK ? this.reports.answer(bytes) : this.#inbox.datagram(bytes)),
       onRoad: (road) => emit('road', { road }),
       onMoved: (session) => {
         this.#button.suspend();
@@ -248,9 +254,11 @@ export class Core {
    * @param {string} name
    */
   async #join(session, name) {
+    const asked = this.options.clock.now();
     await session.ask((request) => ({ type: 'join', request, channel: name })).catch(unlessJoined);
     const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
+    channel.enteredAt = asked;
     return channel;
   }
 
@@ -261,6 +269,7 @@ export class Core {
       this.#drainBy = 0;
       this.#connection?.restart();
     }
+    this.reports.tick(this.#connection?.session ?? null);
     if (++this.#ticks % STATS_EVERY === 0) emit('stats', this.stats());
     this.#timer = clock.after(() => this.#tick(), TICK_MS);
   }

@@ -18,6 +18,8 @@ import { Talkspurt } from './talkspurt.js';
  * @property {(frame: import('./wire/voice.js').VoiceFrame, session: import('./session.js').Session) => void} send
  * @property {() => void} onHeldTooLong a captured frame grew too old before the grant
  * @property {(channel: import('./channel.js').Channel) => void} onChange the floor's view changed
+ * @property {(burst: import('./reports.js').SaidBurst, session: import('./session.js').Session,
+ *   channel: import('./channel.js').Channel) => void} onSaid what was said is out
  * @property {Press | null} previous its end may still be under way
  * @property {import('./asking.js').Urgency} [urgency]
  */
@@ -26,11 +28,15 @@ import { Talkspurt } from './talkspurt.js';
 export const TAIL_MS = 150;
 /** A release that is lost on the stream has arrived by then, but for a network that is as good as gone. */
 const RELEASED_MS = 1000;
+/** How long a packet sounds. */
+const FRAME_MS = 20;
 
 export class Press {
   /** When the floor was released. */
   releasedAt = -Infinity;
   #held = true;
+  /** For the burst's report. */
+  #saw = { pressedAt: 0, grantedAt: /** @type {number | null} */ (null), at: -1, timestamp: 0, waited: false };
   #capturing = false;
   #captured;
   #finished;
@@ -61,13 +67,18 @@ export class Press {
     this.#captured = new Promise((resolve) => { this.#markCaptured = () => resolve(undefined); });
     this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
     const { channel, clock, random, send, onHeldTooLong } = options;
+    const timestamp = Math.floor(random() * 0x100000000);
+    Object.assign(this.#saw, { pressedAt: clock.now(), timestamp });
     this.#talkspurt = new Talkspurt({
       clock, onHeldTooLong, send: (frame) => send(frame, this.#session), earlier: () => this.#session.earlier,
       channel: channel.number, talker: channel.talker,
-      sequence: Math.floor(random() * 0x10000), timestamp: Math.floor(random() * 0x100000000),
+      sequence: Math.floor(random() * 0x10000), timestamp,
       release: (grant) => {
         this.releasedAt = clock.now();
         this.#session.send({ type: 'floor_release', channel: channel.number, grant });
+        const { waited, grantedAt, ...saw } = this.#saw;
+        const burst = { ...saw, grant, grantedAt: waited ? null : grantedAt };
+        if (saw.at >= 0) options.onSaid(burst, this.#session, this.#channel);
       },
       done: () => this.#done(),
     });
@@ -93,14 +104,18 @@ export class Press {
   }
 
   async #begin() {
-    const { microphone } = this.options;
+    const { clock, microphone } = this.options;
     const previous = this.#previous;
     // Two presses in a row: the microphone is free once the first is drained, the floor once it is released.
     if (previous) await previous.#captured;
     if (!this.#held) return this.#talkspurt.abort();
     if (this.#over) return;
     this.#capturing = true;
-    microphone.start((packet) => this.#talkspurt.packet(packet));
+    microphone.start((packet) => {
+      // It is whole when its last sample is.
+      if (this.#saw.at < 0) this.#saw.at = clock.now() - FRAME_MS;
+      this.#talkspurt.packet(packet);
+    });
     if (previous) await previous.#finished;
     if (this.#over) return;
     this.#mayAsk = true;
@@ -199,9 +214,15 @@ export class Press {
     this.abort();
   }
 
+  /** The request is in the queue. */
+  waits() {
+    this.#saw.waited = true;
+  }
+
   /** @param {number} grant */
   granted(grant) {
     this.#suspended = false;
+    this.#saw.grantedAt ??= this.options.clock.now();
     this.#talkspurt.granted(grant);
   }
 

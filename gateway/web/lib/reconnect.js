@@ -4,6 +4,7 @@ import { Backoff, isFatal } from './backoff.js';
 import { AFTER_MOVE_MS, Move, STILL_MS } from './move.js';
 import { BEST } from './road.js';
 import { DEAF, Session } from './session.js';
+import { KIND_CLOCK } from './wire/clock.js';
 
 /**
  * @typedef {import('./session.js').SessionEnd} SessionEnd
@@ -86,7 +87,7 @@ export class Connection {
     return {
       onMessage,
       onDatagram: (/** @type {Uint8Array} */ bytes) => {
-        this.#voiceAt = clock.now();
+        if (bytes[0] !== KIND_CLOCK) this.#voiceAt = clock.now();
         onDatagram(bytes);
       },
       onCaughtUp: () => {

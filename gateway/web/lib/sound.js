@@ -40,6 +40,12 @@ export class Sound {
     return this.#context;
   }
 
+  /** From a sample's leaving the playback to its being heard, in ms, as the browser estimates it. */
+  get outputLatencyMs() {
+    const { baseLatency = 0, outputLatency = 0 } = this.#context ?? {};
+    return (baseLatency + outputLatency) * 1000;
+  }
+
   get microphoneOpen() {
     return this.#stream !== null;
   }

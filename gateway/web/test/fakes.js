@@ -2,6 +2,7 @@
 
 import { Core } from '../lib/core.js';
 import { join } from '../lib/wire/frames.js';
+import { decodeClock, encodeClock, KIND_CLOCK } from '../lib/wire/clock.js';
 import { encodeMessage } from '../lib/wire/messages.js';
 import { decodeFloor, encodeFloor, KIND_FLOOR } from '../lib/wire/floor.js';
 import { decodeReport, encodeReport, KIND_REPORT } from '../lib/wire/report.js';
@@ -23,6 +24,8 @@ export class FakeRoad {
   closed = false;
   grant = 100;
   answersFloor = true;
+  /** Whether it tells the time. */
+  tells = true;
   /** Whether it takes an older session's place. */
   resumes = false;
   /** What it says of the channel, and of what one has of its floor, when it is resumed. */
@@ -79,8 +82,18 @@ export class FakeRoad {
   /** @param {Uint8Array} bytes */
   sendDatagram(bytes) {
     if (bytes[0] === KIND_REPORT) return this.reports.push({ at: this.clock.time, ...decodeReport(bytes) });
+    if (bytes[0] === KIND_CLOCK) return this.#tell(bytes);
     if (bytes[0] === KIND_FLOOR) return this.words.push({ at: this.clock.time, ...decodeFloor(bytes) });
     this.frames.push({ at: this.clock.time, ...decode(bytes) });
+  }
+
+  /** Its clock is an hour ahead of the client's, whose answer takes 1 ms. @param {Uint8Array} bytes */
+  #tell(bytes) {
+    const { echo } = decodeClock(bytes);
+    const time_us = (this.clock.time + 3_600_000) * 1000;
+    this.clock.after(() => {
+      if (this.tells && !this.closed) this.handlers?.onDatagram(encodeClock({ subtype: 'tell', echo, time_us }));
+    }, 1);
   }
 
   /** What the gateway says reaches the client a moment later. @param {any} message */

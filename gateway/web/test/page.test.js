@@ -11,6 +11,7 @@ import { rate } from '../ui/quality.js';
 
 const root = new URL('../', import.meta.url);
 const html = readFileSync(new URL('index.html', root), 'utf8');
+const kpi = readFileSync(new URL('kpi.html', root), 'utf8');
 const placeholders = (/** @type {string} */ text) => (text.match(/\{\w+\}/g) ?? []).sort();
 
 test('both languages have the same strings with the same places in them', () => {
@@ -23,11 +24,11 @@ test('both languages have the same strings with the same places in them', () => 
 });
 
 test('every string that the page names is there', () => {
-  for (const [, key] of html.matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) assert.ok(key in en, key);
+  for (const [, key] of (html + kpi).matchAll(/data-t(?:-\w+)?="([^"]+)"/g)) assert.ok(key in en, key);
 });
 
 test('the page has nothing inline that its policy would block', () => {
-  assert.doesNotMatch(html, /\sstyle=|\son\w+=|<style|<script(?![^>]*src=)/);
+  assert.doesNotMatch(html + kpi, /\sstyle=|\son\w+=|<style|<script(?![^>]*src=)/);
 });
 
 test('every element that a part of the page asks for is there', () => {
@@ -36,6 +37,12 @@ test('every element that a part of the page asks for is there', () => {
     for (const [, id] of readFileSync(new URL(file, root), 'utf8').matchAll(/byId\('([^']+)'\)/g)) {
       assert.ok(html.includes(`id="${id}"`), `${file}: ${id}`);
     }
+  }
+});
+
+test('the page of KPIs has all that its script asks for', () => {
+  for (const [, id] of readFileSync(new URL('kpi.js', root), 'utf8').matchAll(/byId\('([^']+)'\)/g)) {
+    assert.ok(kpi.includes(`id="${id}"`), id);
   }
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { readConnect } from '../lib/wire/connect.js';
+import { ClockError, decodeClock, encodeClock } from '../lib/wire/clock.js';
 import { decodeFloor, encodeFloor, FloorError } from '../lib/wire/floor.js';
 import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
 import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
@@ -51,6 +52,19 @@ for (const { name, hex: wire, fields } of vectors('floor').good) {
 for (const { name, hex: wire, error } of vectors('floor').bad) {
   test(`floor, bad: ${name}`, () => {
     assert.throws(() => decodeFloor(bytes(wire)), (thrown) => thrown instanceof FloorError && thrown.fault === error);
+  });
+}
+
+for (const { name, hex: wire, fields } of vectors('clock').good) {
+  test(`clock: ${name}`, () => {
+    assert.deepEqual(decodeClock(bytes(wire)), fields);
+    assert.equal(hex(encodeClock(fields)), wire);
+  });
+}
+
+for (const { name, hex: wire, error } of vectors('clock').bad) {
+  test(`clock, bad: ${name}`, () => {
+    assert.throws(() => decodeClock(bytes(wire)), (thrown) => thrown instanceof ClockError && thrown.fault === error);
   });
 }
 

@@ -50,6 +50,9 @@
  *   | {type: 'floor_cancel', request: number, channel: number}
  *   | {type: 'dispatch', request: number, channel: number, action: DispatchAction, talker?: number}
  *   | {type: 'floor_release', channel: number, grant: number}
+ *   | {type: 'burst_report', channel: number, grant: number,
+ *     said?: {pressed_us: number, granted_us?: number, at_us: number, timestamp: number},
+ *     heard?: {at_us: number, timestamp: number, entered_us?: number}}
  *   | {type: 'roster_request', channel: number}
  *   | {type: 'ping', nonce: number}} ClientMessage
  */
