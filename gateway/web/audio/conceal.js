@@ -7,6 +7,8 @@ const SHORTEST = 120;
 const LONGEST = 686;
 /** Over how much a good frame is blended with what concealment would have gone on with. */
 const BLEND = 240;
+/** Where a voice glides, a period doesn't begin where the last one ended: what is between is led to nothing in 2 ms. */
+const SEAM = 96;
 /** Gain at the end of each concealed frame in a row: after 60 ms of guessing, silence is more honest. */
 const FADE = [1, 0.7, 0.3, 0];
 
@@ -44,20 +46,29 @@ export class Concealer {
   /** 20 ms for a frame that is missing. */
   lost() {
     const out = new Float32Array(FRAME);
+    let step = 0;
     if (this.#run === 0) {
       this.#period = this.#pitch();
       this.#phase = 0;
+      step = this.#step();
     }
     const from = this.#gain(this.#run);
     const to = this.#gain(++this.#run);
     if (from === 0 || this.#period === 0) return out;
     for (let i = 0; i < FRAME; i++) out[i] = this.#next() * (from + ((to - from) * i) / FRAME);
+    for (let i = 0; i < SEAM; i++) out[i] += step * (1 - i / SEAM);
     return out;
   }
 
   /** @param {number} run */
   #gain(run) {
     return FADE[Math.min(run, FADE.length - 1)];
+  }
+
+  /** How far the end of what was heard is from the end of the period before it. */
+  #step() {
+    const end = this.#history.length - 1;
+    return this.#period > 0 ? this.#history[end] - this.#history[end - this.#period] : 0;
   }
 
   /** The last period over and over. */

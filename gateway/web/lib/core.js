@@ -221,7 +221,8 @@ export class Core {
     const session = this.#connection?.session;
     const road = session?.road.kind ?? null;
     const hear = this.options.speaker.stats();
-    return { ...this.hearing.counts, ...this.#button.counts, rttMs: session?.rttMs ?? -1, road, hear };
+    const { rttMs = -1, earlier = 0 } = session ?? {};
+    return { ...this.hearing.counts, ...this.#button.counts, rttMs, earlier, road, hear };
   }
 
   /** Tells the gateway what is lost on the way to us, which on a WebSocket is nothing. @param {VoiceFrame} frame */

@@ -20,6 +20,28 @@ test('a concealed frame goes on without a click, and back into the voice without
   assert.ok(rms(Float32Array.from(heard.slice(10 * FRAME, 11 * FRAME))) > 0.1);
 });
 
+test('a voice that glides is concealed like itself, and without a click', () => {
+  for (const pitch of [80, 110, 200, 380]) {
+    for (const glide of [-0.3, 0.3]) {
+      let phase = 0;
+      const voice = Float32Array.from({ length: 20 * FRAME }, (_, i) => {
+        phase += (2 * Math.PI * pitch * (1 + (glide * i) / 48_000)) / 48_000;
+        return [1, 2, 3, 4, 5, 6].reduce((sum, harmonic) => sum + (0.1 / harmonic) * Math.sin(harmonic * phase + harmonic), 0);
+      });
+      const concealer = new Concealer();
+      const heard = [];
+      for (let i = 0; i < 20; i++) {
+        heard.push(...(i === 15 ? concealer.lost() : concealer.good(voice.slice(i * FRAME, (i + 1) * FRAME))));
+      }
+      let [power, difference] = [0, 0];
+      for (let i = 15 * FRAME; i < 16 * FRAME; i++) [power, difference] = [power + voice[i] ** 2, difference + (voice[i] - heard[i]) ** 2];
+      const what = `${pitch} Hz, ${glide}: ${(10 * Math.log10(power / difference)).toFixed(1)} dB`;
+      assert.ok(power / difference > 2, what);
+      assert.ok(steepest(heard) < 1.5 * steepest([...voice]), what);
+    }
+  }
+});
+
 test('a long loss fades to silence', () => {
   const concealer = new Concealer();
   for (let i = 0; i < 5; i++) concealer.good(vowel(i * FRAME));

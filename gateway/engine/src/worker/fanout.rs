@@ -1,6 +1,6 @@
 //! One frame in, a thousand out: the hot path.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -10,6 +10,9 @@ use crate::application::Application;
 use crate::breaker::Passage;
 use crate::transport;
 use crate::voice::{Cast, Frame, Seat, Tally, Variants};
+
+/// A frame that has waited so long waits for its path, and not for this turn's end.
+const HELD_UP: Duration = Duration::from_millis(5);
 
 impl<A: Application> Worker<A> {
     /// Sends the frames that have come in to those who hear them.
@@ -58,7 +61,7 @@ impl<A: Application> Worker<A> {
             wanted => {
                 let build = |frame: &Frame, earlier: &[&Frame]| self.application.with_earlier(frame, earlier);
                 let (frame, count) = variants.get(cast, wanted, build);
-                connection.choose(&cast.frame, frame, count, &mut self.tally)
+                connection.choose(now, &cast.frame, frame, count, &mut self.tally)
             }
         };
         connection.offer(now, cast.since, frame.datagram(quarter), &self.bounds, &mut self.tally);
@@ -70,15 +73,20 @@ impl<A: Application> Worker<A> {
 }
 
 impl<P> Connection<P> {
-    /// The variant with so many earlier frames, or the plain one where its client takes no datagrams as large as that.
+    /// The variant with so many earlier frames; the plain one where its client takes no datagrams as large as that, and while
+    /// its path holds voice up: what is lost there is lost to want of room, and more would make it worse.
     fn choose<'a>(
         &mut self,
+        now: Instant,
         plain: &'a Frame,
         variant: &'a Frame,
         count: usize,
         tally: &mut Tally,
     ) -> &'a Frame {
         let Some(place) = count.checked_sub(1) else { return plain };
+        if self.voice.deadline(HELD_UP).is_some_and(|late| late <= now) {
+            return plain;
+        }
         if self.quic.datagrams().max_size().is_none_or(|largest| variant.payload().len() >= largest) {
             return plain;
         }
