@@ -12,7 +12,7 @@ use anyhow::Result;
 use prometheus_client::registry::Registry;
 use suara_bridge::Bridge;
 use suara_certs::CertStore;
-use suara_gateway::http::{Health, OriginPolicy, ReadyCheck, health_router, metrics_router};
+use suara_gateway::http::{Health, Note, OriginPolicy, ReadyCheck, health_router, metrics_router};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +89,8 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         }
     };
 
-    let health = Health::new(bridge.iter().cloned().map(ready_check).collect());
+    let notes = bridge.iter().cloned().map(degraded).collect();
+    let health = Health::new(bridge.iter().cloned().map(ready_check).collect()).with_notes(notes);
     let mut public = health_router(health.clone());
     let mut inner = metrics_router(registry).merge(health_router(health.clone()));
     if let Some(gateway) = &gateway {
@@ -135,6 +136,10 @@ fn certificates(role: Role, plan: &Plan) -> Result<CertStore> {
         (Some((cert, key)), _) => CertStore::from_pem(cert.clone(), key.clone(), now)?,
         (None, _) => CertStore::development(&plan.data.join("certs"), now)?,
     })
+}
+
+fn degraded(bridge: Arc<Bridge>) -> Note {
+    Box::new(move || bridge.degraded())
 }
 
 fn ready_check(bridge: Arc<Bridge>) -> ReadyCheck {

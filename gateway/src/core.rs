@@ -1,7 +1,7 @@
 //! What all sessions share: who may enter, the hub, the counters, and the list of those present.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use suara_proto::CloseCode;
@@ -13,6 +13,7 @@ use crate::auth::{Authenticator, Scope};
 use crate::clock::Clock;
 use crate::hub::{ChannelSettings, Hub};
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
 /// The middle of the gateway.
@@ -31,6 +32,8 @@ pub struct Core {
     pub max_sessions: usize,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
+    /// Who is to be notified, and what waits for whom.
+    pub notices: Arc<Notices>,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -58,7 +61,20 @@ impl Core {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
-        Self { auth, hub, metrics, clock, tasks, max_sessions, resumables, dismissed, draining, present }
+        let notices = Arc::default();
+        Self {
+            auth,
+            hub,
+            metrics,
+            clock,
+            tasks,
+            max_sessions,
+            resumables,
+            notices,
+            dismissed,
+            draining,
+            present,
+        }
     }
 
     /// Whether another session may come.

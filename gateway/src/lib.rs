@@ -11,6 +11,7 @@ pub mod edge;
 pub mod http;
 pub mod hub;
 pub mod metrics;
+pub mod notices;
 pub mod session;
 pub mod voice;
 

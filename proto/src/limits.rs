@@ -71,3 +71,9 @@ pub const FLOOR_REPEAT: Duration = Duration::from_millis(20);
 
 /// And so many times: half a second. By then the stream's message is there, or the path is dead.
 pub const FLOOR_REPEATS: u8 = 25;
+
+/// Bytes of a notification's event name.
+pub const MAX_EVENT_NAME: usize = 128;
+
+/// How long a notification is kept at most.
+pub const MAX_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -24,6 +24,7 @@ use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, JoinError, Notice};
 use crate::edge::Hold;
 use crate::metrics::DropReason;
+use crate::notify::{self, Args};
 use crate::signaling::{self, Ask, Identity, Peer};
 
 /// Requests that a client may make a second, and at once; its user's are counted together besides.
@@ -77,6 +78,7 @@ impl Session {
         let upgraded = move || asked.transport_type() == TransportType::Websocket;
         let hold = shared.lines.hold(socket.id, socket.req_parts(), upgraded);
         socket.join(own_room(socket.id));
+        socket.join(notify::rooms_of(&attached.who.user, &attached.who.role));
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
@@ -114,6 +116,7 @@ impl Session {
                 },
                 notice = notices.recv() => match notice {
                     Some(Notice::Left { channel, reason }) => self.left(&channel, reason),
+                    Some(Notice::Told { event, payload }) => self.told(&event, payload),
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
@@ -194,6 +197,7 @@ impl Session {
             channel.tell(Input::Release { member: self.attached.member });
         }
         self.memberships.retain(|membership| membership.id.name != id.name);
+        self.socket.join(notify::channel_room(&id.name));
         let spelling = id.spelling.clone();
         self.memberships.push(Membership { id, channel, format });
         Ok(Some(spelling))
@@ -206,6 +210,7 @@ impl Session {
         if self.memberships.len() == before {
             return Err(Fault::NotJoined);
         }
+        self.socket.leave(notify::channel_room(&id.name));
         self.shared.desk.leave(self.attached.member, id.name);
         Ok(Some(id.spelling))
     }
@@ -226,9 +231,17 @@ impl Session {
             return;
         };
         let Membership { id, .. } = self.memberships.remove(at);
+        self.socket.leave(notify::channel_room(&id.name));
         let payload = json!({ "channel_id": id.spelling, "reason": reason });
         if let Err(error) = self.socket.emit("channel_left", &payload) {
             tracing::debug!(%error, "a client could not be told that it is out of a channel");
+        }
+    }
+
+    /// A notification that was kept comes as it would have come then.
+    fn told(&self, event: &str, payload: Value) {
+        if let Err(error) = self.socket.emit(event, &Args::kept(payload)) {
+            tracing::debug!(%error, "a kept notification found no room");
         }
     }
 

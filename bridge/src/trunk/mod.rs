@@ -16,12 +16,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use announce::Gateway;
-pub(crate) use event::{FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
+pub(crate) use event::{Bearer, FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use link::recorded;
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use session::{End, Opened};
 
 /// What takes voice that comes from the gateway: called for each datagram, and must not block.

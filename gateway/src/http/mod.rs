@@ -11,7 +11,7 @@ use axum::Router;
 use axum::routing::get;
 
 pub use connect::ConnectInfo;
-pub use health::{Health, ReadyCheck, health_router, metrics_router};
+pub use health::{Health, Note, ReadyCheck, health_router, metrics_router};
 pub use origin::OriginPolicy;
 
 /// What the gateway serves to clients besides sessions: the console and `GET /api/connect`.

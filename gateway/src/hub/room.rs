@@ -36,6 +36,7 @@ pub(super) enum Command {
     FloorDatagram(FloorDatagram),
     FloorRelease { talker: TalkerNumber, grant: Grant },
     Roster { session: SessionId },
+    Notice { framed: bytes::Bytes, reply: oneshot::Sender<usize> },
 }
 
 /// Where a member sits.
@@ -172,12 +173,19 @@ impl Room {
             }
             Command::Dispatch { by, request, action, talker } => self.dispatch(by, request, action, talker),
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
+            Command::Notice { framed, reply } => reply.send(self.notice(&framed)).unwrap_or_default(),
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
                     present.port.outbox.say(&self.view().snapshot());
                 }
             }
         }
+    }
+
+    /// Says something to each session that is here itself.
+    fn notice(&self, framed: &bytes::Bytes) -> usize {
+        let own = self.seats.values().filter(|seat| seat.member.is_none());
+        own.filter_map(|seat| seat.port.as_ref()).map(|port| port.outbox.send(framed.clone())).count()
     }
 
     fn join(&mut self, joining: Joining) -> Result<TalkerNumber, JoinRefused> {

@@ -8,6 +8,7 @@ use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use super::channels::Channels;
 use crate::auth::Principal;
 use crate::hub::RoomHandle;
+use crate::notices::Here;
 use crate::voice::OnAir;
 
 /// A member's place in a channel.
@@ -20,6 +21,8 @@ pub(super) struct Seat {
 pub(super) struct Attached {
     pub(super) principal: Principal,
     pub(super) seats: HashMap<ChannelNumber, Seat>,
+    /// Of a trunk's members: that its user is here.
+    _here: Option<Here>,
 }
 
 /// A session's members; that of a user's session has no number.
@@ -48,10 +51,17 @@ impl Members {
                 attached.principal = principal;
             }
             None => {
-                self.table.insert(member, Attached { principal, seats: HashMap::new() });
+                self.table.insert(member, Attached { principal, seats: HashMap::new(), _here: None });
             }
         }
         self.expiries.insert((expires, member));
+    }
+
+    /// A member's user can be notified as long as the member is there.
+    pub(super) fn note(&mut self, member: Option<MemberRef>, here: Here) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            attached._here = Some(here);
+        }
     }
 
     pub(super) fn remove(&mut self, member: Option<MemberRef>) -> Option<Attached> {

@@ -7,6 +7,7 @@ mod channels;
 mod dispatch;
 mod hello;
 mod members;
+mod notify;
 mod outbox;
 mod resume;
 mod serve;

@@ -13,6 +13,7 @@ mod drain;
 mod floor;
 mod hello;
 mod keys;
+mod notices;
 mod renewal;
 mod replay;
 mod resume;

@@ -4,6 +4,7 @@
 //! borrowing strings from the input where JSON's escapes allow. Unknown fields are ignored by both sides. An unknown
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
+mod broadcast;
 mod client;
 mod floor;
 mod rights;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+pub use broadcast::Broadcast;
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};
 pub use rights::{Right, Rights};
