@@ -27,6 +27,7 @@
  * @typedef {{type: 'floor_revoke', channel: number, grant: number, cause: string, grace_ms: number}} FloorRevoke
  * @typedef {'revoke' | 'mute' | 'unmute' | 'clear'} DispatchAction
  * @typedef {{type: 'dispatched', request: number, channel: number, action: DispatchAction}} Dispatched
+ * @typedef {{type: 'notification', event: string, payload?: unknown, at?: number | null}} Notification
  * @typedef {{type: 'error', request?: number | null, code: string, message: string}} ErrorMessage
  * @typedef {{type: 'draining', deadline_ms: number}} Draining
  * @typedef {{type: 'closing', code: string, reason: string, retry_after_ms?: number | null}} Closing
@@ -34,7 +35,7 @@
  *
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | ErrorMessage | Draining
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Notification | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string}
@@ -54,7 +55,7 @@ export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
-  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'error', 'draining', 'closing', 'pong',
+  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'notification', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();
