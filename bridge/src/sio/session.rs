@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::budget::Budget;
-use super::inbox::{Incoming, Request};
+use super::inbox::{Inbox, Incoming, Request, Signal};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
 use super::signals;
@@ -25,7 +25,7 @@ use crate::desk::{Attached, JoinError, Notice};
 use crate::edge::Hold;
 use crate::metrics::DropReason;
 use crate::notify::{self, Args};
-use crate::signaling::{self, Ask, Identity, Peer};
+use crate::signaling::{self, Identity, Peer};
 
 /// Requests that a client may make a second, and at once; its user's are counted together besides.
 const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -100,16 +100,12 @@ impl Session {
     }
 
     /// Serves the client until it is gone.
-    pub(super) async fn run(
-        mut self,
-        mut inbox: mpsc::Receiver<Incoming>,
-        mut notices: mpsc::UnboundedReceiver<Notice>,
-    ) {
+    pub(super) async fn run(mut self, mut inbox: Inbox, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut look = tokio::time::interval(LOOK_AFTER);
         look.reset_after(FIRST_LOOK);
         loop {
             tokio::select! {
-                incoming = inbox.recv() => match incoming {
+                incoming = inbox.incoming.recv() => match incoming {
                     Some(Incoming::Request { request, payload, ack }) => self.request(request, payload, ack).await,
                     Some(Incoming::Voice { at, chunk }) => self.voice(at, chunk),
                     Some(Incoming::Gone) | None => break,
@@ -120,6 +116,7 @@ impl Session {
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
+                Some(signal) = inbox.signals.recv() => self.signal(signal).await,
                 () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }
@@ -140,9 +137,6 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
-        if let Request::Signaling(ask) = request {
-            return self.signal(ask, payload, ack).await;
-        }
         let answered = if self.rate.check().is_ok() && self.share.may_ask() {
             let payload = payload.as_ref();
             match request {
@@ -150,7 +144,6 @@ impl Session {
                 Request::Leave => self.leave(payload.unwrap_or(&Value::Null)),
                 Request::AskFloor => self.floor(payload, |member| Input::Press { member }),
                 Request::ReleaseFloor => self.floor(payload, |member| Input::Release { member }),
-                Request::Signaling(_) => Ok(None),
             }
         } else {
             Err(Fault::TooFast)
@@ -165,7 +158,7 @@ impl Session {
     }
 
     /// Signaling rooms are named like channels, and take the right to listen to the channel of that name.
-    async fn signal(&mut self, ask: Ask, payload: Option<Value>, ack: AckSender) {
+    async fn signal(&mut self, signal: Signal) {
         let Self { shared, attached, share, peer, .. } = self;
         let may = async |room: &str| {
             if !share.may_ask() {
@@ -178,7 +171,7 @@ impl Session {
                 Err(_) => Err(signaling::Fault::Unavailable),
             }
         };
-        signals::serve(shared, peer, ask, payload, ack, may).await;
+        signals::serve(shared, peer, signal, may).await;
     }
 
     async fn join(&mut self, payload: &Value) -> Answer {

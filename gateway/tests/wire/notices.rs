@@ -9,10 +9,9 @@ fn role(user: &str, role: &str) -> Claims {
     Claims { role: Some(role.to_owned()), ..claims(user) }
 }
 
-async fn notify(trunk: &mut Client, message: Value) -> Value {
-    let mut notify = json!({"type": "notify"});
-    notify.as_object_mut().unwrap().extend(message.as_object().unwrap().clone());
-    trunk.ask(notify).await
+async fn notify(trunk: &mut Client, mut message: Value) -> Value {
+    message["type"] = "notify".into();
+    trunk.ask(message).await
 }
 
 /// What a client was told, as event and payload.
