@@ -315,8 +315,7 @@ async fn the_gateway_says_whose_a_token_is_and_what_became_of_a_broadcast() {
     scene.event(TrunkEvent::Verified { request, bearer: bearer.clone() });
     assert_eq!(answer.try_recv().unwrap(), Ok(bearer));
 
-    let broadcast =
-        || serde_json::from_value::<Broadcast<'_>>(json!({"event": "n", "user": "alice"})).unwrap();
+    let broadcast = || serde_json::from_str::<Broadcast<'_>>(r#"{"event":"n","user":"alice"}"#).unwrap();
     let (reply, mut answer) = oneshot::channel();
     scene.state.request(scene.now, Request::Notify { broadcast: Box::new(broadcast()), reply });
     let (request, message) = scene.said("notify");
