@@ -148,6 +148,20 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
+    /// Bridge: Redis that back ends publish notifications to, redis://HOST:PORT or rediss://… [default: none]
+    #[arg(long, value_name = "URL", env = "SUARA_REDIS", hide_env = true, help_heading = "Bridge")]
+    pub(crate) redis: Option<String>,
+    /// Bridge: whether they may also have sockets join, leave and disconnect by it [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        env = "SUARA_REDIS_ORDERS",
+        hide_env = true,
+        help_heading = "Bridge"
+    )]
+    pub(crate) redis_orders: Option<bool>,
     /// Configuration file: these settings, and those of channels [default: suara.toml, if there]
     #[arg(long, value_name = "FILE", env = "SUARA_CONFIG", hide_env = true, help_heading = "Running")]
     pub(crate) config: Option<PathBuf>,

@@ -42,6 +42,8 @@ pub(crate) struct ConfigFile {
     pub(crate) trunk_token_file: Option<PathBuf>,
     pub(crate) sample_rate: Option<u32>,
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
+    pub(crate) redis: Option<String>,
+    pub(crate) redis_orders: Option<bool>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
     #[serde(default)]

@@ -12,7 +12,7 @@ use anyhow::Result;
 use prometheus_client::registry::Registry;
 use suara_bridge::Bridge;
 use suara_certs::CertStore;
-use suara_gateway::http::{Health, OriginPolicy, ReadyCheck, health_router, metrics_router};
+use suara_gateway::http::{Health, Note, OriginPolicy, ReadyCheck, health_router, metrics_router};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +93,8 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
     };
 
     let stored = gateway.as_ref().map(|gateway| gateway.ready_check());
-    let health = Health::new(stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect());
+    let checks = stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect();
+    let health = Health::new(checks).with_notes(bridge.iter().cloned().map(degraded).collect());
     let mut public = health_router(health.clone());
     let mut inner = metrics_router(registry).merge(health_router(health.clone()));
     if let Some(gateway) = &gateway {
@@ -139,6 +140,10 @@ fn certificates(role: Role, plan: &Plan) -> Result<CertStore> {
         (Some((cert, key)), _) => CertStore::from_pem(cert.clone(), key.clone(), now)?,
         (None, _) => CertStore::development(&plan.data.join("certs"), now)?,
     })
+}
+
+fn degraded(bridge: Arc<Bridge>) -> Note {
+    Box::new(move || bridge.degraded())
 }
 
 fn ready_check(bridge: Arc<Bridge>) -> ReadyCheck {

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
     pub(crate) legacy_anonymous: Vec<LegacyService>,
+    pub(crate) redis: Option<String>,
+    pub(crate) redis_orders: bool,
     pub(crate) channels: ChannelSettings,
     pub(crate) calls: CallSettings,
     pub(crate) log: LogPlan,
@@ -111,6 +113,8 @@ impl Plan {
                 .unwrap_or_else(|| data.join(crate::secrets::TRUNK_TOKEN)),
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
+            redis: args.redis.or(file.redis),
+            redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
             channels,
             calls: CallSettings { private: args.private_calls.or(file.private_calls).unwrap_or(true) },
             log: LogPlan {

@@ -6,10 +6,12 @@
 //! `suara/1` like any other, and knows nothing of the gateway's inside.
 
 mod audio;
+mod bus;
 mod channel;
 mod desk;
 mod edge;
 mod metrics;
+mod notify;
 mod settings;
 mod signaling;
 mod sio;
@@ -49,6 +51,9 @@ pub enum BridgeError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The address of Redis is none. It isn't repeated: it may hold a password.
+    #[error("--redis must be redis://HOST:PORT or rediss://HOST:PORT")]
+    Redis,
     /// No HTTP client could be made.
     #[error("no HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -57,7 +62,8 @@ pub enum BridgeError {
 /// A running bridge.
 pub struct Bridge {
     router: axum::Router,
-    trouble: watch::Receiver<Option<String>>,
+    trouble: Trouble,
+    redis: Option<Trouble>,
     drain: sio::Drain,
 }
 
@@ -85,14 +91,33 @@ pub async fn start(
     let outlet = Arc::new(server.outlet());
     let board = signaling::Board::new(server.outlet(), metrics.clone());
     let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
+    let notifier = notify::Notifier::new(server.outlet(), desk.clone(), metrics.clone());
+    let (publisher, redis) = listen(&settings, &notifier, &metrics, shutdown.clone())?;
+    let door = notify::Door::new(notifier, desk.clone(), publisher);
     let (router, drain) = server.serve(&sio::Shared::new(desk, board, &settings, metrics.clone()), &settings);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
-    Ok(Bridge { router, trouble, drain })
+    Ok(Bridge { router: router.merge(notify::router(door)), trouble, redis, drain })
+}
+
+type Trouble = watch::Receiver<Option<String>>;
+
+/// Listens to Redis, where there is one.
+fn listen(
+    settings: &Settings,
+    notifier: &notify::Notifier,
+    metrics: &metrics::Metrics,
+    shutdown: CancellationToken,
+) -> Result<(Option<bus::Publisher>, Option<Trouble>), BridgeError> {
+    let Some(url) = &settings.redis_url else { return Ok((None, None)) };
+    let made = bus::Bus::new(url, settings.redis_orders, metrics.clone(), notifier.clone());
+    let (bus, publisher, trouble) = made.map_err(|_| BridgeError::Redis)?;
+    tokio::spawn(bus.run(shutdown));
+    Ok((Some(publisher), Some(trouble)))
 }
 
 impl Bridge {
-    /// The routes of the legacy contracts: `/socket.io/`.
+    /// The routes of the legacy contracts: `/socket.io/` and `POST /api/broadcast`.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }
@@ -106,6 +131,12 @@ impl Bridge {
             None => Ok(()),
             Some(trouble) => Err(trouble.clone()),
         }
+    }
+
+    /// What doesn't work at the moment and isn't needed by everybody: Redis.
+    pub fn degraded(&self) -> Option<String> {
+        let trouble = self.redis.as_ref()?.borrow().clone()?;
+        Some(format!("no Redis: {trouble}"))
     }
 
     /// Stops taking clients and tells those present to go: their transports close, and they reconnect elsewhere by

@@ -27,6 +27,8 @@ struct Instruments {
     bad_input: Family<Label, Counter>,
     presses: Family<Label, Counter>,
     signals: Counter,
+    broadcasts: Family<Label, Counter>,
+    redis_up: Gauge,
 }
 
 /// Why voice wasn't delivered.
@@ -92,6 +94,12 @@ impl Metrics {
         registry.register("bad_input", "Client messages that made no sense", all.bad_input.clone());
         registry.register("presses", "Presses of legacy clients by outcome", all.presses.clone());
         registry.register("signals", "WebRTC signals passed on", all.signals.clone());
+        registry.register(
+            "broadcasts",
+            "Broadcasts of back ends by the way they came",
+            all.broadcasts.clone(),
+        );
+        registry.register("redis_up", "Whether Redis is listened to", all.redis_up.clone());
         metrics
     }
 
@@ -136,6 +144,15 @@ impl Metrics {
 
     pub(crate) fn bad_input(&self, kind: &'static str) {
         self.0.bad_input.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    /// A broadcast that was delivered: `http`, `json`, `emitter`, `python`.
+    pub(crate) fn broadcast(&self, way: &'static str) {
+        self.0.broadcasts.get_or_create(&[("way", way)]).inc();
+    }
+
+    pub(crate) fn redis_up(&self, up: bool) {
+        self.0.redis_up.set(i64::from(up));
     }
 
     pub(crate) fn signal(&self) {

@@ -31,6 +31,10 @@ pub struct Settings {
     pub allow_origin: OriginPolicy,
     /// Whether clients without a token are admitted to signaling, and to nothing else.
     pub anonymous_signaling: bool,
+    /// Redis, where back ends publish and bridges find each other's broadcasts. May hold a password.
+    pub redis_url: Option<String>,
+    /// Whether a back end may put sockets into rooms, take them out and disconnect them by Redis.
+    pub redis_orders: bool,
     /// How often a Socket.IO client is asked for a sign of life.
     pub ping_interval: Duration,
     /// How long it may take to give one.
@@ -48,6 +52,8 @@ impl Settings {
             max_voice_packet: DEFAULT_MAX_VOICE_PACKET,
             allow_origin: Arc::new(same_origin),
             anonymous_signaling: false,
+            redis_url: None,
+            redis_orders: false,
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }

@@ -18,6 +18,7 @@ use crate::directory::Directory;
 use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::kpi::Kpis;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
 /// The middle of the gateway.
@@ -44,6 +45,8 @@ pub struct Core {
     pub directory: Arc<Directory>,
     /// Who may call whom.
     pub calls: CallSettings,
+    /// Who is to be notified, and what waits for whom.
+    pub notices: Arc<Notices>,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -76,6 +79,7 @@ impl Core {
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
+        let notices = Arc::default();
         Self {
             auth,
             hub,
@@ -88,6 +92,7 @@ impl Core {
             resumables,
             directory,
             calls,
+            notices,
             dismissed,
             draining,
             present,

@@ -14,6 +14,7 @@ pub mod http;
 pub mod hub;
 pub mod kpi;
 pub mod metrics;
+pub mod notices;
 pub mod session;
 pub mod voice;
 

@@ -19,6 +19,7 @@ import { Quality } from './ui/quality.js';
 import { wireSettings } from './ui/settings.js';
 import { Stage } from './ui/stage.js';
 import { showConnection } from './ui/status.js';
+import { toldText } from './ui/told.js';
 import * as tones from './ui/tones.js';
 
 const link = fragment.take();
@@ -117,6 +118,9 @@ function showRoster(roster) {
   stage.draw();
 }
 
+/** Notifications so far: each is a notice of its own. */
+let count = 0;
+
 /** The newest of each channel: it may come before the answer to `join`. @type {Map<string, any>} */
 const floors = new Map();
 /** @type {Map<string, any>} */
@@ -172,6 +176,8 @@ on('left', ({ channel, reason }) => {
   actions.rights = [];
   showRoster(null);
 });
+
+on('notification', (told) => notice(`told-${(count += 1)}`, toldText(told)));
 
 on('stats', (stats) => stage.online && quality.show(stats));
 

@@ -92,3 +92,9 @@ pub const MAX_CHAT_PAGE: u32 = 100;
 
 /// Chat messages in a page for who names no number.
 pub const CHAT_PAGE: u32 = 50;
+
+/// Bytes of a notification's event name.
+pub const MAX_EVENT_NAME: usize = 128;
+
+/// How long a notification is kept at most.
+pub const MAX_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -24,6 +24,8 @@ pub(super) async fn start(
     let mut settings = Settings::new(gateway, &plan.trunk_token_file);
     settings.default_sample_rate = plan.sample_rate;
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
+    settings.redis_url.clone_from(&plan.redis);
+    settings.redis_orders = plan.redis_orders;
     settings.allow_origin = origins::for_bridge(policy);
     let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
     Ok(Arc::new(bridge))

@@ -5,7 +5,7 @@ import { legacyClient } from './kit/legacy/index.js';
 import { assertHeard, legacyUser } from './kit/scene.js';
 import { sharedServer, startServer } from './kit/server.js';
 import { sumOf } from './kit/metrics.js';
-import { sleep } from './kit/wait.js';
+import { sleep, until } from './kit/wait.js';
 
 /** @typedef {import('node:test').TestContext} T */
 /** @typedef {import('./kit/legacy/index.js').Kind} Kind */
@@ -140,6 +140,19 @@ describe('bad input is answered and costs nobody anything', () => {
       await clumsy.disconnect();
     });
   }
+
+  test('a burst of candidates arrives whole and in order, over polling too', async (t) => {
+    for (const transport of /** @type {('polling' | 'websocket')[]} */ (['polling', 'websocket'])) {
+      const [from, to] = [await client(t, 'from', { transports: [transport] }), await client(t, 'to')];
+      await to.call('join_room', { room: `burst-${transport}` });
+      await from.call('join_room', { room: `burst-${transport}` });
+      const targetId = (await from.heard.event('existing_peers')).args[0][0].peerId;
+      const numbers = Array.from({ length: 120 }, (_, number) => number);
+      await Promise.all(numbers.map((number) => from.emit('signal', { targetId, signal: { number } })));
+      await until('all of them', () => to.heard.named('signal').length >= numbers.length, { ms: 5000 });
+      assert.deepEqual(to.heard.named('signal').map(({ args: [{ signal }] }) => signal.number), numbers);
+    }
+  });
 
   test('a flood of joins is slowed down, and others signal on', async (t) => {
     const [flooder, one, other] = [await client(t, 'flooder'), await client(t, 'one'), await client(t, 'other')];

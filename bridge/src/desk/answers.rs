@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use suara_proto::message::{ClientMessage, Rights};
+use suara_proto::message::ClientMessage;
 use suara_proto::{ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::oneshot;
 
@@ -93,12 +93,6 @@ impl State {
         self.metrics.channels(self.places.len());
     }
 
-    pub(super) fn rights(&mut self, request: RequestId, rights: Rights) {
-        if let Some(Asked::May { reply: Reply::To(reply) }) = self.pending.take(request) {
-            answer(reply, Ok(rights));
-        }
-    }
-
     pub(super) fn refused(&mut self, now: Instant, request: RequestId, code: ErrorCode) {
         match self.pending.take(request) {
             None => tracing::debug!(%code, "the gateway refused a floor message"),
@@ -122,7 +116,14 @@ impl State {
                 self.exit(member, &channel);
             }
             Some(Asked::May { reply: Reply::To(reply) }) => answer(reply, Err(join_error(code))),
-            Some(Asked::Join { reply: Reply::TooLate, .. } | Asked::May { .. }) => {}
+            Some(Asked::Verify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
+            Some(Asked::Notify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
+            Some(
+                Asked::Join { reply: Reply::TooLate, .. }
+                | Asked::May { .. }
+                | Asked::Verify { .. }
+                | Asked::Notify { .. },
+            ) => {}
         }
     }
 }

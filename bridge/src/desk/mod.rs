@@ -5,6 +5,7 @@
 
 mod answers;
 mod calls;
+mod inquiries;
 mod pending;
 mod state;
 
@@ -13,7 +14,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use suara_proto::message::Rights;
+use serde_json::Value;
+use suara_proto::message::{Broadcast, Rights};
 use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
@@ -22,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::metrics::{DropReason, Metrics};
-use crate::trunk::{TrunkEvent, Who};
+use crate::trunk::{Bearer, TrunkEvent, Who};
 
 /// A user's own token. It can't be logged by accident.
 #[derive(Clone)]
@@ -75,6 +77,8 @@ pub(crate) enum Notice {
     Expired,
     /// Thrown out.
     Kicked,
+    /// A back end wants this told, and did while nobody was here.
+    Told { event: String, payload: Value },
 }
 
 /// A client who has logged in, until this is dropped.
@@ -110,6 +114,14 @@ enum Request {
     Leave {
         member: MemberRef,
         channel: String,
+    },
+    Verify {
+        token: Token,
+        reply: oneshot::Sender<Result<Bearer, AttachError>>,
+    },
+    Notify {
+        broadcast: Box<Broadcast<'static>>,
+        reply: oneshot::Sender<Result<bool, AttachError>>,
     },
     May {
         member: MemberRef,
@@ -171,6 +183,24 @@ impl Desk {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::May { member, channel, reply });
         answer.await.unwrap_or(Err(JoinError::Unavailable))
+    }
+
+    /// Has the gateway say whose a token is that is no member's.
+    pub(crate) async fn verify(&self, token: Token) -> Result<Bearer, AttachError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Verify { token, reply });
+        answer.await.unwrap_or(Err(AttachError::Unavailable))
+    }
+
+    /// Has the gateway tell its own sessions, in the order of the calls; the answer says whether it keeps it for a user who
+    /// is away.
+    pub(crate) fn notify(
+        &self,
+        broadcast: Broadcast<'static>,
+    ) -> oneshot::Receiver<Result<bool, AttachError>> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Notify { broadcast: Box::new(broadcast), reply });
+        answer
     }
 
     fn ask(&self, request: Request) {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{AttachError, JoinError};
 use crate::channel::{Channel, Listener};
-use crate::trunk::Who;
+use crate::trunk::{Bearer, Who};
 
 /// The gateway answers at once; what it has to ask elsewhere takes longer, but nobody waits longer to talk.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ pub(super) enum Asked {
     Attach { member: MemberRef, reply: Reply<Result<(MemberRef, Who), AttachError>> },
     Join { member: MemberRef, channel: String, listener: Listener, reply: Reply<Result<Channel, JoinError>> },
     May { reply: Reply<Result<Rights, JoinError>> },
+    Verify { reply: Reply<Result<Bearer, AttachError>> },
+    Notify { reply: Reply<Result<bool, AttachError>> },
 }
 
 /// Who waits for an answer.
@@ -90,6 +92,8 @@ impl Pending {
                 Some(Asked::Attach { reply, .. }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Join { reply: Reply::Return, .. }) | None => {}
                 Some(Asked::Join { reply, .. }) => reply.expire(Err(JoinError::Unavailable)),
+                Some(Asked::Verify { reply }) => reply.expire(Err(AttachError::Unavailable)),
+                Some(Asked::Notify { reply }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::May { reply }) => reply.expire(Err(JoinError::Unavailable)),
             }
         }

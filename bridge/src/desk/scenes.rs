@@ -332,3 +332,37 @@ async fn the_gateway_says_what_a_member_may_do() {
     scene.event(lost());
     assert_eq!(answer.try_recv().unwrap(), Err(JoinError::Unavailable));
 }
+
+#[tokio::test]
+async fn the_gateway_says_whose_a_token_is_and_what_became_of_a_broadcast() {
+    let mut scene = Scene::new();
+    scene.up();
+    let (reply, mut answer) = oneshot::channel();
+    scene.state.request(scene.now, Request::Verify { token: Token::new("secret"), reply });
+    let (request, message) = scene.said("verify");
+    assert_eq!(message["token"], "secret");
+    let bearer = Bearer { user: "billing".into(), is_service: true, expires: 1 };
+    scene.event(TrunkEvent::Verified { request, bearer: bearer.clone() });
+    assert_eq!(answer.try_recv().unwrap(), Ok(bearer));
+
+    let broadcast = || serde_json::from_str::<Broadcast<'_>>(r#"{"event":"n","user":"alice"}"#).unwrap();
+    let (reply, mut answer) = oneshot::channel();
+    scene.state.request(scene.now, Request::Notify { broadcast: Box::new(broadcast()), reply });
+    let (request, message) = scene.said("notify");
+    assert_eq!((&message["event"], &message["user"]), (&json!("n"), &json!("alice")));
+    scene.event(TrunkEvent::Notified { request, kept: true });
+    assert_eq!(answer.try_recv().unwrap(), Ok(true));
+
+    let (reply, mut answer) = oneshot::channel();
+    scene.state.request(scene.now, Request::Notify { broadcast: Box::new(broadcast()), reply });
+    scene.event(lost());
+    assert_eq!(answer.try_recv().unwrap(), Err(AttachError::Unavailable));
+}
+
+#[tokio::test]
+async fn what_was_kept_for_a_member_is_told_to_it() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    scene.event(TrunkEvent::Notification { member, event: "n".to_owned(), payload: json!(1) });
+    assert_eq!(notices.try_recv().unwrap(), Notice::Told { event: "n".to_owned(), payload: json!(1) });
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use suara_proto::message::{ClientMessage, Rights};
+use suara_proto::message::ClientMessage;
 use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -122,6 +122,8 @@ impl State {
                 self.exit(member, &channel);
             }
             Request::May { member, channel, reply } => self.may(now, member, channel, reply),
+            Request::Verify { token, reply } => self.verify(now, token, reply),
+            Request::Notify { broadcast, reply } => self.notify_gateway(now, *broadcast, reply),
         }
         self.metrics.members(self.members.len());
     }
@@ -138,6 +140,11 @@ impl State {
             TrunkEvent::Joined(joined) => self.joined(joined),
             TrunkEvent::Called(called) => self.called(called),
             TrunkEvent::Rights { request, rights } => self.rights(request, rights),
+            TrunkEvent::Verified { request, bearer } => self.verified(request, bearer),
+            TrunkEvent::Notified { request, kept } => self.notified(request, kept),
+            TrunkEvent::Notification { member, event, payload } => {
+                self.notify(member, Notice::Told { event, payload });
+            }
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
@@ -169,7 +176,7 @@ impl State {
     }
 
     /// Begins something, unless there is no trunk or too much waits for it.
-    fn ask(&self, message: &ClientMessage<'_>) -> bool {
+    pub(super) fn ask(&self, message: &ClientMessage<'_>) -> bool {
         self.link.as_ref().is_some_and(|link| link.ask(message))
     }
 
@@ -246,21 +253,6 @@ impl State {
         }
     }
 
-    fn may(
-        &mut self,
-        now: Instant,
-        member: MemberRef,
-        channel: String,
-        reply: oneshot::Sender<Result<Rights, JoinError>>,
-    ) {
-        let request = self.pending.add(now, Asked::May { reply: Reply::To(reply) });
-        if !self.ask(&ClientMessage::May { request, channel: channel.into(), member: Some(member) })
-            && let Some(Asked::May { reply: Reply::To(reply) }) = self.pending.take(request)
-        {
-            answer(reply, Err(JoinError::Unavailable));
-        }
-    }
-
     /// A member that was brought back is brought into its channel.
     pub(super) fn rejoin(&mut self, now: Instant, member: MemberRef, channel: String, listener: Listener) {
         let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::Return };
@@ -310,7 +302,10 @@ impl State {
                 Asked::Attach { member, reply: Reply::TooLate } => self.forget(member),
                 Asked::Join { reply: Reply::To(reply), .. } => answer(reply, Err(JoinError::Unavailable)),
                 Asked::May { reply: Reply::To(reply) } => answer(reply, Err(JoinError::Unavailable)),
-                Asked::May { .. } | Asked::Attach { reply: Reply::Return, .. } | Asked::Join { .. } => {}
+                Asked::Verify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
+                Asked::Notify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
+                Asked::May { .. } | Asked::Verify { .. } | Asked::Notify { .. } => {}
+                Asked::Attach { reply: Reply::Return, .. } | Asked::Join { .. } => {}
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::channel::Seat;
 use crate::metrics::Metrics;
 use table::{Member, Table};
 
-pub(crate) use payload::{Enter, Fault, enter};
+pub(crate) use payload::{Enter, Fault, enter, is_oversized};
 
 /// Rooms that a socket may be in at a time; lower would refuse a dispatcher with a desk full of them.
 const MAX_ROOMS: usize = 16;

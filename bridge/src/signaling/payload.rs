@@ -5,7 +5,7 @@ use suara_proto::limits::MAX_CHANNEL_NAME;
 use suara_proto::text;
 use thiserror::Error;
 
-/// Bytes of one signal. An offer with many media and candidates has some twenty thousand; higher lets one peer fill
+/// Bytes of one payload. An offer with many media and candidates has some twenty thousand; higher lets one peer fill
 /// another's line faster.
 const MAX_SIGNAL: usize = 64 * 1024;
 
@@ -107,10 +107,12 @@ pub(super) fn signal(payload: &Value) -> Result<(&str, &Value), Fault> {
     let fields = payload.as_object().ok_or(Fault::NoObject)?;
     let target = present(fields, "targetId").and_then(Value::as_str).ok_or(Fault::NoTarget)?;
     let signal = present(fields, "signal").ok_or(Fault::NoSignal)?;
-    if serde_json::to_string(signal).map_or(usize::MAX, |text| text.len()) > MAX_SIGNAL {
-        return Err(Fault::SignalSize);
-    }
     Ok((target, signal))
+}
+
+/// Whether a payload is larger than one may be.
+pub(crate) fn is_oversized(payload: &Value) -> bool {
+    serde_json::to_string(payload).map_or(usize::MAX, |text| text.len()) > MAX_SIGNAL
 }
 
 fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -169,7 +171,8 @@ mod tests {
         assert_eq!(signal(&json!({"targetId": 5, "signal": 1})), Err(Fault::NoTarget));
         assert_eq!(signal(&json!({"targetId": "a"})), Err(Fault::NoSignal));
         let large = "x".repeat(MAX_SIGNAL);
-        assert_eq!(signal(&json!({"targetId": "a", "signal": large})), Err(Fault::SignalSize));
+        assert!(is_oversized(&json!({"targetId": "a", "signal": large})));
+        assert!(!is_oversized(&json!({"targetId": "a", "signal": &large[..MAX_SIGNAL - 100]})));
         assert_eq!(leave(&json!([])), Err(Fault::NoObject));
         assert_eq!(leave(&json!({})), Ok(None));
     }

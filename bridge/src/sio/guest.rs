@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use socketioxide::TransportType;
 use socketioxide::extract::SocketRef;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::inbox::{Incoming, Request};
+use super::inbox::{Inbox, Incoming};
 use super::payload::Fault;
 use super::session::answer;
 use super::{Shared, signals};
@@ -57,19 +57,19 @@ impl Guest {
     }
 
     /// Serves the client until it is gone.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Incoming>) {
+    pub(super) async fn run(mut self, mut inbox: Inbox) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.reset();
         loop {
             tokio::select! {
-                incoming = inbox.recv() => match incoming {
-                    Some(Incoming::Request { request: Request::Signaling(ask), payload, ack }) => {
-                        signals::serve(&self.shared, &mut self.peer, ask, payload, ack, async |_| Ok(())).await;
-                    }
+                incoming = inbox.incoming.recv() => match incoming {
                     Some(Incoming::Request { ack, .. }) => answer(ack, Err(Fault::Forbidden)),
                     Some(Incoming::Voice { .. }) => self.shared.metrics.dropped(DropReason::NotJoined, 1),
                     Some(Incoming::Gone) | None => break,
                 },
+                Some(signal) = inbox.signals.recv() => {
+                    signals::serve(&self.shared, &mut self.peer, signal, async |_| Ok(())).await;
+                }
                 () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }

@@ -15,12 +15,34 @@ use tokio::sync::mpsc;
 use super::Shared;
 use super::payload::Fault;
 use super::session::answer;
+use super::signals;
 use crate::metrics::{DropReason, Metrics};
-use crate::signaling::Ask;
+use crate::signaling::{self, Ask};
 
 /// Events of one client that wait for its session, which waits for the gateway's answer to a join at most. A second and
 /// a half of voice.
 const MAX_WAITING: usize = 64;
+
+/// Signals that wait for the session: a newcomer in a full room sends an offer and some candidates to each peer at once, and
+/// one that is lost is a connection that doesn't come about. They have a line of their own, so that no voice is lost by it.
+const MAX_SIGNALS: usize = 256;
+
+/// What is asked of signaling; what joins a room and what is said in it are in order.
+const ASKS: [(&str, Ask); 3] =
+    [("join_room", Ask::Enter), ("leave_room", Ask::Leave), ("signal", Ask::Signal)];
+
+/// A client's events.
+pub(super) struct Inbox {
+    pub(super) incoming: mpsc::Receiver<Incoming>,
+    pub(super) signals: mpsc::Receiver<Signal>,
+}
+
+/// One event of signaling.
+pub(super) struct Signal {
+    pub(super) ask: Ask,
+    pub(super) payload: Option<Json>,
+    pub(super) ack: AckSender,
+}
 
 /// One event of a client's.
 pub(super) enum Incoming {
@@ -42,11 +64,10 @@ pub(super) enum Request {
     Chat,
     Typing,
     History,
-    Signaling(Ask),
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 11] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
@@ -56,14 +77,11 @@ impl Request {
         ("chat_message", Self::Chat),
         ("chat_typing", Self::Typing),
         ("chat_history", Self::History),
-        ("join_room", Self::Signaling(Ask::Enter)),
-        ("leave_room", Self::Signaling(Ask::Leave)),
-        ("signal", Self::Signaling(Ask::Signal)),
     ];
 }
 
-/// Registers everything that a client may send; what it sends comes out of the receiver.
-pub(super) fn register(socket: &SocketRef, shared: &Shared) -> mpsc::Receiver<Incoming> {
+/// Registers everything that a client may send; what it sends comes out of the inbox.
+pub(super) fn register(socket: &SocketRef, shared: &Shared) -> Inbox {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     for (event, request) in Request::ALL {
         socket.on(event, Requests { request, sender: sender.clone(), metrics: shared.metrics.clone() });
@@ -74,7 +92,11 @@ pub(super) fn register(socket: &SocketRef, shared: &Shared) -> mpsc::Receiver<In
         // A session that has ended by itself doesn't listen.
         sender.send(Incoming::Gone).await.ok();
     });
-    receiver
+    let (sender, signals) = mpsc::channel(MAX_SIGNALS);
+    for (event, ask) in ASKS {
+        socket.on(event, Signals { ask, sender: sender.clone(), metrics: shared.metrics.clone() });
+    }
+    Inbox { incoming: receiver, signals }
 }
 
 /// Marks handlers that take an event at once, in the order of arrival.
@@ -97,6 +119,28 @@ impl MessageHandler<LocalAdapter, InOrder> for Requests {
         {
             self.metrics.bad_input("rate");
             answer(ack, Err(Fault::TooFast));
+        }
+    }
+}
+
+struct Signals {
+    ask: Ask,
+    sender: mpsc::Sender<Signal>,
+    metrics: Metrics,
+}
+
+impl MessageHandler<LocalAdapter, InOrder> for Signals {
+    fn call(&self, socket: Arc<Socket>, mut value: Value, ack_id: Option<i64>) {
+        let payload =
+            Data::<Json>::from_message_parts(&socket, &mut value, &ack_id).ok().map(|Data(json)| json);
+        let Ok(ack) = AckSender::from_message_parts(&socket, &mut value, &ack_id);
+        // Before it waits: what waits is bounded in bytes too.
+        if payload.as_ref().is_some_and(signaling::is_oversized) {
+            return signals::refuse(&self.metrics, Some(ack), signaling::Fault::SignalSize);
+        }
+        let signal = Signal { ask: self.ask, payload, ack };
+        if let Err(mpsc::error::TrySendError::Full(Signal { ack, .. })) = self.sender.try_send(signal) {
+            signals::refuse(&self.metrics, Some(ack), signaling::Fault::TooFast);
         }
     }
 }

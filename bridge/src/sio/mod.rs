@@ -46,7 +46,7 @@ use crate::signaling::Board;
 pub(crate) use outlet::SocketOutlet;
 
 /// The namespaces of the PTT contract.
-const SPACES: [&str; 2] = ["/", "/ptt"];
+pub(crate) const SPACES: [&str; 2] = ["/", "/ptt"];
 
 /// Bytes of one WebSocket message or polling body. Far above a `voice_packet`'s limit, so that an oversized one is
 /// dropped and counted without costing its client the connection; far below the library's 64 MiB.

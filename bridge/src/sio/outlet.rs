@@ -12,7 +12,10 @@ use socketioxide::socket::Sid;
 use socketioxide::{BroadcastError, SocketIo};
 
 use crate::channel::{Outlet, Room, Seat, Sender};
+use crate::notify::{self, OrderKind, Spread};
 use crate::signaling::Wire;
+
+use super::SPACES;
 
 /// Sends by Socket.IO.
 #[derive(Clone)]
@@ -20,7 +23,7 @@ pub(crate) struct SocketOutlet(SocketIo);
 
 /// The room of one socket alone, by which it can be left out of another.
 pub(super) fn own_room(sid: Sid) -> String {
-    format!("seat:{sid}")
+    notify::socket_room(sid.as_str())
 }
 
 impl SocketOutlet {
@@ -74,6 +77,38 @@ impl Outlet for SocketOutlet {
     }
 }
 
+impl notify::Outlet for SocketOutlet {
+    fn spread(&self, spread: &Spread) {
+        for space in
+            SPACES.iter().filter(|space| spread.space.as_deref().is_none_or(|wanted| wanted == **space))
+        {
+            let Some(io) = self.0.of(space) else { continue };
+            let room = io.within(spread.rooms.clone()).except(spread.except.clone()).local();
+            let missed = emit(room, &spread.event, &spread.args);
+            if missed > 0 {
+                tracing::debug!(missed, event = %spread.event, "some sockets could take no more");
+            }
+        }
+    }
+
+    fn order(&self, kind: OrderKind, rooms: Vec<String>, to: Vec<String>, space: &str) {
+        let Some(io) = self.0.of(space) else { return };
+        let sockets = io.within(to).local();
+        match kind {
+            OrderKind::Join => now(sockets.join(rooms)),
+            OrderKind::Leave => now(sockets.leave(rooms)),
+            OrderKind::Disconnect => now(sockets.disconnect()),
+        }
+    }
+}
+
+/// Carries an order out: within one process it is done when it returns.
+fn now<E: std::fmt::Display>(done: impl Future<Output = Result<(), E>>) {
+    if let Some(Err(error)) = done.now_or_never() {
+        tracing::debug!(%error, "an order to sockets was not carried out");
+    }
+}
+
 impl Wire for SocketOutlet {
     fn deliver(&self, seat: Seat, event: &'static str, payload: &Value) -> bool {
         self.socket(seat).is_some_and(|socket| socket.emit(event, payload).is_ok())
@@ -81,7 +116,7 @@ impl Wire for SocketOutlet {
 }
 
 /// Sends to the room's sockets, and counts those that couldn't take it.
-fn emit<T: Serialize + ?Sized>(room: BroadcastOperators, event: &'static str, payload: &T) -> usize {
+fn emit<T: Serialize + ?Sized>(room: BroadcastOperators, event: &str, payload: &T) -> usize {
     // Within one process it is done when it returns.
     match room.emit(event, payload).now_or_never() {
         Some(Err(BroadcastError::Socket(refused))) => refused.len(),

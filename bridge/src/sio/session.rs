@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::budget::Budget;
-use super::inbox::{Incoming, Request};
+use super::inbox::{Inbox, Incoming, Request, Signal};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
 use super::signals;
@@ -24,7 +24,8 @@ use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, JoinError, Notice};
 use crate::edge::Hold;
 use crate::metrics::DropReason;
-use crate::signaling::{self, Ask, Identity, Peer};
+use crate::notify::{self, Args};
+use crate::signaling::{self, Identity, Peer};
 use crate::trunk::Who;
 
 /// Requests that a client may make a second, and at once; its user's are counted together besides.
@@ -78,6 +79,7 @@ impl Session {
         let upgraded = move || asked.transport_type() == TransportType::Websocket;
         let hold = shared.lines.hold(socket.id, socket.req_parts(), upgraded);
         socket.join(own_room(socket.id));
+        socket.join(notify::rooms_of(&attached.who.user, &attached.who.role));
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
@@ -99,16 +101,12 @@ impl Session {
     }
 
     /// Serves the client until it is gone.
-    pub(super) async fn run(
-        mut self,
-        mut inbox: mpsc::Receiver<Incoming>,
-        mut notices: mpsc::UnboundedReceiver<Notice>,
-    ) {
+    pub(super) async fn run(mut self, mut inbox: Inbox, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut look = tokio::time::interval(LOOK_AFTER);
         look.reset_after(FIRST_LOOK);
         loop {
             tokio::select! {
-                incoming = inbox.recv() => match incoming {
+                incoming = inbox.incoming.recv() => match incoming {
                     Some(Incoming::Request { request, payload, ack }) => self.request(request, payload, ack).await,
                     Some(Incoming::Voice { at, chunk }) => self.voice(at, chunk),
                     Some(Incoming::Gone) | None => break,
@@ -116,9 +114,11 @@ impl Session {
                 notice = notices.recv() => match notice {
                     Some(Notice::Left { channel, reason }) => self.left(&channel, reason),
                     Some(Notice::Called { channel, by, users }) => self.called(channel, &by, &users).await,
+                    Some(Notice::Told { event, payload }) => self.told(&event, payload),
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
+                Some(signal) = inbox.signals.recv() => self.signal(signal).await,
                 () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }
@@ -139,9 +139,6 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
-        if let Request::Signaling(ask) = request {
-            return self.signal(ask, payload, ack).await;
-        }
         let mut ack = Some(ack);
         let answered = if self.rate.check().is_ok() && self.share.may_ask() {
             let payload = payload.as_ref();
@@ -155,7 +152,6 @@ impl Session {
                     Some(ack) => self.chat(request, payload, ack).map(|()| None),
                     None => Ok(None),
                 },
-                Request::Signaling(_) => Ok(None),
             }
         } else {
             Err(Fault::TooFast)
@@ -195,7 +191,7 @@ impl Session {
     }
 
     /// Signaling rooms are named like channels, and take the right to listen to the channel of that name.
-    async fn signal(&mut self, ask: Ask, payload: Option<Value>, ack: AckSender) {
+    async fn signal(&mut self, signal: Signal) {
         let Self { shared, attached, share, peer, .. } = self;
         let may = async |room: &str| {
             if !share.may_ask() {
@@ -208,7 +204,7 @@ impl Session {
                 Err(_) => Err(signaling::Fault::Unavailable),
             }
         };
-        signals::serve(shared, peer, ask, payload, ack, may).await;
+        signals::serve(shared, peer, signal, may).await;
     }
 
     async fn join(&mut self, payload: &Value) -> Answer {
@@ -222,6 +218,7 @@ impl Session {
             channel.tell(Input::Release { member: self.attached.member });
         }
         self.memberships.retain(|membership| membership.id.name != id.name);
+        self.socket.join(notify::channel_room(&id.name));
         let spelling = id.spelling.clone();
         self.memberships.push(Membership { id, channel, format });
         Ok(Some(spelling))
@@ -234,6 +231,7 @@ impl Session {
         if self.memberships.len() == before {
             return Err(Fault::NotJoined);
         }
+        self.socket.leave(notify::channel_room(&id.name));
         self.shared.desk.leave(self.attached.member, id.name);
         Ok(Some(id.spelling))
     }
@@ -259,9 +257,17 @@ impl Session {
             return;
         };
         let Membership { id, .. } = self.memberships.remove(at);
+        self.socket.leave(notify::channel_room(&id.name));
         let payload = json!({ "channel_id": id.spelling, "reason": reason });
         if let Err(error) = self.socket.emit("channel_left", &payload) {
             tracing::debug!(%error, "a client could not be told that it is out of a channel");
+        }
+    }
+
+    /// A notification that was kept comes as it would have come then.
+    fn told(&self, event: &str, payload: Value) {
+        if let Err(error) = self.socket.emit(event, &Args::kept(payload)) {
+            tracing::debug!(%error, "a kept notification found no room");
         }
     }
 

@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 use socketioxide::extract::AckSender;
 
 use super::Shared;
+use super::inbox::Signal;
+use crate::metrics::Metrics;
 use crate::signaling::{self, Ask, Enter, Fault, Peer};
 
 /// Carries out what a client asked; `may` says whether it may enter a room of that name.
 pub(super) async fn serve(
     shared: &Shared,
     peer: &mut Peer,
-    ask: Ask,
-    payload: Option<Value>,
-    ack: AckSender,
+    Signal { ask, payload, ack }: Signal,
     may: impl AsyncFnOnce(&str) -> Result<(), Fault>,
 ) {
     let payload = payload.unwrap_or(Value::Null);
@@ -30,7 +30,7 @@ pub(super) async fn serve(
     };
     match outcome {
         Ok(()) => say(ack, &json!({ "status": "ok" })),
-        Err(fault) => refuse(shared, ack, fault),
+        Err(fault) => refuse(&shared.metrics, ack, fault),
     }
 }
 
@@ -40,10 +40,10 @@ async fn admitted(payload: &Value, may: impl AsyncFnOnce(&str) -> Result<(), Fau
     Ok(enter)
 }
 
-pub(super) fn refuse(shared: &Shared, ack: Option<AckSender>, fault: Fault) {
+pub(super) fn refuse(metrics: &Metrics, ack: Option<AckSender>, fault: Fault) {
     tracing::debug!(?fault, "a request of signaling was refused");
     if let Some(kind) = fault.kind() {
-        shared.metrics.bad_input(kind);
+        metrics.bad_input(kind);
     }
     say(ack, &json!({ "status": "error", "msg": fault.to_string() }));
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde_json::Value;
 use suara_proto::message::{Level, Member, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -29,6 +30,12 @@ pub(crate) enum TrunkEvent {
     Called(Called),
     /// The answer to `may`.
     Rights { request: RequestId, rights: Rights },
+    /// The answer to `verify`.
+    Verified { request: RequestId, bearer: Bearer },
+    /// The answer to `notify`.
+    Notified { request: RequestId, kept: bool },
+    /// What was kept for a member while it was away.
+    Notification { member: MemberRef, event: String, payload: Value },
     /// A member is no longer in a channel.
     Left { member: MemberRef, channel: ChannelNumber, reason: LeaveReason },
     /// A request was refused.
@@ -73,6 +80,15 @@ pub(crate) struct Who {
     pub(crate) name: Arc<str>,
     /// Empty where there is none, or where it concerns nobody.
     pub(crate) role: Arc<str>,
+}
+
+/// Whose a token is that is no member's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) user: Arc<str>,
+    pub(crate) is_service: bool,
+    /// When the token ends, in seconds since 1970 (UTC).
+    pub(crate) expires: u64,
 }
 
 /// A member of a channel.
@@ -124,6 +140,14 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             TrunkEvent::Attached { request, who: Who { role: (&*role).into(), ..who(&user, &name) } }
         }
         ServerMessage::Rights { request, rights, .. } => TrunkEvent::Rights { request, rights },
+        ServerMessage::Verified { request, user, scope, expires } => {
+            let bearer = Bearer { user: (&*user).into(), is_service: scope == "service", expires };
+            TrunkEvent::Verified { request, bearer }
+        }
+        ServerMessage::Notified { request, kept, .. } => TrunkEvent::Notified { request, kept },
+        ServerMessage::Notification { member, event, payload, .. } => {
+            TrunkEvent::Notification { member: member?, event: event.into_owned(), payload }
+        }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined {
             request,

@@ -18,12 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use announce::Gateway;
 pub(crate) use chat::ChatEvent;
-pub(crate) use event::{Called, FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
+pub(crate) use event::{Bearer, Called, FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use link::recorded;
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 use session::{End, Opened};
 
 /// What takes voice that comes from the gateway: called for each datagram, and must not block.

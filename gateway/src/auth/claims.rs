@@ -62,6 +62,19 @@ pub enum Scope {
     Trunk,
 }
 
+impl Scope {
+    /// As it stands in tokens.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Livechat => "livechat",
+            Self::Service => "service",
+            Self::Trunk => "trunk",
+        }
+    }
+}
+
 impl From<String> for Scope {
     fn from(words: String) -> Self {
         let known = words.split_whitespace().find_map(|word| match word {

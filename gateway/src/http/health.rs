@@ -16,18 +16,28 @@ use crate::metrics::render;
 /// One condition of readiness; says what is missing.
 pub type ReadyCheck = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// Something that is wrong and keeps it from serving nobody.
+pub type Note = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Whether this process can serve.
 #[derive(Clone, Default)]
 pub struct Health {
     draining: Arc<AtomicBool>,
     checks: Arc<Vec<ReadyCheck>>,
+    notes: Arc<Vec<Note>>,
 }
 
 impl Health {
     /// Ready when all `checks` are.
     #[must_use]
     pub fn new(checks: Vec<ReadyCheck>) -> Self {
-        Self { draining: Arc::default(), checks: Arc::new(checks) }
+        Self { draining: Arc::default(), checks: Arc::new(checks), notes: Arc::default() }
+    }
+
+    /// Says what is degraded too, in words.
+    #[must_use]
+    pub fn with_notes(self, notes: Vec<Note>) -> Self {
+        Self { notes: Arc::new(notes), ..self }
     }
 
     /// Not ready from now on: load balancers look elsewhere.
@@ -41,7 +51,7 @@ impl Health {
     }
 }
 
-/// `/healthz`: the process lives. `/readyz`: it can serve, or 503 with what is missing, a line each.
+/// `/healthz`: the process lives. `/readyz`: it can serve, and what is degraded, or 503 with what is missing; a line each.
 pub fn health_router(health: Health) -> Router {
     Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(health)
 }
@@ -49,7 +59,9 @@ pub fn health_router(health: Health) -> Router {
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
     let problems = health.problems();
     if problems.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
+        let degraded =
+            health.notes.iter().filter_map(|note| note()).map(|note| format!("degraded: {note}\n"));
+        return (StatusCode::OK, std::iter::once("ready\n".to_owned()).chain(degraded).collect());
     }
     (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n")
 }

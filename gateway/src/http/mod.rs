@@ -15,7 +15,7 @@ use axum::routing::get;
 use crate::core::Core;
 
 pub use connect::ConnectInfo;
-pub use health::{Health, ReadyCheck, health_router, metrics_router};
+pub use health::{Health, Note, ReadyCheck, health_router, metrics_router};
 pub use origin::OriginPolicy;
 
 /// What the gateway serves to clients besides sessions: the console and `GET /api/connect`.

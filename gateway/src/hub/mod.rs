@@ -162,6 +162,15 @@ impl Hub {
         Err(JoinRefused::Closing)
     }
 
+    /// Tells the sessions in the channel of that name something that is already written; trunks tell their members
+    /// themselves. Says how many there were.
+    pub async fn notice(&self, name: &str, framed: bytes::Bytes) -> usize {
+        let Some(room) = self.shared.rooms().get(name).cloned() else { return 0 };
+        let (reply, told) = oneshot::channel();
+        room.command(Command::Notice { framed, reply }).await;
+        told.await.unwrap_or(0)
+    }
+
     /// Makes a call's channel, which is there as soon as somebody enters it.
     #[must_use]
     pub fn call(&self, call: Call) -> RoomHandle {

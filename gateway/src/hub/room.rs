@@ -39,6 +39,7 @@ pub(super) enum Command {
     Roster { session: SessionId },
     Chat(Box<Said>),
     Typing { talker: TalkerNumber },
+    Notice { framed: bytes::Bytes, reply: oneshot::Sender<usize> },
 }
 
 /// Where a member sits.
@@ -186,12 +187,19 @@ impl Room {
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
             Command::Chat(said) => self.chat(&said),
             Command::Typing { talker } => self.typing(talker),
+            Command::Notice { framed, reply } => reply.send(self.notice(&framed)).unwrap_or_default(),
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
                     present.port.outbox.say(&self.view().snapshot());
                 }
             }
         }
+    }
+
+    /// Says something to each session that is here itself.
+    fn notice(&self, framed: &bytes::Bytes) -> usize {
+        let own = self.seats.values().filter(|seat| seat.member.is_none());
+        own.filter_map(|seat| seat.port.as_ref()).map(|port| port.outbox.send(framed.clone())).count()
     }
 
     fn join(&mut self, joining: Joining) -> Result<TalkerNumber, JoinRefused> {

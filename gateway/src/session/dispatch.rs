@@ -70,6 +70,13 @@ impl Session<'_> {
             ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
             ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
             ClientMessage::May { request, channel, member } => self.may(request, &channel, member),
+            ClientMessage::Verify { request, token } if self.scope == Scope::Trunk => {
+                self.verifying.look(self.core.auth.clone(), request, token.into_owned());
+            }
+            ClientMessage::Verify { request, .. } => {
+                self.refuse(Some(request), None, ErrorCode::Forbidden, "only a trunk asks about others");
+            }
+            ClientMessage::Notify { request, broadcast } => self.notify(request, broadcast).await,
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
@@ -94,7 +101,11 @@ impl Session<'_> {
         self.verifying.start(self.core.auth.clone(), request, member, token);
     }
 
-    pub(super) fn verified(&mut self, Verified { request, member, verdict, given_up, .. }: Verified) {
+    pub(super) fn verified(&mut self, verified: Verified) {
+        let Verified { request, member, verdict, given_up, looks, .. } = verified;
+        if looks {
+            return self.looked_at(request, verdict);
+        }
         if given_up {
             let code = ErrorCode::UnknownMember;
             return self.refuse(Some(request), member, code, "the member went before its token was verified");
@@ -139,7 +150,19 @@ impl Session<'_> {
             role: (&*principal.role).into(),
             expires,
         });
+        let (user, role) = (principal.user.clone(), principal.role.clone());
         self.put(member, principal);
+        if before.is_none() {
+            let here = self.core.notices.enter(&user, &role, member, self.port.outbox.clone());
+            self.members.note(member, here);
+            self.bring_kept(user);
+        }
+    }
+
+    /// What was kept for a user comes after the word that it is here.
+    pub(super) fn bring_kept(&self, user: std::sync::Arc<str>) {
+        let notices = self.core.notices.clone();
+        self.core.tasks.spawn(async move { notices.hand_over(&user).await });
     }
 
     /// Takes a member out of everything; `false` when there is none, and none on its way.

@@ -10,6 +10,7 @@ use super::channels::Channels;
 use crate::auth::Principal;
 use crate::directory::Listing;
 use crate::hub::RoomHandle;
+use crate::notices::Here;
 use crate::voice::OnAir;
 
 /// A member's place in a channel.
@@ -24,6 +25,8 @@ pub(super) struct Attached {
     pub(super) seats: HashMap<ChannelNumber, Seat>,
     /// Where its user is found.
     _listing: Listing,
+    /// Of a trunk's members: that its user is here.
+    _here: Option<Here>,
 }
 
 /// A session's members; that of a user's session has no number.
@@ -58,10 +61,18 @@ impl Members {
             }
             None => {
                 let _listing = list(principal.user.clone());
-                self.table.insert(member, Attached { principal, seats: HashMap::new(), _listing });
+                self.table
+                    .insert(member, Attached { principal, seats: HashMap::new(), _listing, _here: None });
             }
         }
         self.expiries.insert((expires, member));
+    }
+
+    /// A member's user can be notified as long as the member is there.
+    pub(super) fn note(&mut self, member: Option<MemberRef>, here: Here) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            attached._here = Some(here);
+        }
     }
 
     pub(super) fn remove(&mut self, member: Option<MemberRef>) -> Option<Attached> {

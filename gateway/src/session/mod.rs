@@ -11,6 +11,7 @@ mod chat_outlet;
 mod dispatch;
 mod hello;
 mod members;
+mod notify;
 mod outbox;
 mod resume;
 mod serve;

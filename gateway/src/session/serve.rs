@@ -20,6 +20,7 @@ use super::verifying::Verifying;
 use super::{Inbound, Port};
 use crate::auth::{Principal, Scope};
 use crate::core::{Core, Present};
+use crate::notices::Here;
 use crate::voice::Ingress;
 
 /// Control messages a second from a user's session, and how many at once.
@@ -79,9 +80,10 @@ pub(super) async fn serve(
     if let Some(estate) = estate {
         Box::pin(session.inherit(estate)).await;
     }
+    let here = session.announce();
     let end = session.live(&mut inbound, &mut ticket).await;
     // Its client can come back at once, and finds room.
-    drop((inbound, present));
+    drop((inbound, present, here));
     match end {
         End::Over(closing) => {
             let reason = match closing.code {
@@ -141,6 +143,15 @@ impl<'a> Session<'a> {
             session.put(None, principal);
         }
         session
+    }
+
+    /// A user's session can be notified from now on; first of what was kept.
+    fn announce(&self) -> Option<Here> {
+        let principal = &self.members.get(None)?.principal;
+        let notices = &self.core.notices;
+        let here = notices.enter(&principal.user, &principal.role, None, self.port.outbox.clone());
+        self.bring_kept(principal.user.clone());
+        Some(here)
     }
 
     /// Lives by its transport.

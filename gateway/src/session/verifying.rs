@@ -14,6 +14,8 @@ pub(super) struct Verified {
     pub(super) verdict: Result<Principal, AuthError>,
     /// Whether the member went while its token was looked at.
     pub(super) given_up: bool,
+    /// Whether that was all that was wanted: to look at it.
+    pub(super) looks: bool,
     attempt: u64,
 }
 
@@ -41,7 +43,15 @@ impl Verifying {
         }
         self.running.spawn(async move {
             let verdict = auth.verify(&token).await;
-            Verified { request, member, verdict, given_up: false, attempt }
+            Verified { request, member, verdict, given_up: false, looks: false, attempt }
+        });
+    }
+
+    /// Looks at a token that is nobody's here.
+    pub(super) fn look(&mut self, auth: Authenticator, request: RequestId, token: String) {
+        self.running.spawn(async move {
+            let verdict = auth.verify(&token).await;
+            Verified { request, member: None, verdict, given_up: false, looks: true, attempt: 0 }
         });
     }
 

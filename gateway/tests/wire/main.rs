@@ -18,6 +18,7 @@ mod hello;
 mod keys;
 mod kpi;
 mod loss;
+mod notices;
 mod renewal;
 mod replay;
 mod resume;

@@ -34,6 +34,8 @@ export { RequestError } from './session.js';
  * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
  * - `stats`: once a second
  * - `level`: `{level}`, the microphone's; `microphone`: `{state}`; `sound`: `{state}`
+ * - `notification`: `{event, payload, at}`, what a back end wants told; `at`, in ms since 1970, if it was said while the
+ *   user was away, and null otherwise
  * - `refused`: `{code, message}`, an error that answers no call; `fault`: `{code, message}`, the browser's
  */
 export class SuaraClient extends EventTarget {

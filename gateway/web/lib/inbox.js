@@ -32,6 +32,7 @@ export class Inbox {
   message(message) {
     const { channels, button, emit, onDraining } = this.options;
     if (message.type === 'draining') return onDraining(message.deadline_ms);
+    if (message.type === 'notification') return this.#notified(message);
     if (message.type === 'joined') return this.#joined(message);
     if (message.type === 'error') {
       const { request, code } = message;
@@ -40,6 +41,11 @@ export class Inbox {
       const channel = channels.numbered(message.channel);
       if (channel) this.#takeFor(channel, message);
     }
+  }
+
+  /** @param {import('./wire/messages.js').Notification} notification */
+  #notified({ event, payload = null, at }) {
+    this.options.emit('notification', { event, payload, at: at ?? null });
   }
 
   /** @param {Uint8Array} bytes */

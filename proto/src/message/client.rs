@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::broadcast::Broadcast;
 use super::burst::{Heard, Said};
 use super::floor::{DispatchAction, Level};
 use super::is_default;
@@ -22,6 +23,8 @@ super::type_names![
     "dispatch",
     "roster_request",
     "may",
+    "verify",
+    "notify",
     "replay",
     "burst_report",
     "call",
@@ -161,6 +164,22 @@ pub enum ClientMessage<'a> {
         /// Which of a trunk's members.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
+    },
+    /// A trunk asks whose a token is, without bringing a member.
+    Verify {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// A broadcaster's, say.
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+    },
+    /// A trunk says what a back end wants told.
+    Notify {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// What, and to whom.
+        #[serde(borrow, flatten)]
+        broadcast: Broadcast<'a>,
     },
     /// The first and only message of a replay stream: a channel's last burst from its start.
     Replay {

@@ -4,6 +4,7 @@
 //! borrowing strings from the input where JSON's escapes allow. Unknown fields are ignored by both sides. An unknown
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
+mod broadcast;
 mod burst;
 mod call;
 pub mod chat;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+pub use broadcast::Broadcast;
 pub use burst::{Heard, Said};
 pub use call::{CallInfo, CallKind};
 pub use chat::{

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::call::CallInfo;
 use super::floor::{ChannelMode, DispatchAction, Level};
@@ -29,6 +30,9 @@ super::type_names![
     "floor_warning",
     "dispatched",
     "rights",
+    "verified",
+    "notified",
+    "notification",
     "replaying",
     "called",
     "error",
@@ -315,6 +319,43 @@ pub enum ServerMessage<'a> {
         member: Option<MemberRef>,
         /// What its token gives there; a list, empty where it gives nothing.
         rights: Rights,
+    },
+    /// The answer to `verify`.
+    Verified {
+        /// Which.
+        request: RequestId,
+        /// Who the token says it is.
+        #[serde(borrow)]
+        user: Cow<'a, str>,
+        /// What the token is for: `user`, `livechat`, `service`, `trunk`.
+        #[serde(borrow)]
+        scope: Cow<'a, str>,
+        /// When it ends, in seconds since 1970 (UTC).
+        expires: u64,
+    },
+    /// The answer to `notify`.
+    Notified {
+        /// Which.
+        request: RequestId,
+        /// Sessions that were told from here; a trunk's members are the trunk's to tell.
+        sessions: u32,
+        /// Whether it is kept for a user who is away.
+        kept: bool,
+    },
+    /// What a back end wants told.
+    Notification {
+        /// Of a trunk: what was kept for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The event's name.
+        #[serde(borrow)]
+        event: Cow<'a, str>,
+        /// What it says.
+        #[serde(default)]
+        payload: Value,
+        /// When it was said, in milliseconds since 1970 (UTC), where it was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<u64>,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

@@ -30,6 +30,7 @@
  * @typedef {{type: 'floor_revoke', channel: number, grant: number, cause: string, grace_ms: number}} FloorRevoke
  * @typedef {'revoke' | 'mute' | 'unmute' | 'clear'} DispatchAction
  * @typedef {{type: 'dispatched', request: number, channel: number, action: DispatchAction}} Dispatched
+ * @typedef {{type: 'notification', event: string, payload?: unknown, at?: number | null}} Notification
  * @typedef {{type: 'error', request?: number | null, code: string, message: string}} ErrorMessage
  * @typedef {{type: 'draining', deadline_ms: number}} Draining
  * @typedef {{type: 'closing', code: string, reason: string, retry_after_ms?: number | null}} Closing
@@ -37,7 +38,7 @@
  *
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | ErrorMessage | Draining
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | Notification | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
@@ -62,7 +63,7 @@ export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
-  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'error', 'draining', 'closing', 'pong',
+  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'notification', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();
