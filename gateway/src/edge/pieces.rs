@@ -14,7 +14,7 @@ use suara_proto::frame::STREAM_CONTROL;
 use suara_proto::message::{ServerMessage, encode};
 use suara_proto::websocket::{CLOSE_BASE, CONTROL, MAX_PIECE, Piece};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -51,7 +51,7 @@ impl Reader {
 
     /// Takes what comes; returns when nothing more can come.
     pub(super) async fn run(mut self, mut stream: SplitStream<Socket>) {
-        while let Some(message) = stream.next().await {
+        while let Some(message) = self.next(&mut stream).await {
             match self.take(message).await {
                 Ok(()) => {}
                 Err(Over::Ended) => return,
@@ -61,6 +61,20 @@ impl Reader {
         drop(self);
         // A connection that is closed with something unread takes its last words with it.
         while let Some(Ok(_)) = stream.next().await {}
+    }
+
+    /// What comes next; meanwhile streams that say nothing are turned away.
+    async fn next(&mut self, stream: &mut SplitStream<Socket>) -> Option<Result<Message, Error>> {
+        while let Some(until) = self.streams.deadline() {
+            tokio::select! {
+                message = stream.next() => return message,
+                () = sleep_until(until.into()) => {}
+            }
+            if let Some(answer) = self.streams.expire(Instant::now()) {
+                self.answers.send(answer).await.ok()?;
+            }
+        }
+        stream.next().await
     }
 
     async fn take(&mut self, message: Result<Message, Error>) -> Result<(), Over> {
@@ -120,7 +134,7 @@ impl Reader {
     }
 
     async fn other(&mut self, number: u8, piece: &[u8]) -> Result<(), Over> {
-        match self.streams.take(number, piece, &self.ingress) {
+        match self.streams.take(number, piece, &self.ingress, Instant::now()) {
             Ok(None) => Ok(()),
             Ok(Some(answer)) => self.answers.send(answer).await.map_err(|_| Over::Ended),
             Err(SecondControl) => Err(self.violation("a second control stream").await),
