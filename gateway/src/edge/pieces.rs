@@ -14,7 +14,7 @@ use suara_proto::frame::{STREAM_CHAT, STREAM_CONTROL};
 use suara_proto::message::{ServerMessage, encode};
 use suara_proto::websocket::{CLOSE_BASE, CONTROL, MAX_PIECE, Piece};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -65,7 +65,7 @@ impl Reader {
 
     /// Takes what comes; returns when nothing more can come.
     pub(super) async fn run(mut self, mut stream: SplitStream<Socket>) {
-        while let Some(message) = stream.next().await {
+        while let Some(message) = self.next(&mut stream).await {
             match self.take(message).await {
                 Ok(()) => {}
                 Err(Over::Ended) => return,
@@ -75,6 +75,20 @@ impl Reader {
         drop(self);
         // A connection that is closed with something unread takes its last words with it.
         while let Some(Ok(_)) = stream.next().await {}
+    }
+
+    /// What comes next; meanwhile streams that say nothing are turned away.
+    async fn next(&mut self, stream: &mut SplitStream<Socket>) -> Option<Result<Message, Error>> {
+        while let Some(until) = self.streams.deadline() {
+            tokio::select! {
+                message = stream.next() => return message,
+                () = sleep_until(until.into()) => {}
+            }
+            if let Some(answer) = self.streams.expire(Instant::now()) {
+                self.answers.send(Task::Answer(answer)).await.ok()?;
+            }
+        }
+        stream.next().await
     }
 
     async fn take(&mut self, message: Result<Message, Error>) -> Result<(), Over> {
@@ -146,7 +160,7 @@ impl Reader {
             self.answers.send(Task::Chat(number, said)).await.map_err(|_| Over::Ended)?;
             return if first.is_empty() { Ok(()) } else { self.chat_piece(first).await };
         }
-        match self.streams.take(number, piece, &self.ingress) {
+        match self.streams.take(number, piece, &self.ingress, Instant::now()) {
             Ok(None) => Ok(()),
             Ok(Some(answer)) => self.answers.send(Task::Answer(answer)).await.map_err(|_| Over::Ended),
             Err(SecondControl) => Err(self.violation("a second control stream").await),

@@ -2,9 +2,11 @@
 //! away.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use suara_proto::frame::{STREAM_CONTROL, STREAM_REPLAY, split};
+use suara_proto::limits::HELLO_TIMEOUT;
 use suara_proto::websocket::MAX_PIECE;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -13,11 +15,19 @@ use crate::voice::{Ingress, Replay};
 
 /// The client's streams.
 pub(super) struct Streams {
-    /// Those whose request isn't whole yet, [`REPLAYS`] at most.
-    asking: Vec<(u8, BytesMut)>,
+    /// Those whose request isn't whole yet, the oldest first, [`REPLAYS`] at most.
+    asking: Vec<Asking>,
     /// Those on which nothing more is read and that the client hasn't ended: one bit each.
     ignored: [u64; 4],
     replays: Arc<Semaphore>,
+}
+
+/// A stream whose request isn't whole yet.
+struct Asking {
+    number: u8,
+    request: BytesMut,
+    /// By then it has to be.
+    until: Instant,
 }
 
 /// What goes back on a stream, behind which it ends.
@@ -44,33 +54,47 @@ impl Streams {
         number: u8,
         piece: &[u8],
         ingress: &Ingress,
+        now: Instant,
     ) -> Result<Option<Answer>, SecondControl> {
         if self.is_ignored(number) {
             self.ignore(number, !piece.is_empty());
             return Ok(None);
         }
-        if let Some(at) = self.asking.iter().position(|(asking, _)| *asking == number) {
-            let (_, mut request) = self.asking.swap_remove(at);
+        if let Some(at) = self.asking.iter().position(|asking| asking.number == number) {
+            let mut asking = self.asking.remove(at);
             if piece.is_empty() {
                 return Ok(Some(Answer::turned_away(number)));
             }
-            request.extend_from_slice(piece);
-            return Ok(self.ask(number, request, ingress));
+            asking.request.extend_from_slice(piece);
+            return Ok(self.ask(asking, ingress));
         }
         match piece.split_first() {
             // The end of a stream that never was.
             None => Ok(None),
             Some((&STREAM_CONTROL, _)) => Err(SecondControl),
             Some((&STREAM_REPLAY, request)) if self.asking.len() < REPLAYS => {
-                Ok(self.ask(number, request.into(), ingress))
+                Ok(self.ask(Asking { number, request: request.into(), until: now + HELLO_TIMEOUT }, ingress))
             }
             Some(_) => Ok(Some(self.turn_away(number))),
         }
     }
 
+    /// When [`expire`](Self::expire) has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.asking.iter().map(|asking| asking.until).min()
+    }
+
+    /// Turns away one whose request isn't whole in time: it would keep others from being opened.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Answer> {
+        let late = self.asking.iter().position(|asking| asking.until <= now)?;
+        let Asking { number, .. } = self.asking.remove(late);
+        Some(self.turn_away(number))
+    }
+
     /// Answers a request that is whole; keeps one that isn't.
-    fn ask(&mut self, number: u8, mut request: BytesMut, ingress: &Ingress) -> Option<Answer> {
-        match split(&mut request, MAX_REPLAY_REQUEST) {
+    fn ask(&mut self, mut asking: Asking, ingress: &Ingress) -> Option<Answer> {
+        let number = asking.number;
+        match split(&mut asking.request, MAX_REPLAY_REQUEST) {
             Ok(Some(json)) => {
                 let Ok(permit) = self.replays.clone().try_acquire_owned() else {
                     return Some(self.turn_away(number));
@@ -79,7 +103,7 @@ impl Streams {
                 Some(Answer { number, rest: Bytes::new(), replay: Some((ingress.replay(&json), permit)) })
             }
             Ok(None) => {
-                self.asking.push((number, request));
+                self.asking.push(asking);
                 None
             }
             Err(_) => Some(self.turn_away(number)),
@@ -88,7 +112,7 @@ impl Streams {
 
     /// Whether a piece with this number would begin a stream.
     pub(super) fn is_free(&self, number: u8) -> bool {
-        !self.is_ignored(number) && self.asking.iter().all(|(asking, _)| *asking != number)
+        !self.is_ignored(number) && self.asking.iter().all(|asking| asking.number != number)
     }
 
     /// Nothing more is read on a stream that the client hasn't ended.

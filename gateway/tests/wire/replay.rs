@@ -1,9 +1,14 @@
 //! Late entry: the talker is known at once, and what was said before can be heard.
 
 use serde_json::{Value, json};
+use suara_proto::limits::HELLO_TIMEOUT;
+use tokio_tungstenite::tungstenite::Message;
 use wtransport::RecvStream;
 
-use crate::kit::{Client, Seat, TALK_AHEAD, TestGateway, frame, framed, marked, number, open_stream, soon};
+use crate::kit::{
+    Client, Seat, TALK_AHEAD, TestGateway, claims, frame, framed, marked, mint, number, open_socket,
+    open_stream, opening, soon,
+};
 
 /// What a replay stream answers: its first message, and the frames after it.
 async fn replay(client: &Client, request: Value) -> (Value, Vec<Vec<u8>>) {
@@ -144,4 +149,27 @@ async fn a_replay_stream_that_is_too_long_for_one_is_reset_and_the_session_goes_
     let end = soon("the reset", receive.read(&mut [0])).await;
     assert!(matches!(end, Err(wtransport::error::StreamReadError::Reset(_))), "{end:?}");
     alice.join("lobby").await;
+}
+
+#[tokio::test]
+async fn by_websocket_too_a_stream_that_says_nothing_is_turned_away_after_5_s_and_makes_room() {
+    let gateway = TestGateway::start();
+    let mut alice = open_socket(opening(gateway.http().await)).await.expect("a session");
+    alice.hello(&mint(&claims("alice"))).await;
+    alice.hear("welcome").await;
+    let seat = alice.join("ops").await;
+    let silent = std::time::Instant::now();
+    for number in [6, 7] {
+        alice.binary(&[number, 3]).await;
+    }
+    for number in [6, 7] {
+        assert_eq!(alice.another().await, Message::binary(vec![number]));
+    }
+    assert!(silent.elapsed() >= HELLO_TIMEOUT);
+
+    let request = framed(json!({"type": "replay", "channel": seat.channel}).to_string().as_bytes());
+    alice.binary(&[&[8, 3][..], &request].concat()).await;
+    let Message::Binary(refusal) = alice.another().await else { panic!("an answer") };
+    assert_eq!(serde_json::from_slice::<Value>(&refusal[5..]).expect("JSON")["code"], "no_burst");
+    gateway.finish().await;
 }

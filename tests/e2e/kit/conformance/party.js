@@ -74,9 +74,9 @@ export class Party {
     await until(`${this.user} to hear ${talker.user}`, () => this.heardOf(talker.user) >= before + VOICE_FRAMES, { ms: WORD_MS });
   }
 
-  /** Nothing more of it comes, once what was under way is here. @param {Party} talker */
-  async hearsNoMoreOf(talker) {
-    await sleep(UNDER_WAY_MS);
+  /** Nothing more of it comes, once what was under way is here. @param {Party} talker @param {number} [underWayMs] */
+  async hearsNoMoreOf(talker, underWayMs = UNDER_WAY_MS) {
+    await sleep(underWayMs);
     const before = this.heardOf(talker.user);
     await sleep(SILENT_MS);
     assert.equal(this.heardOf(talker.user), before, `${talker.user} is heard after its end`);

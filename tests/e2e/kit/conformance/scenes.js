@@ -11,7 +11,7 @@
  * @property {() => Promise<void>} enter the listener comes: before the scene begins, unless the scene says when
  */
 import assert from 'node:assert/strict';
-import { sleep } from '../wait.js';
+import { sleep, until } from '../wait.js';
 
 /** The talker has the floor, and everybody knows. @param {Cell} cell @param {import('./party.js').Press} [how] */
 async function talks({ talker, listener }, how) {
@@ -31,11 +31,17 @@ async function helperTalks({ talker, listener, helper }) {
   await listener.hears(helper);
 }
 
-/** The talker's burst is over for everybody, and nothing of it is heard any more. @param {Cell} cell @param {number} mark of the listener's */
-async function over({ talker, listener }, mark) {
+/** Who hears a burst from its start is behind by no more than it missed. */
+const CATCH_UP_MS = 2000;
+
+/**
+ * The talker's burst is over for everybody, and nothing of it is heard any more.
+ * @param {Cell} cell @param {number} mark of the listener's words @param {number} [underWayMs] how long something may still come
+ */
+async function over({ talker, listener }, mark, underWayMs) {
   await listener.told('idle', {}, mark);
   await talker.told('idle');
-  await listener.hearsNoMoreOf(talker);
+  await listener.hearsNoMoreOf(talker, underWayMs);
 }
 
 /** @param {Cell} cell */
@@ -149,15 +155,18 @@ export const scenes = {
   },
 
   async 'late entry'(cell) {
-    const { talker, listener, enter } = cell;
+    const { talker, listener, helper, enter } = cell;
     await talker.press();
     await talker.told('granted');
-    await sleep(500);
+    await helper.hears(talker);
     await enter();
     await listener.told('taken', { user: talker.user });
     await listener.hears(talker);
     // A client that knows replays hears what it missed; one of Socket.IO hears what follows.
-    if ('stage' in listener) assert.ok(listener.fromStart.has(talker.user), 'the start is missing');
-    await releases(cell);
+    if ('stage' in listener) await until('the start of the burst', () => listener.fromStart.has(talker.user));
+    const { mark } = listener;
+    await talker.release();
+    // What it is behind by it hears to its end.
+    await over(cell, mark, CATCH_UP_MS);
   },
 };
