@@ -6,6 +6,7 @@ mod actor;
 mod audience;
 mod pace;
 mod press;
+mod report;
 mod roster;
 mod spread;
 mod stage;

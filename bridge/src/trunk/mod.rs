@@ -5,6 +5,7 @@
 
 mod announce;
 mod backoff;
+mod clock;
 mod event;
 mod link;
 mod session;
