@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
 use suara_proto::voice::VoiceFrame;
-use suara_proto::{ChannelNumber, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, Grant, MemberRef, RequestId};
 use tokio::sync::mpsc;
 
 use super::audience::{Audience, Listener, Utterance};
 use super::chat::Waiting;
 use super::pace::Pace;
 use super::press::{Act, Press};
+use super::report::Passed;
 use super::roster::{Change, Roster};
 use super::spread::Spread;
 use super::stage::{Place, Present, Stage, taken};
@@ -79,6 +80,8 @@ pub(super) struct State {
     talking: Option<Talking>,
     order: Order,
     spread: Option<Spread>,
+    /// The burst that is passed on, until that is reported.
+    passed: Option<Passed>,
     early: Vec<Bytes>,
     requests: u32,
 }
@@ -96,6 +99,7 @@ impl State {
             talking: None,
             order: Order::default(),
             spread: None,
+            passed: None,
             early: Vec::new(),
             requests: FIRST_REQUEST,
         }
@@ -158,7 +162,8 @@ impl State {
             self.audience.tell(&listener, "floor_taken", &taken(talking));
         }
         let (press, pace) = (Press::default(), Pace::default());
-        self.members.insert(member, Present { who, listener, talker, muted: false, press, talk: None, pace });
+        let (muted, talk, spoken) = (false, None, None);
+        self.members.insert(member, Present { who, listener, talker, muted, press, talk, pace, spoken });
         self.tell_muted();
     }
 
@@ -210,6 +215,7 @@ impl State {
         self.roster = Roster::default();
         self.order = Order::default();
         self.spread = None;
+        self.passed = None;
         self.early.clear();
     }
 
@@ -292,6 +298,7 @@ impl State {
                 self.replay_early(now);
             }
             FloorEvent::Idle { grant } => {
+                self.report(grant);
                 if self.talking.as_ref().is_some_and(|talking| talking.grant <= grant) {
                     self.talking = None;
                     self.audience.announce("floor_idle", &Value::Null);
@@ -300,6 +307,16 @@ impl State {
                     self.press(now, member, |press, request| press.floor_idle(now, grant, request));
                 }
             }
+        }
+    }
+
+    /// A burst is over: says when it was passed on, in the name of one who heard it.
+    fn report(&mut self, grant: Grant) {
+        let passed = self.passed.take_if(|passed| passed.grant == grant);
+        if let (Some(passed), Some(Place { link, channel }), Some(member)) =
+            (passed, &self.place, self.members.keys().next())
+        {
+            passed.report(link, *channel, *member);
         }
     }
 
@@ -329,7 +346,10 @@ impl State {
         let grant = frame.header.grant;
         let spread = match &mut self.spread {
             Some(spread) if spread.grant() == grant => spread,
-            spread => spread.insert(Spread::new(grant)),
+            spread => {
+                self.passed = Passed::first(now, &frame.header, pieces.len());
+                spread.insert(Spread::new(grant))
+            }
         };
         for format in self.audience.formats(None) {
             for piece in &pieces {

@@ -7,6 +7,7 @@ mod audience;
 mod chat;
 mod pace;
 mod press;
+mod report;
 mod roster;
 mod spread;
 mod stage;

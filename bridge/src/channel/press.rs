@@ -17,7 +17,7 @@ use crate::metrics::DropReason;
 pub(super) const SILENCE: Duration = Duration::from_millis(600);
 
 /// What is said before the grant is kept for so long: the protocol's bound on talk-ahead. More would be heard late.
-const HOLD: Duration = Duration::from_millis(300);
+pub(super) const HOLD: Duration = Duration::from_millis(300);
 
 /// Bytes that are kept before the grant; 300 ms of 48 kHz are 28 800. Bounds a client that sends faster than it speaks.
 const HOLD_BYTES: usize = 128 * 1024;
@@ -126,12 +126,21 @@ pub(super) struct Press {
     explicit: bool,
     /// The first request of this press: a grant for any since is for this press.
     first: Option<RequestId>,
+    /// When its first one did.
+    first_chunk: Option<Instant>,
     told_denied: bool,
 }
 
 impl Default for Press {
     fn default() -> Self {
-        Self { state: State::Idle, last_chunk: None, explicit: false, first: None, told_denied: false }
+        Self {
+            state: State::Idle,
+            last_chunk: None,
+            first_chunk: None,
+            explicit: false,
+            first: None,
+            told_denied: false,
+        }
     }
 }
 
@@ -140,6 +149,7 @@ impl Press {
     pub(super) fn chunk(&mut self, now: Instant, chunk: Bytes, request: RequestId) -> Vec<Act> {
         let mut acts = self.tick(now, request);
         self.last_chunk = Some(now);
+        self.first_chunk.get_or_insert(now);
         match &mut self.state {
             State::Idle => {
                 let mut held = Held::default();
@@ -341,6 +351,16 @@ impl Press {
             State::Asking { retry_at, .. } => Some(silence.map_or(*retry_at, |at| at.min(*retry_at))),
             State::Queued { .. } | State::Waiting { .. } | State::Talking { .. } | State::Blocked => silence,
         }
+    }
+
+    /// When this press' first chunk came.
+    pub(super) const fn first_chunk(&self) -> Option<Instant> {
+        self.first_chunk
+    }
+
+    /// Whether this press was denied before, and so had to wait.
+    pub(super) const fn was_denied(&self) -> bool {
+        self.told_denied
     }
 
     /// Whether there is no press.

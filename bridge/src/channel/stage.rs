@@ -5,11 +5,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::{ClientMessage, Level};
-use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
+use suara_proto::{ChannelNumber, Grant, MemberRef, TalkerNumber};
 
 use super::audience::{Audience, Listener, Utterance};
 use super::pace::Pace;
-use super::press::{Act, Press, Wish};
+use super::press::{Act, HOLD, Press, Wish};
+use super::report::Spoken;
 use super::talk::{Out, Talk};
 use crate::audio::{Format, Piece};
 use crate::metrics::{DropReason, Metrics};
@@ -25,6 +26,8 @@ pub(super) struct Present {
     pub(super) press: Press,
     pub(super) talk: Option<Talk>,
     pub(super) pace: Pace<Out>,
+    /// Its burst, until that is reported.
+    pub(super) spoken: Option<(Grant, Spoken)>,
 }
 
 /// The channel's place at the gateway.
@@ -74,6 +77,7 @@ impl Stage<'_> {
                 let talk = Talk::new(present.listener.format, channel, present.talker, grant);
                 present.talk =
                     talk.inspect_err(|error| tracing::error!(%error, "no encoder could be made")).ok();
+                present.spoken = self.spoken(present).map(|spoken| (grant, spoken));
             }
             Act::Voice(chunk) => self.speak(present, &chunk),
             Act::End(grant) => match present.talk.take() {
@@ -82,6 +86,13 @@ impl Stage<'_> {
             },
             Act::Drop(reason, count) => self.metrics.dropped(reason, count),
         }
+    }
+
+    /// What is known of a burst that begins. Who asked in so many words may speak later: that is no access.
+    fn spoken(&self, present: &Present) -> Option<Spoken> {
+        let pressed = present.press.first_chunk()?;
+        let granted = (!present.press.was_denied()).then_some(self.now);
+        Some(Spoken { pressed, granted, timestamp: present.talk.as_ref()?.timestamp() })
     }
 
     /// A chunk: as it is to those of the same format, as Opus to the gateway, decoded again to the others.
@@ -137,7 +148,12 @@ impl Stage<'_> {
                     }
                 }
                 Out::Cancel(request) => link.say(&ClientMessage::FloorCancel { request, channel, member }),
-                Out::Release(grant) => link.say(&ClientMessage::FloorRelease { channel, grant, member }),
+                Out::Release(grant) => {
+                    link.say(&ClientMessage::FloorRelease { channel, grant, member });
+                    if let Some((_, spoken)) = present.spoken.take_if(|(of, _)| *of == grant) {
+                        spoken.report(link, channel, grant, self.member, HOLD);
+                    }
+                }
                 Out::Voice(datagram) if link.voice(&datagram) => {
                     self.metrics.voice("to_trunk", 1, datagram.len());
                 }

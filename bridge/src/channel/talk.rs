@@ -64,6 +64,11 @@ impl Talk {
         Ok(Self { source, spread: Spread::new(grant), chunks: 0, packets: 0, header })
     }
 
+    /// Of the next sample that is sent.
+    pub(super) const fn timestamp(&self) -> u32 {
+        self.header.timestamp
+    }
+
     /// The Opus packets that a chunk completes.
     pub(super) fn packets(&mut self, chunk: &Bytes, metrics: &Metrics) -> Vec<Bytes> {
         match &mut self.source {

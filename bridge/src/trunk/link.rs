@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use suara_proto::message::{self, ClientChat, ClientMessage};
@@ -17,6 +18,8 @@ pub(crate) trait Carrier: Send + Sync {
     fn chat(&self, message: Bytes) -> bool;
     /// A voice datagram.
     fn voice(&self, datagram: &[u8]) -> bool;
+    /// A moment on the gateway's clock, in microseconds; `None` as long as that isn't known.
+    fn gateway_time(&self, moment: Instant) -> Option<u64>;
 }
 
 /// One session's way to the gateway; clones share it.
@@ -62,6 +65,11 @@ impl Link {
     pub(crate) fn voice(&self, datagram: &[u8]) -> bool {
         self.0.voice(datagram)
     }
+
+    /// A moment on the gateway's clock, in microseconds; `None` as long as that isn't known.
+    pub(crate) fn gateway_time(&self, moment: Instant) -> Option<u64> {
+        self.0.gateway_time(moment)
+    }
 }
 
 /// Links that end in a test's hands.
@@ -87,6 +95,8 @@ pub(crate) mod recorded {
     pub(crate) struct Record {
         said: Arc<Mutex<Vec<Said>>>,
         busy: Arc<AtomicBool>,
+        /// Where the gateway's clock began, once it is known.
+        clock: Arc<Mutex<Option<Instant>>>,
     }
 
     impl Record {
@@ -101,6 +111,11 @@ pub(crate) mod recorded {
         /// From now on too much waits, or no longer.
         pub(crate) fn set_busy(&self, busy: bool) {
             self.busy.store(busy, Ordering::Relaxed);
+        }
+
+        /// The gateway's clock is known, and began then.
+        pub(crate) fn set_clock(&self, began: Instant) {
+            *self.clock.lock().unwrap() = Some(began);
         }
 
         /// The control messages alone.
@@ -125,6 +140,11 @@ pub(crate) mod recorded {
             let json = serde_json::from_slice(&message[4..]).unwrap();
             self.said.lock().unwrap().push(Said::Chat(json));
             !self.is_busy()
+        }
+
+        fn gateway_time(&self, moment: Instant) -> Option<u64> {
+            let began = *self.clock.lock().unwrap();
+            began.map(|began| (moment - began).as_micros() as u64)
         }
 
         fn voice(&self, datagram: &[u8]) -> bool {

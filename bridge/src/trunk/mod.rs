@@ -6,6 +6,7 @@
 mod announce;
 mod backoff;
 mod chat;
+mod clock;
 mod event;
 mod link;
 mod session;

@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use suara_proto::clock::KIND_CLOCK;
 use suara_proto::frame::{self, FrameError, STREAM_CONTROL};
 use suara_proto::limits::{MAX_DATAGRAM, MAX_SERVER_MESSAGE};
 use suara_proto::message::{self, ClientMessage, ServerMessage};
@@ -22,6 +23,7 @@ use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 use super::Trunk;
 use super::announce::{Announcement, AnnouncementError, Gateway};
 use super::chat;
+use super::clock::{self, GatewayClock};
 use super::event::{TrunkEvent, event};
 use super::link::{Carrier, Link};
 
@@ -122,8 +124,14 @@ impl Opened {
         let (control, queue) = mpsc::unbounded_channel();
         let (chat, chats) = mpsc::channel(chat::QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let link =
-            Link::new(Wire { control, chat, waiting: Arc::clone(&waiting), connection: connection.clone() });
+        let clock = Arc::new(GatewayClock::default());
+        let link = Link::new(Wire {
+            control,
+            chat,
+            waiting: Arc::clone(&waiting),
+            connection: connection.clone(),
+            clock: Arc::clone(&clock),
+        });
         tracing::info!("the trunk to the gateway stands");
         if trunk.events.send(TrunkEvent::Up(link.clone())).is_err() {
             return End::new("the bridge stops");
@@ -131,8 +139,9 @@ impl Opened {
         let end = tokio::select! {
             end = read(from_gateway, idle, trunk) => end,
             end = write(to_gateway, queue, &waiting) => end,
-            end = hear(&connection, trunk) => end,
             end = chat::serve(&connection, chats, trunk) => end,
+            end = hear(&connection, trunk, &clock) => end,
+            end = ask_time(&connection, &clock) => end,
             end = stay(&link, heartbeat, &trunk.token_file, token) => end,
         };
         connection.close(wtransport::VarInt::from_u32(0), b"");
@@ -146,6 +155,7 @@ struct Wire {
     chat: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
     connection: Connection,
+    clock: Arc<GatewayClock>,
 }
 
 impl Carrier for Wire {
@@ -164,6 +174,10 @@ impl Carrier for Wire {
 
     fn voice(&self, datagram: &[u8]) -> bool {
         self.connection.send_datagram(datagram).is_ok()
+    }
+
+    fn gateway_time(&self, moment: Instant) -> Option<u64> {
+        self.clock.at(moment)
     }
 }
 
@@ -296,16 +310,30 @@ async fn write(
 }
 
 /// Takes voice.
-async fn hear(connection: &Connection, trunk: &Trunk) -> End {
+async fn hear(connection: &Connection, trunk: &Trunk, clock: &GatewayClock) -> End {
     loop {
         match connection.receive_datagram().await {
             Ok(datagram) => {
                 let payload = datagram.payload();
-                if payload.len() <= MAX_DATAGRAM {
+                if payload.first() == Some(&KIND_CLOCK) {
+                    clock.answer(Instant::now(), &payload);
+                } else if payload.len() <= MAX_DATAGRAM {
                     (trunk.voice)(payload);
                 }
             }
             Err(error) => return End::new(error),
+        }
+    }
+}
+
+/// Asks what time it is; a question that is lost is followed by the next.
+async fn ask_time(connection: &Connection, clock: &GatewayClock) -> End {
+    let mut ticks = tokio::time::interval(clock::EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if connection.send_datagram(clock.ask(Instant::now()).encode()).is_err() {
+            tracing::debug!("a question for the clock was not taken");
         }
     }
 }

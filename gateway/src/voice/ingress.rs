@@ -129,8 +129,11 @@ impl Ingress {
 
     /// Forwards a datagram to its channel, or counts why not.
     pub fn datagram(&self, now: Instant, bytes: &[u8], out: &mut impl Outlet) {
-        self.metrics.frames_in.inc();
-        self.metrics.bytes_in.inc_by(bytes.len() as u64);
+        let is_clock = bytes.first() == Some(&KIND_CLOCK);
+        if !is_clock {
+            self.metrics.frames_in.inc();
+            self.metrics.bytes_in.inc_by(bytes.len() as u64);
+        }
         let done = match bytes.first() {
             Some(&KIND_FLOOR) => self.floor(bytes),
             Some(&KIND_CLOCK) => self.tell(now, bytes, out),

@@ -84,7 +84,7 @@ pub(super) struct Heard {
 
 enum Member {
     Own(Client, (u32, u16)),
-    Legacy(Legacy),
+    Legacy(Box<Legacy>),
 }
 
 impl Member {
@@ -96,7 +96,7 @@ impl Member {
                 Self::Own(Client::webtransport(&stage.target, gate.udp, &token).await?, (0, 0))
             }
             Road::Websocket => Self::Own(Client::websocket(gate.tcp, &token).await?, (0, 0)),
-            Road::Socketio => Self::Legacy(Legacy::connect(gate.tcp, &token).await?),
+            Road::Socketio => Self::Legacy(Box::new(Legacy::connect(gate.tcp, &token).await?)),
         })
     }
 

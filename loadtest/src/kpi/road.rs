@@ -86,7 +86,7 @@ impl Client {
                     say = to_say.recv() => match say {
                         Some(Say::Message(bytes)) => send.write_all(&bytes).await.is_ok(),
                         // What QUIC doesn't take is lost, as on any path.
-                        Some(Say::Datagram(bytes)) => { drop(connection.send_datagram(bytes)); true }
+                        Some(Say::Datagram(bytes)) => { connection.send_datagram(bytes).unwrap_or_default(); true }
                         None => false,
                     },
                     datagram = connection.receive_datagram() => datagram.is_ok_and(|datagram| {
