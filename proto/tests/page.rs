@@ -59,6 +59,7 @@ fn the_limits_are_those_of_the_code() {
         format!("at most {} from a client and at most {} from the gateway", spaced(client), spaced(server)),
         format!("| from the session's start to `hello` | {} s |", limits::HELLO_TIMEOUT.as_secs()),
         format!("| channels a member is in | {} |", limits::MAX_CHANNELS_PER_MEMBER),
+        format!("| a notification's event | {} bytes |", limits::MAX_EVENT_NAME),
         format!("| a channel's name; a user's id, name or role | {} bytes each |", limits::MAX_CHANNEL_NAME),
         format!(
             "| members of a channel / of a trunk | {} / {} |",
