@@ -75,6 +75,7 @@ fn the_limits_are_those_of_the_code() {
             limits::CHAT_PAGE
         ),
         format!("| channels a member is in | {} |", limits::MAX_CHANNELS_PER_MEMBER),
+        format!("| a notification's event | {} bytes |", limits::MAX_EVENT_NAME),
         format!("| a channel's name; a user's id, name or role | {} bytes each |", limits::MAX_CHANNEL_NAME),
         format!(
             "| members of a channel / of a trunk | {} / {} |",

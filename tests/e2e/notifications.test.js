@@ -74,6 +74,16 @@ describe('POST /api/broadcast', () => {
     assert.deepEqual([got(guard, 'ticket_updated'), got(admin, 'notification')], [[], []]);
   });
 
+  for (const kind of /** @type {import('./kit/legacy/index.js').Kind[]} */ (['js4', 'js3', 'js2', 'python', 'java', 'java1'])) {
+    test(`${kind} gets its user’s and its role’s`, async (t) => {
+      const client = await member(t, server, `u-${kind}`, `r-${kind}`, { kind });
+      await post({ event: 'notification', payload: { for: kind }, room: `user_u-${kind}` });
+      await post({ event: 'ticket_created', payload: { id: 5, tags: ['a'] }, room: `role_r-${kind}` });
+      await gets(client, 'notification', [[{ for: kind }]]);
+      await gets(client, 'ticket_created', [[{ id: 5, tags: ['a'] }]]);
+    });
+  }
+
   test('no name that a client chooses is a role’s or a user’s room', async (t) => {
     const snoop = await member(t, server, 'snoop', 'guard');
     for (const name of ['role_admin', 'user_ann', 'role:admin', 'user:ann', 'everybody', 'in:role:admin']) {

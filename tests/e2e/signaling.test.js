@@ -182,6 +182,12 @@ test('clients without a token signal where the deployment lets them, and do noth
   assert.deepEqual(await second.call('signal', { targetId: peers[0].peerId, signal: { sdp: 'v=0' } }), { status: 'ok' });
   await first.heard.event('signal');
   assert.deepEqual(await first.call('join_channel', { channel_id: 'yard' }), { status: 'error', msg: 'Akses Ditolak' });
+  const service = await open.token({ user: 'billing', args: ['--scope', 'service'] });
+  const headers = { authorization: `Bearer ${service}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ event: 'notification', payload: 'for those who logged in' });
+  assert.equal((await fetch(`${open.legacyUrl}/api/broadcast`, { method: 'POST', headers, body })).status, 200);
+  await user.heard.event('notification');
+  assert.deepEqual([first, second].map((guest) => guest.heard.named('notification')), [[], []]);
   const liar = legacyClient('js4');
   t.after(() => liar.disconnect());
   const outcome = await liar.connect(open.legacyUrl, { token: 'nonsense' });

@@ -65,8 +65,11 @@ impl Session<'_> {
     }
 }
 
+/// Bytes of a copy's name: thousands of them are remembered.
+const MAX_COPY: usize = 64;
+
 fn fault(broadcast: &Broadcast<'_>) -> Option<&'static str> {
-    let Broadcast { event, user, role, channel, keep_ms, .. } = broadcast;
+    let Broadcast { event, user, role, channel, keep_ms, copy, .. } = broadcast;
     let named = [user, role, channel].into_iter().flatten().count();
     let plain = |name: &Option<_>, limit| name.as_deref().is_none_or(|name| is_plain(name, limit));
     if !is_plain(event, MAX_EVENT_NAME) {
@@ -77,6 +80,9 @@ fn fault(broadcast: &Broadcast<'_>) -> Option<&'static str> {
     }
     if keep_ms.is_some() && user.is_none() {
         return Some("only what is for one user is kept");
+    }
+    if copy.as_ref().is_some_and(|copy| copy.len() > MAX_COPY) {
+        return Some("copy has at most 64 bytes");
     }
     let names = plain(user, MAX_USER_NAME) && plain(role, MAX_USER_NAME) && plain(channel, MAX_CHANNEL_NAME);
     (!names).then_some("a name that nobody can have")

@@ -107,6 +107,7 @@ async fn only_a_trunk_broadcasts_and_only_what_makes_sense() {
         json!({"event": 7}),
         json!({"event": "n", "user": "a", "role": "b"}),
         json!({"event": "n", "user": ""}),
+        json!({"event": "n", "copy": "x".repeat(65)}),
         json!({"event": "n", "channel": "a\nb"}),
         json!({"event": "n", "role": "admin", "keep_ms": 1}),
         json!({"event": "n", "user": "a", "keep_ms": -1}),
