@@ -174,6 +174,9 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         | ServerMessage::Draining { .. }
         | ServerMessage::Closing { .. }
         | ServerMessage::Called { .. }
+        | ServerMessage::EmergencyRaised { .. }
+        | ServerMessage::EmergencyAlert { .. }
+        | ServerMessage::EmergencyOver { .. }
         | ServerMessage::Pong { .. } => return None,
     })
 }

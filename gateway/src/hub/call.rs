@@ -20,11 +20,16 @@ pub(super) const T4: Duration = Duration::from_secs(30);
 pub struct CallSettings {
     /// Whether any user may call another.
     pub private: bool,
+    /// Where emergencies are raised.
+    pub emergency_channel: Arc<str>,
+    /// How long the microphone of one in an emergency is to be open: 10 s; a shorter time cuts off who is hurt, a longer one
+    /// keeps others from answering.
+    pub microphone: Duration,
 }
 
 impl Default for CallSettings {
     fn default() -> Self {
-        Self { private: true }
+        Self { private: true, emergency_channel: "emergency".into(), microphone: Duration::from_secs(10) }
     }
 }
 

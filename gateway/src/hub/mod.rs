@@ -3,6 +3,7 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod alert;
 mod call;
 mod early;
 mod presence;
@@ -18,7 +19,7 @@ use suara_channel::{Asking, Identity, Settings};
 use suara_engine::Sender;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{DispatchAction, Rights};
-use suara_proto::{ChannelNumber, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
+use suara_proto::{ChannelNumber, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use wildmatch::WildMatch;
@@ -27,6 +28,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
+pub use alert::Alarm;
 pub use call::{Call, CallSettings, is_call};
 use room::{Command, Room};
 
@@ -215,6 +217,23 @@ impl RoomHandle {
         self.command(Command::EndCall { by, reply }).await;
         // A channel that is gone has ended.
         ended.await.unwrap_or(true)
+    }
+
+    /// A member raises an emergency; `false` when no more can be.
+    pub async fn raise(&self, talker: TalkerNumber, alarm: Alarm) -> bool {
+        let (reply, raised) = oneshot::channel();
+        self.command(Command::Raise { talker, alarm: Box::new(alarm), reply }).await;
+        raised.await.unwrap_or(false)
+    }
+
+    /// Takes an emergency back, of a user or one's own.
+    ///
+    /// # Errors
+    /// `forbidden` for another's without the right to dispatch, `unknown_user` when there is none.
+    pub async fn cancel_alert(&self, by: TalkerNumber, user: Option<String>) -> Result<(), ErrorCode> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::CancelAlert { by, user, reply }).await;
+        done.await.unwrap_or(Err(ErrorCode::NotJoined))
     }
 
     #[cfg(test)]

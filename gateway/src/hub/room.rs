@@ -11,6 +11,7 @@ use suara_proto::message::{DispatchAction, ServerMessage};
 use suara_proto::{ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 
+use super::alert::{Alarm, Alerts};
 use super::view::{JoinAnswer, View, addressee};
 use super::{Hub, JoinRefused, Joining, RoomHandle};
 use crate::clock::Clock;
@@ -33,6 +34,8 @@ pub(super) enum Command {
     FloorRequest { talker: TalkerNumber, asking: Asking },
     FloorCancel { talker: TalkerNumber, request: RequestId },
     Dispatch { by: TalkerNumber, request: RequestId, action: DispatchAction, talker: Option<TalkerNumber> },
+    Raise { talker: TalkerNumber, alarm: Box<Alarm>, reply: oneshot::Sender<bool> },
+    CancelAlert { by: TalkerNumber, user: Option<String>, reply: oneshot::Sender<Result<(), ErrorCode>> },
     EndCall { by: TalkerNumber, reply: oneshot::Sender<bool> },
     FloorDatagram(FloorDatagram),
     FloorRelease { talker: TalkerNumber, grant: Grant },
@@ -68,6 +71,7 @@ pub(super) struct Room {
     pub(super) others: Option<(SessionId, Arc<Listeners>)>,
     /// Since it was looked at last.
     pub(super) somebody_left: bool,
+    pub(super) alerts: Alerts,
     pub(super) hub: Hub,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -93,6 +97,7 @@ impl Room {
             ahead: Ahead::default(),
             others: None,
             somebody_left: false,
+            alerts: Alerts::default(),
             hub,
             clock,
             metrics,
@@ -180,7 +185,13 @@ impl Room {
                 self.channel.floor_release(now, talker, grant, Road::Stream);
             }
             Command::Dispatch { by, request, action, talker } => self.dispatch(by, request, action, talker),
-            Command::EndCall { by, reply } => drop(reply.send(self.end_call(by))),
+            Command::Raise { talker, alarm, reply } => {
+                reply.send(self.raise(talker, *alarm)).unwrap_or_default()
+            }
+            Command::CancelAlert { by, user, reply } => {
+                reply.send(self.cancel_alert(by, user.as_deref())).unwrap_or_default();
+            }
+            Command::EndCall { by, reply } => reply.send(self.end_call(by)).unwrap_or_default(),
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
@@ -207,6 +218,9 @@ impl Room {
         let talking: Vec<_> = self.channel.all_talking(now).collect();
         let answer = JoinAnswer { request, member, talker, rights, talking: &talking, with_members };
         port.outbox.say(&self.view().joined(answer));
+        if with_members {
+            self.tell_alerts(&port);
+        }
         self.seats.insert(talker, Seat { port: Some(port), member, datagrams: false });
         Ok(talker)
     }

@@ -63,6 +63,12 @@ impl Session<'_> {
             }
             ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
             ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
+            ClientMessage::Emergency { request, member, location, text } => {
+                self.emergency(request, member, location, text).await;
+            }
+            ClientMessage::EmergencyCancel { channel, member, user } => {
+                self.cancel_emergency(channel, member, user).await;
+            }
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);

@@ -6,6 +6,7 @@
 mod calls;
 mod channels;
 mod dispatch;
+mod emergency;
 mod hello;
 mod members;
 mod outbox;

@@ -11,6 +11,7 @@ mod channels;
 mod checks;
 mod crowds;
 mod drain;
+mod emergency;
 mod floor;
 mod hello;
 mod keys;

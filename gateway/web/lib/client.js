@@ -28,6 +28,8 @@ export { RequestError } from './session.js';
  * - `roster`: {@link RosterDetail}, at each change
  * - `floor`: {@link FloorDetail}, at each change
  * - `road`: `{road}`, `webtransport` or `websocket`, when a session began and when it moved
+ * - `emergency`: `{channel, user, mine, over: false, talker, name, at, location, text}`, and when it is over
+ *   `{channel, user, mine, over: true, by}`
  * - `speaking`: {@link SpeakingDetail}, when somebody becomes audible and when no longer
  * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
  * - `stats`: once a second
@@ -108,6 +110,25 @@ export class SuaraClient extends EventTarget {
   /** Ends a call for all who are in it; for who made it, and for dispatchers. @param {string} name of its channel */
   endCall(name) {
     return this.#link.call('endCall', [name]);
+  }
+
+  /**
+   * An emergency in one action (right `emergency` in the emergency channel): everybody there is told, and the microphone is open
+   * for a while; what is said from now on is heard.
+   * @param {{location?: import('./alarm.js').Place | null, text?: string}} [what]
+   * @returns {Promise<{channel: string, microphoneMs: number}>} rejected with a `RequestError`: `forbidden`…
+   */
+  emergency(what) {
+    return this.#link.call('emergency', [what]);
+  }
+
+  /**
+   * The emergency is over: one's own, or as a dispatcher another user's.
+   * @param {string} name of its channel
+   * @param {string} [user]
+   */
+  cancelEmergency(name, user) {
+    return this.#link.call('cancelEmergency', [name, user]);
   }
 
   /**

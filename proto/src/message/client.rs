@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::alert::Location;
 use super::floor::{DispatchAction, Level};
 use super::is_default;
 use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
@@ -23,6 +24,8 @@ super::type_names![
     "replay",
     "call",
     "call_end",
+    "emergency",
+    "emergency_cancel",
     "ping",
 ];
 
@@ -174,6 +177,31 @@ pub enum ClientMessage<'a> {
         /// Which of a trunk's members.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
+    },
+    /// I am in an emergency: everybody in the emergency channel is told, and I am in it.
+    Emergency {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<Location>,
+        /// In words.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        text: Option<Cow<'a, str>>,
+    },
+    /// An emergency is over.
+    EmergencyCancel {
+        /// Where it was raised.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Whose; one's own when missing.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        user: Option<Cow<'a, str>>,
     },
     /// A sign of life.
     Ping {

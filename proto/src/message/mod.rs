@@ -4,6 +4,7 @@
 //! borrowing strings from the input where JSON's escapes allow. Unknown fields are ignored by both sides. An unknown
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
+mod alert;
 mod call;
 mod client;
 mod floor;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+pub use alert::{Alert, Location};
 pub use call::{CallInfo, CallKind};
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};

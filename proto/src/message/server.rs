@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::alert::Alert;
 use super::call::CallInfo;
 use super::floor::{ChannelMode, DispatchAction, Level};
 use super::rights::Rights;
@@ -30,6 +31,9 @@ super::type_names![
     "dispatched",
     "replaying",
     "called",
+    "emergency_raised",
+    "emergency_alert",
+    "emergency_over",
     "error",
     "draining",
     "closing",
@@ -301,6 +305,37 @@ pub enum ServerMessage<'a> {
         /// Who of those that were called is put in, each with all clients that know calls.
         #[serde(borrow)]
         users: Vec<Cow<'a, str>>,
+    },
+    /// The answer to `emergency`, after `joined` with its channel, if one wasn't there.
+    EmergencyRaised {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The emergency channel.
+        channel: ChannelNumber,
+        /// How long the microphone is to be open.
+        microphone_ms: u32,
+    },
+    /// Somebody is in an emergency: to everybody in the channel, and to who comes while it is in force.
+    EmergencyAlert {
+        /// Where.
+        channel: ChannelNumber,
+        /// What.
+        #[serde(borrow, flatten)]
+        alert: Alert<'a>,
+    },
+    /// That emergency is over.
+    EmergencyOver {
+        /// Where.
+        channel: ChannelNumber,
+        /// Who was in it.
+        #[serde(borrow)]
+        user: Cow<'a, str>,
+        /// Who says so.
+        #[serde(borrow)]
+        by: Cow<'a, str>,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Level, Member, Right, Rights,
-    ServerMessage, TalkerInfo, TalkerLeft,
+    Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Level, Location, Member, Right,
+    Rights, ServerMessage, TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -84,6 +84,17 @@ fn level() -> impl Strategy<Value = Level> {
     select(&Level::ALL[..])
 }
 
+fn location() -> impl Strategy<Value = Location> {
+    (any::<i32>(), any::<i32>(), option::of(any::<u32>())).prop_map(
+        |(latitude_e7, longitude_e7, accuracy_m)| Location { latitude_e7, longitude_e7, accuracy_m },
+    )
+}
+
+fn alert() -> impl Strategy<Value = Alert<'static>> {
+    (talker(), text(), text(), any::<u64>(), option::of(location()), option::of(text()))
+        .prop_map(|(talker, user, name, at, location, text)| Alert { talker, user, name, at, location, text })
+}
+
 fn call() -> impl Strategy<Value = CallInfo<'static>> {
     let kind = select(vec![CallKind::Private, CallKind::Group, CallKind::Other]);
     (kind, text(), text(), vec(text(), 0..3)).prop_map(|(kind, by, name, users)| CallInfo {
@@ -115,6 +126,17 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             calls: any::<bool>(),
         }),
         message!(ClientMessage::Call { request: request(), member: member(), users: vec(text(), 0..3) }),
+        message!(ClientMessage::Emergency {
+            request: request(),
+            member: member(),
+            location: option::of(location()),
+            text: option::of(text()),
+        }),
+        message!(ClientMessage::EmergencyCancel {
+            channel: channel(),
+            member: member(),
+            user: option::of(text()),
+        }),
         message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
         message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
@@ -208,6 +230,14 @@ fn channel_message() -> impl Strategy<Value = Server> {
             also_talking: vec(talking(), 0..3),
             call: option::of(call()),
         }),
+        message!(ServerMessage::EmergencyRaised {
+            request: request(),
+            member: member(),
+            channel: channel(),
+            microphone_ms: any::<u32>(),
+        }),
+        message!(ServerMessage::EmergencyAlert { channel: channel(), alert: alert() }),
+        message!(ServerMessage::EmergencyOver { channel: channel(), user: text(), by: text() }),
         message!(ServerMessage::Called {
             request: request(),
             member: member(),

@@ -16,6 +16,11 @@
  * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
  *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null,
  *   call?: CallInfo | null}} Joined
+ * @typedef {{latitude_e7: number, longitude_e7: number, accuracy_m?: number | null}} Location
+ * @typedef {{type: 'emergency_raised', request: number, channel: number, microphone_ms: number}} EmergencyRaised
+ * @typedef {{type: 'emergency_alert', channel: number, talker: number, user: string, name: string, at: number,
+ *   location?: Location | null, text?: string | null}} EmergencyAlert
+ * @typedef {{type: 'emergency_over', channel: number, user: string, by: string}} EmergencyOver
  * @typedef {{type: 'called', request: number, channel: number, users: string[]}} Called
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
@@ -37,7 +42,8 @@
  *
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | ErrorMessage | Draining
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | EmergencyRaised
+ *   | EmergencyAlert | EmergencyOver | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
@@ -46,6 +52,8 @@
  *   | {type: 'leave', channel: number}
  *   | {type: 'call', request: number, users: string[]}
  *   | {type: 'call_end', channel: number}
+ *   | {type: 'emergency', request: number, location?: Location, text?: string}
+ *   | {type: 'emergency_cancel', channel: number, user?: string}
  *   | {type: 'floor_request', request: number, channel: number, level?: Level, priority?: number, queue?: boolean}
  *   | {type: 'floor_cancel', request: number, channel: number}
  *   | {type: 'dispatch', request: number, channel: number, action: DispatchAction, talker?: number}
@@ -59,7 +67,8 @@ export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
-  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'error', 'draining', 'closing', 'pong',
+  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'emergency_raised',
+  'emergency_alert', 'emergency_over', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();
