@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
 use suara_proto::voice::VoiceFrame;
@@ -78,6 +78,8 @@ pub(super) struct State {
     order: Order,
     spread: Option<Spread>,
     early: Vec<Bytes>,
+    /// Emergencies in force, by user.
+    alerts: BTreeMap<String, Value>,
     requests: u32,
 }
 
@@ -94,6 +96,7 @@ impl State {
             order: Order::default(),
             spread: None,
             early: Vec::new(),
+            alerts: BTreeMap::new(),
             requests: FIRST_REQUEST,
         }
     }
@@ -115,6 +118,7 @@ impl State {
                 }
                 self.replay_early(now);
             }
+            Input::Alert { user, alert } => self.alert(user, alert),
             Input::Datagram(datagram) => self.datagram(now, datagram),
             Input::CutOff => self.cut_off(now),
         }
@@ -148,6 +152,9 @@ impl State {
         }
         if let Some(talking) = &self.talking {
             self.audience.tell(&listener, "floor_taken", &taken(talking));
+        }
+        for alert in self.alerts.values() {
+            self.audience.tell(&listener, "emergency_alert", alert);
         }
         let (press, pace) = (Press::default(), Pace::default());
         self.members.insert(member, Present { who, listener, talker, press, talk: None, pace });
@@ -186,6 +193,20 @@ impl State {
         self.order = Order::default();
         self.spread = None;
         self.early.clear();
+        self.alerts.clear();
+    }
+
+    fn alert(&mut self, user: String, alert: Option<Value>) {
+        match alert {
+            Some(alert) => {
+                self.audience.announce("emergency_alert", &alert);
+                self.alerts.insert(user, alert);
+            }
+            None if self.alerts.remove(&user).is_some() => {
+                self.audience.announce("emergency_over", &json!({ "user_id": user }));
+            }
+            None => {}
+        }
     }
 
     fn voice(&mut self, now: Instant, member: MemberRef, at: Instant, chunk: Bytes) {

@@ -139,6 +139,7 @@ impl State {
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
+            TrunkEvent::Alert { channel, user, alert } => self.tell(channel, Input::Alert { user, alert }),
             TrunkEvent::Floor { channel, floor } => self.tell(channel, Input::Floor(floor)),
         }
         self.bring_back(now);

@@ -105,7 +105,7 @@ impl Room {
         }
     }
 
-    fn tell_all(&self, message: &ServerMessage<'_>) {
+    pub(super) fn tell_all(&self, message: &ServerMessage<'_>) {
         let framed = suara_proto::message::encode(message);
         for present in self.present.values() {
             present.port.outbox.send(framed.clone());

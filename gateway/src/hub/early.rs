@@ -68,13 +68,20 @@ impl Room {
         let mut out = [0; MAX_DATAGRAM];
         let Some(speaker) = self.speakers.iter().find(|speaker| speaker.grant == due.grant) else { return };
         let (session, heard) = (speaker.session, speaker.heard(self.clock.now()));
+        let tape = speaker.tape.clone();
         let frame = VoiceFrame::decode(&due.frame).ok();
         let bytes = frame.as_ref().and_then(|frame| stamp(frame, due.grant, &mut out));
         let Some(bytes) = bytes.filter(|_| heard) else {
             return self.metrics.voice.dropped(DropReason::Rate);
         };
-        let (now, frame) = (Instant::now(), Frame::new(bytes));
-        speaker.tape.record(&frame);
+        let now = Instant::now();
+        for relay in self.relays.iter() {
+            if let Some(frame) = &frame {
+                relay.pass_on(frame, due.grant, self.clock.now(), now);
+            }
+        }
+        let frame = Frame::new(bytes);
+        tape.record(&frame);
         let others = self.others(session);
         if let Some(sender) = self.hub.sender() {
             sender.send(&others.audience, &frame, now);

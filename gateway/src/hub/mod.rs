@@ -3,9 +3,11 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod air;
 mod alert;
 mod call;
 mod early;
+mod patch;
 mod presence;
 mod room;
 mod view;
@@ -30,6 +32,7 @@ use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
 pub use alert::Alarm;
 pub use call::{Call, CallSettings, is_call};
+use patch::PeerWord;
 use room::{Command, Room};
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
@@ -87,6 +90,9 @@ pub struct RoomHandle {
     pub call: Option<Arc<Call>>,
     commands: mpsc::Sender<Command>,
     early: mpsc::Sender<EarlyFrame>,
+    /// Words of channels that it is patched to. Without a bound, for two channels must not wait for each other: there are a
+    /// few of them for each change of a floor or of an audience.
+    peers: mpsc::UnboundedSender<PeerWord>,
 }
 
 /// All channels with somebody in them.
@@ -169,6 +175,7 @@ impl Hub {
         }
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
         let (early, early_inbox) = mpsc::channel(EARLY_QUEUE);
+        let (peers, words) = mpsc::unbounded_channel();
         let handle = RoomHandle {
             number,
             name: Arc::from(name),
@@ -178,12 +185,13 @@ impl Hub {
             call: call.map(Arc::new),
             commands,
             early,
+            peers,
         };
         let room =
             Room::new(handle.clone(), settings, self.clone(), self.shared.clock, self.shared.metrics.clone());
         rooms.insert(handle.name.clone(), handle.clone());
         self.shared.metrics.channels.inc();
-        self.shared.tasks.spawn(room.run(inbox, early_inbox));
+        self.shared.tasks.spawn(room.run(inbox, early_inbox, words));
         handle
     }
 
@@ -219,6 +227,16 @@ impl RoomHandle {
         ended.await.unwrap_or(true)
     }
 
+    /// A dispatcher patches this channel to another, or ends that, to be answered there.
+    pub async fn patch(&self, by: TalkerNumber, request: RequestId, peer: Self, on: bool) {
+        self.command(Command::Patch { by, request, peer, on }).await;
+    }
+
+    /// Tells it what another channel has to say; `false` when it is gone.
+    fn tell(&self, word: PeerWord) -> bool {
+        self.peers.send(word).is_ok()
+    }
+
     /// A member raises an emergency; `false` when no more can be.
     pub async fn raise(&self, talker: TalkerNumber, alarm: Alarm) -> bool {
         let (reply, raised) = oneshot::channel();
@@ -239,9 +257,10 @@ impl RoomHandle {
     #[cfg(test)]
     pub(crate) fn of_nobody() -> Self {
         let ((commands, _), (early, _)) = (mpsc::channel(1), mpsc::channel(1));
+        let (peers, _) = mpsc::unbounded_channel();
         let (route, tapes) = (RouteCell::default(), Tapes::default());
         let (number, name, grace) = (ChannelNumber(0), Arc::from(""), Duration::ZERO);
-        Self { number, name, route, tapes, grace, call: None, commands, early }
+        Self { number, name, route, tapes, grace, call: None, commands, early, peers }
     }
 
     /// Takes a member out; with `confirm` it is told.

@@ -61,14 +61,12 @@ impl Session<'_> {
                     room.floor_release(talker, grant).await;
                 }
             }
-            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
-            ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
-            ClientMessage::Emergency { request, member, location, text } => {
-                self.emergency(request, member, location, text).await;
-            }
-            ClientMessage::EmergencyCancel { channel, member, user } => {
-                self.cancel_emergency(channel, member, user).await;
-            }
+            message @ (ClientMessage::Call { .. }
+            | ClientMessage::CallEnd { .. }
+            | ClientMessage::Emergency { .. }
+            | ClientMessage::EmergencyCancel { .. }
+            | ClientMessage::Patch { .. }
+            | ClientMessage::Unpatch { .. }) => self.beyond(message).await,
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
@@ -86,6 +84,27 @@ impl Session<'_> {
                 Some(room) => room.clone().roster(self.port.id).await,
                 None => self.refuse_in(channel, None, None, ErrorCode::NotJoined, "not in that channel"),
             },
+        }
+    }
+
+    /// What goes beyond one channel: calls, emergencies, patches.
+    async fn beyond(&mut self, message: ClientMessage<'_>) {
+        match message {
+            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
+            ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
+            ClientMessage::Emergency { request, member, location, text } => {
+                self.emergency(request, member, location, text).await;
+            }
+            ClientMessage::EmergencyCancel { channel, member, user } => {
+                self.cancel_emergency(channel, member, user).await;
+            }
+            ClientMessage::Patch { request, channel, member, with } => {
+                self.patch(request, member, [channel, with], true).await;
+            }
+            ClientMessage::Unpatch { request, channel, member, with } => {
+                self.patch(request, member, [channel, with], false).await;
+            }
+            _ => {}
         }
     }
 

@@ -213,6 +213,9 @@ impl Ingress {
             Some(_) => stamp(&frame, speaker.grant, &mut stamped).ok_or(DropReason::Malformed)?,
             None => bytes,
         };
+        for relay in route.relays.iter() {
+            relay.pass_on(&frame, speaker.grant, self.clock.at(now), now);
+        }
         let frame = Frame::new(bytes);
         speaker.tape.record(&frame);
         out.send(&route.listeners.audience, &frame);

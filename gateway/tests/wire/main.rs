@@ -15,6 +15,7 @@ mod emergency;
 mod floor;
 mod hello;
 mod keys;
+mod patch;
 mod renewal;
 mod replay;
 mod resume;

@@ -1,4 +1,4 @@
-// Calls to users (PROTOCOL.md, section 4.3): a channel for those alone whom it is between.
+// Who hears whom beside the channels themselves: calls (PROTOCOL.md, section 4.3) and patches (5.7).
 
 import { RequestError } from './session.js';
 
@@ -18,6 +18,20 @@ export class Calls {
     const channel = channels.numbered(called.channel);
     if (!channel) throw new RequestError('left');
     return { ...channel.info(), reached: called.users };
+  }
+
+  /**
+   * As a dispatcher of both: two channels hear each other from now on, or no longer.
+   * @param {string} one
+   * @param {string} other
+   * @param {boolean} on
+   */
+  async patch(one, other, on) {
+    const { channels, session } = this.options;
+    const [channel, peer] = [channels.named(one), channels.named(other)];
+    if (!channel || !peer) throw new RequestError('not_joined');
+    await session().ask((request) => (
+      { type: on ? 'patch' : 'unpatch', request, channel: channel.number, with: peer.number }));
   }
 
   /** For all who are in it. @param {string} name */

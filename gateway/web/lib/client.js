@@ -30,6 +30,7 @@ export { RequestError } from './session.js';
  * - `road`: `{road}`, `webtransport` or `websocket`, when a session began and when it moved
  * - `emergency`: `{channel, user, mine, over: false, talker, name, at, location, text}`, and when it is over
  *   `{channel, user, mine, over: true, by}`
+ * - `patched`: `{channel, with}`, names of the channels that it hears and is heard in by now
  * - `speaking`: {@link SpeakingDetail}, when somebody becomes audible and when no longer
  * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
  * - `stats`: once a second
@@ -113,6 +114,17 @@ export class SuaraClient extends EventTarget {
   }
 
   /**
+   * As a dispatcher of both: two channels hear each other from now on, or no longer.
+   * @param {string} one
+   * @param {string} other
+   * @param {boolean} [on]
+   * @returns {Promise<void>} rejected with a `RequestError`: `forbidden`, `unavailable`
+   */
+  patch(one, other, on = true) {
+    return this.#link.call('patch', [one, other, on]);
+  }
+
+  /**
    * An emergency in one action (right `emergency` in the emergency channel): everybody there is told, and the microphone is open
    * for a while; what is said from now on is heard.
    * @param {{location?: import('./alarm.js').Place | null, text?: string}} [what]
@@ -171,6 +183,11 @@ export class SuaraClient extends EventTarget {
   /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */
   set lateEntry(on) {
     this.#link.call('lateEntry', [on]);
+  }
+
+  /** How loud a channel is beside the others, 0 to 1. @param {string} name @param {number} volume */
+  volume(name, volume) {
+    return this.#link.call('volume', [name, volume]);
   }
 
   /**

@@ -76,13 +76,14 @@ export class Inbox {
 
   /** @param {import('./wire/messages.js').Joined} joined */
   #joined(joined) {
-    const { channels, now, emit, session: current, onLate, onFloor } = this.options;
+    const { channels, hearing, now, emit, session: current, onLate, onFloor } = this.options;
     const session = current();
     // Nobody asks for a call's channel, or for that of an emergency: one is put into it, and wants to be there from then on.
     if ((joined.call || this.options.raises()) && joined.request == null) channels.wanted.add(joined.name);
     // Left again before the answer came.
     if (!channels.wanted.has(joined.name)) return session?.send({ type: 'leave', channel: joined.channel });
     const channel = channels.add(joined, session?.welcome?.floor_renewal_ms ?? 2000, now());
+    hearing.tune(channel);
     emit('joined', channel.info());
     emit('roster', channel.rosterEvent());
     onFloor(channel);
@@ -92,12 +93,16 @@ export class Inbox {
   /**
    * @param {Channel} channel
    * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage | FloorMessage
-   *   | import('./wire/messages.js').EmergencyAlert | import('./wire/messages.js').EmergencyOver} message
+   *   | import('./wire/messages.js').EmergencyAlert | import('./wire/messages.js').EmergencyOver
+   *   | import('./wire/messages.js').Patched} message
    */
   #takeFor(channel, message) {
-    const { button, speaker, session: current } = this.options;
+    const { button, speaker, emit, session: current } = this.options;
     if (message.type === 'left') return this.gone(channel, message.reason);
     if (message.type === 'roster') return this.#roster(channel, message);
+    if (message.type === 'patched') {
+      return emit('patched', { channel: channel.name, with: message.with.map(({ name }) => name) });
+    }
     if (message.type === 'emergency_alert' || message.type === 'emergency_over') return this.#emergency(channel, message);
     if (message.type === 'floor_idle') speaker.floorIdle(channel.number, channel.floor.talkerOf(message.grant));
     const session = current();

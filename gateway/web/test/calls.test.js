@@ -66,3 +66,24 @@ test('who is refused a call is told why', async () => {
   await clock.advance(5);
   await refused;
 });
+
+test('a dispatcher patches two channels, and the page is told what a channel is patched to', async () => {
+  const { clock, core, road, last } = await online();
+  road.say(ringing());
+  await clock.advance(5);
+  const patched = core.calls.patch('ops', 'call/5f0c', true);
+  const { request, channel, with: other } = road.all('patch')[0];
+  assert.deepEqual([channel, other], [17, 19]);
+  road.say({ type: 'patched', channel: 17, with: [{ channel: 19, name: 'call/5f0c' }] });
+  road.say({ type: 'patched', request, channel: 17, with: [{ channel: 19, name: 'call/5f0c' }] });
+  await clock.advance(5);
+  await patched;
+  assert.deepEqual(last('patched'), { channel: 'ops', with: ['call/5f0c'] });
+
+  const unpatched = core.calls.patch('ops', 'call/5f0c', false);
+  road.say({ type: 'error', request: road.all('unpatch')[0].request, code: 'unavailable', message: '' });
+  const refused = assert.rejects(unpatched, { code: 'unavailable' });
+  await clock.advance(5);
+  await refused;
+  await assert.rejects(core.calls.patch('ops', 'nowhere', true), { code: 'not_joined' });
+});

@@ -26,6 +26,8 @@ super::type_names![
     "call_end",
     "emergency",
     "emergency_cancel",
+    "patch",
+    "unpatch",
     "ping",
 ];
 
@@ -202,6 +204,30 @@ pub enum ClientMessage<'a> {
         /// Whose; one's own when missing.
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         user: Option<Cow<'a, str>>,
+    },
+    /// A dispatcher of two channels lets them hear each other.
+    Patch {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// One.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The other.
+        with: ChannelNumber,
+    },
+    /// And no longer.
+    Unpatch {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// One.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The other.
+        with: ChannelNumber,
     },
     /// A sign of life.
     Ping {

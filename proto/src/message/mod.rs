@@ -8,6 +8,7 @@ mod alert;
 mod call;
 mod client;
 mod floor;
+mod patch;
 mod rights;
 mod server;
 
@@ -21,6 +22,7 @@ pub use alert::{Alert, Location};
 pub use call::{CallInfo, CallKind};
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};
+pub use patch::Patched;
 pub use rights::{Right, Rights};
 pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
 

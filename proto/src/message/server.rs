@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::alert::Alert;
 use super::call::CallInfo;
 use super::floor::{ChannelMode, DispatchAction, Level};
+use super::patch::Patched;
 use super::rights::Rights;
 use super::{is_default, null_is_missing};
 use crate::code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
@@ -34,6 +35,7 @@ super::type_names![
     "emergency_raised",
     "emergency_alert",
     "emergency_over",
+    "patched",
     "error",
     "draining",
     "closing",
@@ -336,6 +338,21 @@ pub enum ServerMessage<'a> {
         /// Who says so.
         #[serde(borrow)]
         by: Cow<'a, str>,
+    },
+    /// What a channel is patched to by now: to everybody in it, and to who comes; with `request` the answer to `patch` and
+    /// `unpatch`.
+    Patched {
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Which channel.
+        channel: ChannelNumber,
+        /// Which others: none any more when it is empty.
+        #[serde(borrow)]
+        with: Vec<Patched<'a>>,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

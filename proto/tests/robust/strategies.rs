@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Level, Location, Member, Right,
-    Rights, ServerMessage, TalkerInfo, TalkerLeft,
+    Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Level, Location, Member, Patched,
+    Right, Rights, ServerMessage, TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -137,6 +137,18 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             member: member(),
             user: option::of(text()),
         }),
+        message!(ClientMessage::Patch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            with: channel()
+        }),
+        message!(ClientMessage::Unpatch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            with: channel()
+        }),
         message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
         message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
@@ -238,6 +250,12 @@ fn channel_message() -> impl Strategy<Value = Server> {
         }),
         message!(ServerMessage::EmergencyAlert { channel: channel(), alert: alert() }),
         message!(ServerMessage::EmergencyOver { channel: channel(), user: text(), by: text() }),
+        message!(ServerMessage::Patched {
+            request: option::of(request()),
+            member: member(),
+            channel: channel(),
+            with: vec((channel(), text()).prop_map(|(channel, name)| Patched { channel, name }), 0..3),
+        }),
         message!(ServerMessage::Called {
             request: request(),
             member: member(),

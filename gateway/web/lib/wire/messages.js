@@ -21,6 +21,7 @@
  * @typedef {{type: 'emergency_alert', channel: number, talker: number, user: string, name: string, at: number,
  *   location?: Location | null, text?: string | null}} EmergencyAlert
  * @typedef {{type: 'emergency_over', channel: number, user: string, by: string}} EmergencyOver
+ * @typedef {{type: 'patched', request?: number | null, channel: number, with: {channel: number, name: string}[]}} Patched
  * @typedef {{type: 'called', request: number, channel: number, users: string[]}} Called
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
@@ -43,7 +44,7 @@
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
  * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | EmergencyRaised
- *   | EmergencyAlert | EmergencyOver | ErrorMessage | Draining
+ *   | EmergencyAlert | EmergencyOver | Patched | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
@@ -52,6 +53,7 @@
  *   | {type: 'leave', channel: number}
  *   | {type: 'call', request: number, users: string[]}
  *   | {type: 'call_end', channel: number}
+ *   | {type: 'patch' | 'unpatch', request: number, channel: number, with: number}
  *   | {type: 'emergency', request: number, location?: Location, text?: string}
  *   | {type: 'emergency_cancel', channel: number, user?: string}
  *   | {type: 'floor_request', request: number, channel: number, level?: Level, priority?: number, queue?: boolean}
@@ -68,7 +70,7 @@ export const PROTOCOL_VERSION = 1;
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
   'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'emergency_raised',
-  'emergency_alert', 'emergency_over', 'error', 'draining', 'closing', 'pong',
+  'emergency_alert', 'emergency_over', 'patched', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();
