@@ -75,8 +75,11 @@ impl Call {
 impl Room {
     /// Whether somebody left a call, so that it has but one user.
     pub(super) fn is_deserted_call(&self) -> bool {
+        if !self.somebody_left || self.handle.call.is_none() {
+            return false;
+        }
         let users: BTreeSet<_> = self.channel.members().map(|member| &member.who.user).collect();
-        self.somebody_left && self.handle.call.is_some() && users.len() == 1
+        users.len() == 1
     }
 
     /// Ends a call, for one who may: who made it, or a dispatcher.

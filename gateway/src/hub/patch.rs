@@ -171,6 +171,9 @@ impl Room {
 
     /// Whose frames go to which other channels as well.
     pub(super) fn relays(&self) -> Vec<Relay> {
+        if self.patches.by_peer.is_empty() {
+            return Vec::new();
+        }
         // A user's session that is in both hears it here. A trunk's members are not all in both.
         let own = self.seats.values().filter(|seat| seat.member.is_none());
         let own: BTreeSet<_> = own.filter_map(|seat| seat.port.as_ref()).map(|port| port.id).collect();
