@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use suara_proto::message::ServerMessage::{EmergencyAlert, EmergencyOver};
 use suara_proto::message::{Alert, CallInfo, Member, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -161,9 +162,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
                 (None, None) => return None,
             }
         }
-        message @ (ServerMessage::EmergencyAlert { .. } | ServerMessage::EmergencyOver { .. }) => {
-            return alert(message);
-        }
+        message @ (EmergencyAlert { .. } | EmergencyOver { .. }) => alert(message)?,
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }
         }
