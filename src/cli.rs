@@ -109,6 +109,24 @@ pub(crate) struct ServeArgs {
     /// Whether any user may call another; who dispatches may always [default: true]
     #[arg(long, value_name = "BOOL", env = "SUARA_PRIVATE_CALLS", hide_env = true, help_heading = "Running")]
     pub(crate) private_calls: Option<bool>,
+    /// Channel in which emergencies are raised [default: emergency]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SUARA_EMERGENCY_CHANNEL",
+        hide_env = true,
+        help_heading = "Running"
+    )]
+    pub(crate) emergency_channel: Option<String>,
+    /// Milliseconds for which the microphone of one in an emergency is open [default: 10000]
+    #[arg(
+        long,
+        value_name = "MS",
+        env = "SUARA_EMERGENCY_MICROPHONE_MS",
+        hide_env = true,
+        help_heading = "Running"
+    )]
+    pub(crate) emergency_microphone_ms: Option<u64>,
     /// Threads of the WebTransport server, each with its own sockets [default: the machine's cores]
     #[arg(long, value_name = "N", env = "SUARA_WORKERS", hide_env = true, help_heading = "Running")]
     pub(crate) workers: Option<usize>,

@@ -34,6 +34,8 @@ pub(crate) struct ConfigFile {
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) max_sessions: Option<usize>,
     pub(crate) private_calls: Option<bool>,
+    pub(crate) emergency_channel: Option<String>,
+    pub(crate) emergency_microphone_ms: Option<u64>,
     pub(crate) workers: Option<usize>,
     pub(crate) mtu: Option<u16>,
     pub(crate) qlog: Option<PathBuf>,

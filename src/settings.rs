@@ -81,6 +81,14 @@ impl Plan {
             (None, None) => None,
             _ => bail!("--tls-cert and --tls-key go together"),
         };
+        let default = CallSettings::default();
+        let emergency_channel = args.emergency_channel.or(file.emergency_channel).map(Into::into);
+        let microphone = args.emergency_microphone_ms.or(file.emergency_microphone_ms);
+        let calls = CallSettings {
+            private: args.private_calls.or(file.private_calls).unwrap_or(default.private),
+            emergency_channel: emergency_channel.unwrap_or(default.emergency_channel),
+            microphone: microphone.map_or(default.microphone, Duration::from_millis),
+        };
         let plan = Self {
             http: args.http.or(file.http).unwrap_or_else(|| loopback(if bridge { 8081 } else { 8080 })),
             webtransport: args.webtransport.or(file.webtransport).unwrap_or_else(default_webtransport),
@@ -116,7 +124,7 @@ impl Plan {
             redis: args.redis.or(file.redis),
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
             channels,
-            calls: CallSettings { private: args.private_calls.or(file.private_calls).unwrap_or(true) },
+            calls,
             log: LogPlan {
                 filter: args.log.or(file.log).unwrap_or_else(|| "info".into()),
                 format: args.log_format.or(file.log_format).unwrap_or(LogFormat::Text),

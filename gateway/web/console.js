@@ -2,6 +2,7 @@
 
 import { SuaraClient } from './lib/client.js';
 import { Actions } from './ui/actions.js';
+import { Beyond } from './ui/beyond.js';
 import { Channels } from './ui/channels.js';
 import { Chat } from './ui/chat.js';
 import { byId } from './ui/dom.js';
@@ -47,6 +48,7 @@ const hold = new Hold(byId('talk'), {
 });
 
 const actions = new Actions({ client, stage, people, hold });
+const beyond = new Beyond({ client, stage, people, actions, play });
 
 // A second link, pasted into the same tab, loads nothing anew.
 addEventListener('hashchange', () => {
@@ -195,7 +197,12 @@ const LEFT = { kicked: 1, expired: 1 };
  */
 function sound(before, floor) {
   const tone = prefs.tones && tones.toneFor(before, floor);
-  if (tone) tones.play(client.sound.context, tone);
+  if (tone) play(tone);
+}
+
+/** @param {Parameters<typeof tones.play>[1]} tone */
+function play(tone) {
+  tones.play(client.sound.context, tone);
 }
 
 /** @param {string} code */
@@ -208,6 +215,7 @@ function ended(code) {
   chat.open('', false);
   floors.clear();
   rosters.clear();
+  beyond.clear();
   actions.rights = [];
   showRoster(null);
   show('entry');
@@ -230,6 +238,7 @@ function redraw() {
   channels.draw();
   log.draw();
   chat.draw();
+  beyond.draw();
   microphone.draw();
   entry.draw();
 }

@@ -37,6 +37,9 @@ pub const MAX_CALLS_PER_MEMBER: usize = 4;
 /// A call's channel has a name that begins so. Nobody enters one by its name but those whom it is between.
 pub const CALL_PREFIX: &str = "call/";
 
+/// The words of an emergency alert in bytes.
+pub const MAX_ALERT_TEXT: usize = 256;
+
 /// Members that one trunk attaches.
 pub const MAX_MEMBERS_PER_TRUNK: usize = 20_000;
 

@@ -83,6 +83,8 @@ pub(super) struct State {
     /// The burst that is passed on, until that is reported.
     passed: Option<Passed>,
     early: Vec<Bytes>,
+    /// Emergencies in force, by user.
+    alerts: BTreeMap<String, Value>,
     requests: u32,
 }
 
@@ -101,6 +103,7 @@ impl State {
             spread: None,
             passed: None,
             early: Vec::new(),
+            alerts: BTreeMap::new(),
             requests: FIRST_REQUEST,
         }
     }
@@ -127,6 +130,7 @@ impl State {
             }
             Input::ChatWish { member, wish } => self.chat_wish(member, wish),
             Input::Chat(chat) => self.chat_event(chat),
+            Input::Alert { user, alert } => self.alert(user, alert),
             Input::Datagram(datagram) => self.datagram(now, datagram),
             Input::CutOff => self.cut_off(now),
         }
@@ -160,6 +164,9 @@ impl State {
         }
         if let Some(talking) = &self.talking {
             self.audience.tell(&listener, "floor_taken", &taken(talking));
+        }
+        for alert in self.alerts.values() {
+            self.audience.tell(&listener, "emergency_alert", alert);
         }
         let (press, pace) = (Press::default(), Pace::default());
         let (muted, talk, spoken) = (false, None, None);
@@ -217,6 +224,20 @@ impl State {
         self.spread = None;
         self.passed = None;
         self.early.clear();
+        self.alerts.clear();
+    }
+
+    fn alert(&mut self, user: String, alert: Option<Value>) {
+        match alert {
+            Some(alert) => {
+                self.audience.announce("emergency_alert", &alert);
+                self.alerts.insert(user, alert);
+            }
+            None if self.alerts.remove(&user).is_some() => {
+                self.audience.announce("emergency_over", &json!({ "user_id": user }));
+            }
+            None => {}
+        }
     }
 
     fn voice(&mut self, now: Instant, member: MemberRef, at: Instant, chunk: Bytes) {

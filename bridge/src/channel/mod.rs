@@ -13,6 +13,7 @@ mod spread;
 mod stage;
 mod talk;
 
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -57,6 +58,8 @@ pub(crate) enum Input {
     Chat(ChatEvent),
     /// Voice from the gateway.
     Datagram(Bytes),
+    /// An emergency of a user's, as clients are told it, or its end.
+    Alert { user: String, alert: Option<Value> },
     /// The trunk is lost; members are brought back by further [`Input::Enter`]s.
     CutOff,
 }

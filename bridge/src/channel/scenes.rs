@@ -552,3 +552,25 @@ fn a_burst_that_was_passed_on_from_its_start_is_reported_once_in_one_listeners_n
         "heard": {"at_us": 250_000, "timestamp": 0}});
     assert_eq!(scene.record.take_control(), [expected]);
 }
+
+#[test]
+fn an_emergency_is_told_to_all_and_to_who_comes_while_it_lasts() {
+    let mut scene = Scene::new();
+    let pcm = Format::Pcm16(Rate::new(16_000).unwrap());
+    let first = scene.enter(1, pcm, json!("gate"));
+    let alert = |alert| Input::Alert { user: "alice".to_owned(), alert };
+    let told = Heard::Event(
+        "emergency_alert",
+        json!({"user_id": "alice", "text": "Man down", "channel_id": "gate"}),
+    );
+
+    scene.state.handle(scene.now, alert(Some(json!({"user_id": "alice", "text": "Man down"}))));
+    let late = scene.enter(2, pcm, json!("gate"));
+    assert_eq!((scene.ears.of(first), scene.ears.of(late)), (vec![told.clone()], vec![told]));
+    scene.state.handle(scene.now, alert(None));
+    scene.state.handle(scene.now, alert(None));
+    let over = Heard::Event("emergency_over", json!({"user_id": "alice", "channel_id": "gate"}));
+    assert_eq!(scene.ears.of(late), [over], "once");
+    let last = scene.enter(3, pcm, json!("gate"));
+    assert!(scene.ears.of(last).is_empty());
+}

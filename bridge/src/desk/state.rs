@@ -149,6 +149,7 @@ impl State {
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
             TrunkEvent::Chat { channel, chat } => self.tell(channel, Input::Chat(chat)),
+            TrunkEvent::Alert { channel, user, alert } => self.tell(channel, Input::Alert { user, alert }),
             TrunkEvent::Floor { channel, floor } => self.tell(channel, Input::Floor(floor)),
         }
         self.bring_back(now);

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::Value;
-use suara_proto::message::{Level, Member, Rights, ServerMessage, TalkerInfo};
+use serde_json::{Value, json};
+use suara_proto::message::ServerMessage::{EmergencyAlert, EmergencyOver};
+use suara_proto::message::{Alert, CallInfo, Level, Member, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -44,6 +45,8 @@ pub(crate) enum TrunkEvent {
     Roster { channel: ChannelNumber, roster: RosterEvent },
     /// Chat in a channel.
     Chat { channel: ChannelNumber, chat: ChatEvent },
+    /// Somebody in a channel is in an emergency, as clients are told it, or no longer.
+    Alert { channel: ChannelNumber, user: String, alert: Option<Value> },
     /// A channel's floor.
     Floor { channel: ChannelNumber, floor: FloorEvent },
 }
@@ -133,6 +136,32 @@ pub(crate) enum FloorEvent {
     Idle { grant: Grant },
 }
 
+fn called(member: MemberRef, channel: String, call: CallInfo<'_>, joined: Joined) -> Called {
+    let users = call.users.into_iter().map(Cow::into_owned).collect();
+    Called { member, channel, by: who(&call.by, &call.name), users, joined }
+}
+
+fn alert(message: ServerMessage<'_>) -> Option<TrunkEvent> {
+    let (channel, user, alert) = match message {
+        ServerMessage::EmergencyAlert { channel, alert } => {
+            (channel, alert.user.clone(), Some(payload(&alert)))
+        }
+        ServerMessage::EmergencyOver { channel, user, .. } => (channel, user, None),
+        _ => return None,
+    };
+    Some(TrunkEvent::Alert { channel, user: user.into_owned(), alert })
+}
+
+/// An alert in the words of the clients: degrees are what they know.
+fn payload(alert: &Alert<'_>) -> Value {
+    let location = alert.location.map(|location| {
+        let degrees = |e7: i32| f64::from(e7) / 1e7;
+        let (latitude, longitude) = (degrees(location.latitude_e7), degrees(location.longitude_e7));
+        json!({ "latitude": latitude, "longitude": longitude, "accuracy_m": location.accuracy_m })
+    });
+    json!({ "user_id": alert.user, "name": alert.name, "at": alert.at, "location": location, "text": alert.text })
+}
+
 /// The event in a message; `None` for what concerns the session alone.
 pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
     Some(match message {
@@ -161,21 +190,17 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             call,
             ..
         } => {
-            let members = members.map(people);
-            let talking = talking.map(talker_of);
+            let (members, talking) = (members.map(people), talking.map(talker_of));
             let joined = |request| Joined { request, channel, talker, version, members, talking };
             match (request, call) {
                 (Some(request), _) => TrunkEvent::Joined(joined(request)),
-                (None, Some(call)) => TrunkEvent::Called(Called {
-                    member: member?,
-                    channel: name.into_owned(),
-                    by: who(&call.by, &call.name),
-                    users: call.users.into_iter().map(Cow::into_owned).collect(),
-                    joined: joined(RequestId(0)),
-                }),
+                (None, Some(call)) => {
+                    TrunkEvent::Called(called(member?, name.into_owned(), call, joined(RequestId(0))))
+                }
                 (None, None) => return None,
             }
         }
+        message @ (EmergencyAlert { .. } | EmergencyOver { .. }) => alert(message)?,
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }
         }
@@ -219,6 +244,8 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         | ServerMessage::Draining { .. }
         | ServerMessage::Closing { .. }
         | ServerMessage::Called { .. }
+        | ServerMessage::EmergencyRaised { .. }
+        | ServerMessage::Patched { .. }
         | ServerMessage::Pong { .. } => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! Roster and floor put together: who is asked, in which order, and what the caller gets to see.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use suara_proto::message::{DispatchAction, Level, Right, Rights};
 use suara_proto::{DenyCause, ErrorCode, Grant, LeaveReason, RequestId, TalkerNumber};
@@ -15,10 +15,11 @@ use crate::time::Time;
 /// One channel. See the [crate's page](crate) for the contract: mutate, then drain.
 #[derive(Debug)]
 pub struct Channel {
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// The latest time that was seen: it doesn't run backwards in here.
-    now: Time,
-    roster: Roster,
+    pub(crate) now: Time,
+    pub(crate) roster: Roster,
+    pub(crate) guests: BTreeSet<TalkerNumber>,
     floor: Floor,
     effects: VecDeque<Effect>,
 }
@@ -32,6 +33,7 @@ impl Channel {
             settings,
             now: Time::default(),
             roster: Roster::default(),
+            guests: BTreeSet::new(),
             floor: Floor::new(epoch),
             effects: VecDeque::new(),
         }
@@ -278,11 +280,11 @@ impl Channel {
         &self.settings
     }
 
-    fn advance(&mut self, now: Time) {
+    pub(crate) fn advance(&mut self, now: Time) {
         self.now = self.now.max(now);
     }
 
-    fn step(&mut self) -> (Step<'_>, &mut Floor) {
+    pub(crate) fn step(&mut self) -> (Step<'_>, &mut Floor) {
         let step = Step { now: self.now, settings: &self.settings, effects: &mut self.effects };
         (step, &mut self.floor)
     }

@@ -44,6 +44,7 @@ mod asking;
 mod channel;
 mod effect;
 mod floor;
+mod guest;
 mod roster;
 mod settings;
 mod time;

@@ -127,6 +127,16 @@ impl Roster {
         was_here
     }
 
+    /// A number for one who is no member.
+    pub(crate) fn number(&mut self, now: Time) -> Option<TalkerNumber> {
+        self.numbers.take(now)
+    }
+
+    /// It isn't used any more.
+    pub(crate) fn rest(&mut self, talker: TalkerNumber, until: Time) {
+        self.numbers.rest(talker, until);
+    }
+
     /// A member is unreachable from now on, and is kept its place until then. `false` when it was so before, or isn't here.
     pub(crate) fn lose(&mut self, talker: TalkerNumber, until: Time) -> bool {
         let news = self.set_unreachable(talker, true);

@@ -20,11 +20,16 @@ pub(super) const T4: Duration = Duration::from_secs(30);
 pub struct CallSettings {
     /// Whether any user may call another.
     pub private: bool,
+    /// Where emergencies are raised.
+    pub emergency_channel: Arc<str>,
+    /// How long the microphone of one in an emergency is to be open: 10 s; a shorter time cuts off who is hurt, a longer one
+    /// keeps others from answering.
+    pub microphone: Duration,
 }
 
 impl Default for CallSettings {
     fn default() -> Self {
-        Self { private: true }
+        Self { private: true, emergency_channel: "emergency".into(), microphone: Duration::from_secs(10) }
     }
 }
 
@@ -70,8 +75,11 @@ impl Call {
 impl Room {
     /// Whether somebody left a call, so that it has but one user.
     pub(super) fn is_deserted_call(&self) -> bool {
+        if !self.somebody_left || self.handle.call.is_none() {
+            return false;
+        }
         let users: BTreeSet<_> = self.channel.members().map(|member| &member.who.user).collect();
-        self.somebody_left && self.handle.call.is_some() && users.len() == 1
+        users.len() == 1
     }
 
     /// Ends a call, for one who may: who made it, or a dispatcher.

@@ -84,6 +84,9 @@ impl Room {
     fn say(&mut self, speaker: &Speaker, Spoken { frame, earlier }: &Spoken) {
         let now = Instant::now();
         speaker.tape.record(frame);
+        for relay in self.relays.iter() {
+            relay.pass_on(frame, speaker.grant, self.clock.now(), now);
+        }
         let others = self.others(speaker.session);
         if let Some(sender) = self.hub.sender() {
             sender.send_after(&others.audience, frame, earlier, now);

@@ -3,9 +3,12 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod air;
+mod alert;
 mod call;
 mod chat;
 mod early;
+mod patch;
 mod presence;
 mod room;
 mod view;
@@ -19,7 +22,7 @@ use suara_channel::{Asking, Identity, Settings};
 use suara_engine::Sender;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{DispatchAction, Rights};
-use suara_proto::{ChannelNumber, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
+use suara_proto::{ChannelNumber, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use suara_store::Store;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -29,9 +32,11 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
+pub use alert::Alarm;
 pub use call::{Call, CallSettings, is_call};
 use chat::Newest;
 pub use chat::Said;
+use patch::PeerWord;
 use room::{Command, Room};
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
@@ -92,6 +97,9 @@ pub struct RoomHandle {
     pub call: Option<Arc<Call>>,
     commands: mpsc::Sender<Command>,
     early: mpsc::Sender<EarlyFrame>,
+    /// Words of channels that it is patched to. Without a bound, for two channels must not wait for each other: there are a
+    /// few of them for each change of a floor or of an audience.
+    peers: mpsc::UnboundedSender<PeerWord>,
 }
 
 /// All channels with somebody in them.
@@ -194,6 +202,7 @@ impl Hub {
         }
         let (commands, inbox) = mpsc::channel(ROOM_QUEUE);
         let (early, early_inbox) = mpsc::channel(EARLY_QUEUE);
+        let (peers, words) = mpsc::unbounded_channel();
         let handle = RoomHandle {
             number,
             name: Arc::from(name),
@@ -204,12 +213,13 @@ impl Hub {
             call: call.map(Arc::new),
             commands,
             early,
+            peers,
         };
         let room =
             Room::new(handle.clone(), settings, self.clone(), self.shared.clock, self.shared.metrics.clone());
         rooms.insert(handle.name.clone(), handle.clone());
         self.shared.metrics.channels.inc();
-        self.shared.tasks.spawn(room.run(inbox, early_inbox));
+        self.shared.tasks.spawn(room.run(inbox, early_inbox, words));
         handle
     }
 
@@ -245,12 +255,41 @@ impl RoomHandle {
         ended.await.unwrap_or(true)
     }
 
+    /// A dispatcher patches this channel to another, or ends that, to be answered there.
+    pub async fn patch(&self, by: TalkerNumber, request: RequestId, peer: Self, on: bool) {
+        self.command(Command::Patch { by, request, peer, on }).await;
+    }
+
+    /// Tells it what another channel has to say; `false` when it is gone.
+    fn tell(&self, word: PeerWord) -> bool {
+        self.peers.send(word).is_ok()
+    }
+
+    /// A member raises an emergency; `false` when no more can be.
+    pub async fn raise(&self, talker: TalkerNumber, alarm: Alarm) -> bool {
+        let (reply, raised) = oneshot::channel();
+        self.command(Command::Raise { talker, alarm: Box::new(alarm), reply }).await;
+        raised.await.unwrap_or(false)
+    }
+
+    /// Takes an emergency back, of a user or one's own.
+    ///
+    /// # Errors
+    /// `forbidden` for another's without the right to dispatch, `unknown_user` when there is none.
+    pub async fn cancel_alert(&self, by: TalkerNumber, user: Option<String>) -> Result<(), ErrorCode> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::CancelAlert { by, user, reply }).await;
+        done.await.unwrap_or(Err(ErrorCode::NotJoined))
+    }
+
     #[cfg(test)]
     pub(crate) fn of_nobody() -> Self {
         let ((commands, _), (early, _)) = (mpsc::channel(1), mpsc::channel(1));
+        let (peers, _) = mpsc::unbounded_channel();
         let (route, tapes) = (RouteCell::default(), Tapes::default());
         let (number, name, grace) = (ChannelNumber(0), Arc::from(""), Duration::ZERO);
-        Self { number, name, route, tapes, grace, call: None, newest: Newest::default(), commands, early }
+        let newest = Newest::default();
+        Self { number, name, route, tapes, grace, call: None, newest, commands, early, peers }
     }
 
     /// Takes a member out; with `confirm` it is told.

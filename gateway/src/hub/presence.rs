@@ -43,6 +43,8 @@ impl Room {
         let answer =
             JoinAnswer { request: None, member: None, talker, rights, talking: &talking, with_members: true };
         port.outbox.say(&self.view().joined(answer));
+        self.tell_alerts(&port);
+        self.tell_patches(&port);
         true
     }
 

@@ -11,12 +11,14 @@ use suara_proto::message::{DispatchAction, ServerMessage};
 use suara_proto::{ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 
+use super::alert::{Alarm, Alerts};
+use super::patch::{Patches, PeerWord};
 use super::view::{JoinAnswer, View, addressee};
 use super::{Hub, JoinRefused, Joining, RoomHandle, Said};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::{Ahead, Ear, EarlyFrame, Listeners, Route, Speaker};
+use crate::voice::{Ahead, Ear, EarlyFrame, Listeners, Relay, Speaker};
 
 /// Commands taken before the decisions go out: what a storm of joins has in common is then said once.
 const BATCH: usize = 64;
@@ -33,6 +35,9 @@ pub(super) enum Command {
     FloorRequest { talker: TalkerNumber, asking: Asking },
     FloorCancel { talker: TalkerNumber, request: RequestId },
     Dispatch { by: TalkerNumber, request: RequestId, action: DispatchAction, talker: Option<TalkerNumber> },
+    Patch { by: TalkerNumber, request: RequestId, peer: RoomHandle, on: bool },
+    Raise { talker: TalkerNumber, alarm: Box<Alarm>, reply: oneshot::Sender<bool> },
+    CancelAlert { by: TalkerNumber, user: Option<String>, reply: oneshot::Sender<Result<(), ErrorCode>> },
     EndCall { by: TalkerNumber, reply: oneshot::Sender<bool> },
     FloorDatagram(FloorDatagram),
     FloorRelease { talker: TalkerNumber, grant: Grant },
@@ -63,14 +68,18 @@ pub(super) struct Room {
     pub(super) seats: BTreeMap<TalkerNumber, Seat>,
     pub(super) present: BTreeMap<SessionId, Present>,
     pub(super) speakers: Arc<[Speaker]>,
-    listeners: Arc<Listeners>,
+    pub(super) listeners: Arc<Listeners>,
     pub(super) route_changed: bool,
-    audience_changed: bool,
+    pub(super) audience_changed: bool,
     pub(super) ahead: Ahead,
     /// Who hears a session's held voice: everybody but itself. Made when it is needed.
     pub(super) others: Option<(SessionId, Arc<Listeners>)>,
     /// Since it was looked at last.
     pub(super) somebody_left: bool,
+    pub(super) alerts: Alerts,
+    pub(super) patches: Patches,
+    /// As they were published last.
+    pub(super) relays: Arc<[Relay]>,
     pub(super) hub: Hub,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -96,6 +105,9 @@ impl Room {
             ahead: Ahead::default(),
             others: None,
             somebody_left: false,
+            alerts: Alerts::default(),
+            patches: Patches::default(),
+            relays: Arc::default(),
             hub,
             clock,
             metrics,
@@ -107,6 +119,7 @@ impl Room {
         mut self,
         mut inbox: mpsc::Receiver<Command>,
         mut early: mpsc::Receiver<EarlyFrame>,
+        mut peers: mpsc::UnboundedReceiver<PeerWord>,
     ) {
         let (mut batch, mut frames) = (Vec::with_capacity(BATCH), Vec::new());
         loop {
@@ -115,6 +128,7 @@ impl Room {
             tokio::select! {
                 count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { break },
                 _ = early.recv_many(&mut frames, BATCH) => {}
+                word = peers.recv() => word.into_iter().for_each(|word| self.peer_word(word)),
                 () = async { match wake {
                     Some(wake) => tokio::time::sleep_until(wake).await,
                     None => std::future::pending().await,
@@ -132,6 +146,7 @@ impl Room {
                 break;
             }
         }
+        self.unpatch_all();
         self.hub.retire(&self.handle);
     }
 
@@ -183,7 +198,14 @@ impl Room {
                 self.channel.floor_release(now, talker, grant, Road::Stream);
             }
             Command::Dispatch { by, request, action, talker } => self.dispatch(by, request, action, talker),
-            Command::EndCall { by, reply } => drop(reply.send(self.end_call(by))),
+            Command::Patch { by, request, peer, on } => self.patch_for(by, request, peer, on),
+            Command::Raise { talker, alarm, reply } => {
+                reply.send(self.raise(talker, *alarm)).unwrap_or_default()
+            }
+            Command::CancelAlert { by, user, reply } => {
+                reply.send(self.cancel_alert(by, user.as_deref())).unwrap_or_default();
+            }
+            Command::EndCall { by, reply } => reply.send(self.end_call(by)).unwrap_or_default(),
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
             Command::Chat(said) => self.chat(&said),
             Command::Typing { talker } => self.typing(talker),
@@ -222,6 +244,10 @@ impl Room {
         let talking: Vec<_> = self.channel.all_talking(now).collect();
         let answer = JoinAnswer { request, member, talker, rights, talking: &talking, with_members };
         port.outbox.say(&self.view().joined(answer));
+        if with_members {
+            self.tell_alerts(&port);
+            self.tell_patches(&port);
+        }
         self.seats.insert(talker, Seat { port: Some(port), member, datagrams: false });
         Ok(talker)
     }
@@ -270,6 +296,7 @@ impl Room {
 
     fn carry_out(&mut self, effect: Effect) {
         self.decide_early(&effect);
+        self.decide_patches(&effect);
         match &effect {
             Effect::Granted { .. } => self.metrics.granted(),
             Effect::Deny { cause, .. } => self.metrics.denied(*cause),
@@ -302,26 +329,6 @@ impl Room {
             Effect::Roster(_) | Effect::Repeat { .. } | Effect::Warning { .. } => {}
         }
         self.tell(&effect);
-    }
-
-    /// One whose frames are to be forwarded; who is so already keeps what its frames have left behind.
-    fn speaker(&self, speaker: &suara_channel::Speaker) -> Option<Speaker> {
-        let kept = self.speakers.iter().find(|present| present.grant == speaker.grant).cloned();
-        kept.or_else(|| {
-            let session = self.seats.get(&speaker.talker)?.port.as_ref()?.id;
-            Some(Speaker::new(session, speaker.talker, speaker.grant, self.clock.now()))
-        })
-    }
-
-    /// Bursts that are over end their tapes, and new ones begin theirs.
-    fn change_tapes(&self, before: &[Speaker]) {
-        let is_in = |all: &[Speaker], one: &Speaker| all.iter().any(|other| other.grant == one.grant);
-        for over in before.iter().filter(|speaker| !is_in(&self.speakers, speaker)) {
-            over.tape.ends();
-        }
-        for new in self.speakers.iter().filter(|speaker| !is_in(before, speaker)) {
-            self.handle.tapes.begin(new.tape.clone());
-        }
     }
 
     fn dispatch(
@@ -397,19 +404,6 @@ impl Room {
             for present in self.present.values() {
                 present.port.outbox.send(framed.clone());
             }
-        }
-    }
-
-    pub(super) fn publish(&mut self) {
-        if self.audience_changed {
-            self.others = None;
-            let present = self.present.values().map(|present| &present.port);
-            self.listeners = Arc::new(present.map(|port| (port.id, &port.ear)).collect());
-        }
-        if self.audience_changed || self.route_changed {
-            let route = Route { speakers: self.speakers.clone(), listeners: self.listeners.clone() };
-            self.handle.route.store(Arc::new(route));
-            (self.audience_changed, self.route_changed) = (false, false);
         }
     }
 

@@ -91,6 +91,31 @@ impl Session<'_> {
         }
     }
 
+    /// A dispatcher of two channels patches them, or ends that.
+    pub(super) async fn patch(
+        &mut self,
+        request: RequestId,
+        member: Option<MemberRef>,
+        [channel, with]: [ChannelNumber; 2],
+        on: bool,
+    ) {
+        let Some((room, by)) = self.seat(Some(request), channel, member) else { return };
+        let Some((peer, _)) = self.seat(Some(request), with, member) else { return };
+        let rights = |room: &RoomHandle| {
+            let attached = self.members.get(member)?;
+            Some(rights_in(&attached.principal, &room.name).has(Right::Dispatch))
+        };
+        if channel == with {
+            let message = "a channel is patched to another";
+            return self.refuse_in(channel, Some(request), member, ErrorCode::BadField, message);
+        }
+        if [&room, &peer].into_iter().any(|room| rights(room) != Some(true)) {
+            let message = "no right to dispatch in both channels";
+            return self.refuse_in(channel, Some(request), member, ErrorCode::Forbidden, message);
+        }
+        room.patch(by, request, peer, on).await;
+    }
+
     /// The call that a member asks for, if it may make it.
     fn may_call(
         &self,

@@ -67,8 +67,6 @@ impl Session<'_> {
             ClientMessage::BurstReport { channel, grant, member, said, heard } => {
                 self.burst_report(channel, grant, member, (said, heard));
             }
-            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
-            ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
             ClientMessage::May { request, channel, member } => self.may(request, &channel, member),
             ClientMessage::Verify { request, token } if self.scope == Scope::Trunk => {
                 self.verifying.look(self.core.auth.clone(), request, token.into_owned());
@@ -77,6 +75,12 @@ impl Session<'_> {
                 self.refuse(Some(request), None, ErrorCode::Forbidden, "only a trunk asks about others");
             }
             ClientMessage::Notify { request, broadcast } => self.notify(request, broadcast).await,
+            message @ (ClientMessage::Call { .. }
+            | ClientMessage::CallEnd { .. }
+            | ClientMessage::Emergency { .. }
+            | ClientMessage::EmergencyCancel { .. }
+            | ClientMessage::Patch { .. }
+            | ClientMessage::Unpatch { .. }) => self.beyond(message).await,
             ClientMessage::Replay { channel, .. } => {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
@@ -94,6 +98,27 @@ impl Session<'_> {
                 Some(room) => room.clone().roster(self.port.id).await,
                 None => self.refuse_in(channel, None, None, ErrorCode::NotJoined, "not in that channel"),
             },
+        }
+    }
+
+    /// What goes beyond one channel: calls, emergencies, patches.
+    async fn beyond(&mut self, message: ClientMessage<'_>) {
+        match message {
+            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
+            ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
+            ClientMessage::Emergency { request, member, location, text } => {
+                self.emergency(request, member, location, text).await;
+            }
+            ClientMessage::EmergencyCancel { channel, member, user } => {
+                self.cancel_emergency(channel, member, user).await;
+            }
+            ClientMessage::Patch { request, channel, member, with } => {
+                self.patch(request, member, [channel, with], true).await;
+            }
+            ClientMessage::Unpatch { request, channel, member, with } => {
+                self.patch(request, member, [channel, with], false).await;
+            }
+            _ => {}
         }
     }
 

@@ -9,6 +9,7 @@ mod channels;
 mod chat;
 mod chat_outlet;
 mod dispatch;
+mod emergency;
 mod hello;
 mod members;
 mod notify;

@@ -290,5 +290,8 @@ impl Ingress {
                 queue.push(now, spoken.frame.clone());
             }
         }
+        for relay in route.relays.iter() {
+            relay.pass_on(&spoken.frame, speaker.grant, self.clock.at(now), now);
+        }
     }
 }

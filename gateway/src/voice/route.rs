@@ -11,6 +11,7 @@ use suara_proto::voice::VoiceFrame;
 use suara_proto::{Grant, RequestId, TalkerNumber};
 
 use super::queue::VoiceQueue;
+use super::relay::Relay;
 use super::said::{Heard, Said};
 use super::tape::Tape;
 use crate::metrics::DropReason;
@@ -31,6 +32,8 @@ pub struct Route {
     pub speakers: Arc<[Speaker]>,
     /// To whom.
     pub listeners: Arc<Listeners>,
+    /// To which other channels as well; mostly none.
+    pub relays: Arc<[Relay]>,
 }
 
 /// The one whose frames are forwarded.
@@ -44,6 +47,8 @@ pub struct Speaker {
     pub grant: Grant,
     /// What it says.
     pub tape: Arc<Tape>,
+    /// The grant in another channel that it talks by here, when it is a guest from there.
+    pub origin: Option<Grant>,
     air: Arc<Air>,
 }
 
@@ -77,7 +82,13 @@ impl Speaker {
             said: Mutex::default(),
         };
         let tape = Arc::new(Tape::new(grant, now));
-        Self { session, talker, grant, tape, air: Arc::new(air) }
+        Self { session, talker, grant, tape, origin: None, air: Arc::new(air) }
+    }
+
+    /// It talks for one in another channel, who has that grant there.
+    #[must_use]
+    pub fn for_another(self, origin: Option<Grant>) -> Self {
+        Self { origin, ..self }
     }
 
     /// The same talkspurt, whose frames come by another session from now on.

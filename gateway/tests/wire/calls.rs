@@ -157,7 +157,8 @@ async fn t4_ends_a_call_in_which_nobody_talks() {
 
 #[tokio::test]
 async fn who_may_call_whom() {
-    let gateway = TestGateway::with(|all| all.calls = CallSettings { private: false });
+    let gateway =
+        TestGateway::with(|all| all.calls = CallSettings { private: false, ..CallSettings::default() });
     let mut alice = user(&gateway, "alice").await;
     let mut chief = caller(&gateway, &dispatcher()).await;
     let (mut old, _bob) = (gateway.user("old").await, user(&gateway, "bob").await);

@@ -5,7 +5,7 @@ import { Ring } from './ring.js';
 
 /**
  * @typedef {{stream: string, kind: 'start' | 'end' | 'drop'} | {stream: string, kind: 'pcm', samples: Float32Array}
- *   } ToPlayback from the worker
+ *   | {channel: number, gain: number}} ToPlayback from the worker; a stream's name begins with its channel's number
  * @typedef {{stream: string, depth: number, received: number}} FromPlayback to the worker
  */
 
@@ -21,6 +21,8 @@ class Playback extends AudioWorkletProcessor {
     this.rings = new Map();
     /** @type {MessagePort | null} */
     this.worker = null;
+    /** How loud each channel is, where that is not as it comes. @type {Map<string, number>} */
+    this.gains = new Map();
     this.blocks = 0;
     this.underruns = 0;
     this.tap = new Float32Array(TAP);
@@ -43,6 +45,10 @@ class Playback extends AudioWorkletProcessor {
 
   /** @param {ToPlayback} message */
   take(message) {
+    if ('gain' in message) {
+      this.gains.set(String(message.channel), message.gain);
+      return;
+    }
     const ring = this.rings.get(message.stream) ?? new Ring();
     switch (message.kind) {
       case 'start':
@@ -64,7 +70,7 @@ class Playback extends AudioWorkletProcessor {
     const report = this.blocks++ % REPORT_EVERY === 0;
     for (const [stream, ring] of this.rings) {
       const before = ring.underruns;
-      ring.mixInto(out);
+      ring.mixInto(out, this.gains.get(stream.split(':', 1)[0]));
       this.underruns += ring.underruns - before;
       if (ring.done) this.rings.delete(stream);
       else if (report) this.worker?.postMessage({ stream, depth: ring.depth, received: ring.received });

@@ -14,6 +14,8 @@ export class Ring {
   #ended = false;
   /** Output samples since sound began or came back; below FADE it is still faded in. */
   #rise = 0;
+  /** How loud it is at this sample; it glides to where it is to be. */
+  #gain = -1;
   /** Everything that was pushed since the talkspurt began. */
   received = 0;
   underruns = 0;
@@ -55,12 +57,16 @@ export class Ring {
   /**
    * Adds the next samples to `out`.
    * @param {Float32Array} out
+   * @param {number} [gain] how loud it is to be
    */
-  mixInto(out) {
+  mixInto(out, gain = 1) {
+    // A step would click; the first sample has nothing to click against.
+    if (this.#gain < 0) this.#gain = gain;
     const here = Math.min(out.length, this.depth);
     for (let i = 0; i < here; i++) {
-      const gain = this.#rise < FADE ? ++this.#rise / FADE : 1;
-      this.#last = this.#samples[(this.#read + i) % CAPACITY] * gain;
+      const fade = this.#rise < FADE ? ++this.#rise / FADE : 1;
+      this.#gain += (gain - this.#gain) / FADE;
+      this.#last = this.#samples[(this.#read + i) % CAPACITY] * fade * this.#gain;
       out[i] += this.#last;
     }
     this.#read += here;

@@ -10,6 +10,8 @@ export class WorkletSpeaker {
   #streams = new Map();
   /** @type {MessagePort | null} */
   #port = null;
+  /** @type {Map<number, number>} */
+  #gains = new Map();
   /** Of streams that are gone. @type {Record<string, number>} */
   #past = {};
 
@@ -25,9 +27,20 @@ export class WorkletSpeaker {
   /** @param {MessagePort} port */
   attach(port) {
     this.#port = port;
+    for (const [channel, gain] of this.#gains) port.postMessage({ channel, gain });
     port.onmessage = ({ data }) => {
       this.#streams.get(data.stream)?.pull(data.depth, data.received, performance.now());
     };
+  }
+
+  /**
+   * How loud a channel is: 0 is silent, 1 as it comes.
+   * @param {number} channel
+   * @param {number} gain
+   */
+  gain(channel, gain) {
+    this.#gains.set(channel, gain);
+    this.#port?.postMessage({ channel, gain });
   }
 
   /** @param {import('../lib/wire/voice.js').VoiceFrame} frame */

@@ -30,6 +30,9 @@ export { RequestError } from './session.js';
  * - `roster`: {@link RosterDetail}, at each change
  * - `floor`: {@link FloorDetail}, at each change
  * - `road`: `{road}`, `webtransport` or `websocket`, when a session began and when it moved
+ * - `emergency`: `{channel, user, mine, over: false, talker, name, at, location, text}`, and when it is over
+ *   `{channel, user, mine, over: true, by}`
+ * - `patched`: `{channel, with}`, names of the channels that it hears and is heard in by now
  * - `speaking`: {@link SpeakingDetail}, when somebody becomes audible and when no longer
  * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
  * - `stats`: once a second
@@ -118,6 +121,36 @@ export class SuaraClient extends EventTarget {
   }
 
   /**
+   * As a dispatcher of both: two channels hear each other from now on, or no longer.
+   * @param {string} one
+   * @param {string} other
+   * @param {boolean} [on]
+   * @returns {Promise<void>} rejected with a `RequestError`: `forbidden`, `unavailable`
+   */
+  patch(one, other, on = true) {
+    return this.#link.call('patch', [one, other, on]);
+  }
+
+  /**
+   * An emergency in one action (right `emergency` in the emergency channel): everybody there is told, and the microphone is open
+   * for a while; what is said from now on is heard.
+   * @param {{location?: import('./alarm.js').Place | null, text?: string}} [what]
+   * @returns {Promise<{channel: string, microphoneMs: number}>} rejected with a `RequestError`: `forbidden`…
+   */
+  emergency(what) {
+    return this.#link.call('emergency', [what]);
+  }
+
+  /**
+   * The emergency is over: one's own, or as a dispatcher another user's.
+   * @param {string} name of its channel
+   * @param {string} [user]
+   */
+  cancelEmergency(name, user) {
+    return this.#link.call('cancelEmergency', [name, user]);
+  }
+
+  /**
    * The button is down: what is said from now on is sent, once the floor is granted. `floor` tells what comes of it.
    * @param {string} name of a channel that is joined
    * @param {import('./asking.js').Urgency} [urgency]
@@ -182,6 +215,11 @@ export class SuaraClient extends EventTarget {
   /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */
   set lateEntry(on) {
     this.#link.call('lateEntry', [on]);
+  }
+
+  /** How loud a channel is beside the others, 0 to 1. @param {string} name @param {number} volume */
+  volume(name, volume) {
+    return this.#link.call('volume', [name, volume]);
   }
 
   /**

@@ -1,10 +1,13 @@
 // The client without a browser: a connection, the channels one is in, and the button. It runs in the worker; sound and
 // network are arguments, so that tests run it in Node.
 
+import { Alarm } from './alarm.js';
 import { Button } from './button.js';
+import { Calls } from './calls.js';
 import { deniedFloor } from './channel.js';
 import { Channels } from './channels.js';
 import { Chat } from './chat.js';
+import { EarlyMicrophone } from './early.js';
 import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
@@ -39,6 +42,10 @@ export class Core {
   #channels = new Channels();
   #button;
   #inbox;
+  /** Private calls and groups. */
+  calls;
+  /** Emergencies. */
+  alarm;
   /** @type {unknown} */
   #timer = null;
   #ticks = 0;
@@ -51,8 +58,11 @@ export class Core {
   /** @param {CoreOptions} options */
   constructor(options) {
     this.options = options;
-    const { clock, random, microphone, speaker, emit } = options;
+    const { clock, random, speaker, emit } = options;
+    const microphone = new EarlyMicrophone(options.microphone);
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
+    const session = () => this.#session();
+    this.calls = new Calls({ channels: this.#channels, session });
     this.reports = new Reports({ now: clock.now, random, channels: this.#channels });
     this.#button = new Button({
       clock, random, microphone, onFloor,
@@ -62,12 +72,14 @@ export class Core {
       clock, emit, channels: this.#channels, session: () => this.#connection?.session ?? null,
       newId: () => crypto.randomUUID(),
     });
+    this.alarm = new Alarm({ clock, channels: this.#channels, button: this.#button, microphone, session });
     this.hearing = new Hearing({
       channels: this.#channels, speaker, clock, onFloor, emit, onFrame: (frame) => this.#report(frame),
     });
     this.#inbox = new Inbox({
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
       session: () => this.#connection?.session ?? null,
+      raises: () => this.alarm.asks,
       onLate: (channel) => {
         // It is a kindness: without it one hears what follows.
         if (this.lateEntry) this.replay(channel.name, true).catch(() => {});
@@ -147,23 +159,6 @@ export class Core {
     this.#connection?.session?.send({ type: 'leave', channel: channel.number });
     this.#inbox.gone(channel, 'left');
     this.chat.left(name);
-  }
-
-  /**
-   * Calls users: one, or as a dispatcher several. All are put into a channel of their own.
-   * @param {string[]} users
-   */
-  async call(users) {
-    const called = await this.#session().ask((request) => ({ type: 'call', request, users }));
-    const channel = this.#channels.numbered(called.channel);
-    if (!channel) throw new RequestError('left');
-    return { ...channel.info(), reached: called.users };
-  }
-
-  /** Ends a call for all who are in it. @param {string} name */
-  endCall(name) {
-    const channel = this.#channels.named(name);
-    if (channel) this.#connection?.session?.send({ type: 'call_end', channel: channel.number });
   }
 
   /** @param {string} token of the same user */

@@ -11,6 +11,7 @@ import { decode, VoiceError } from './wire/voice.js';
  * @property {(channel: number, talker: number | null) => void} floorIdle a talker's burst is over, or whoever's it was
  * @property {(channel: number | null) => void} silence drops what is buffered, of one channel or of all
  * @property {(channel: number, talker: number, speed: number) => void} speed how fast a talker is played
+ * @property {(channel: number, gain: number) => void} gain how loud a channel is, from 0 to 1
  * @property {() => object} stats
  *
  * @typedef {object} HearingOptions
@@ -23,6 +24,8 @@ import { decode, VoiceError } from './wire/voice.js';
  */
 
 export class Hearing {
+  /** Of each channel that was set, by name: numbers change with each session. @type {Map<string, number>} */
+  #volumes = new Map();
   counts = { framesHeard: 0, framesRefused: 0 };
 
   /** @param {HearingOptions} options */
@@ -64,6 +67,23 @@ export class Hearing {
     const real = talker % REPLAYED;
     const { user = '', name = '' } = channel.roster.get(real) ?? channel.floor.view().holder ?? {};
     this.options.emit('speaking', { channel: channel.name, talker: real, user, name, speaking, replay: talker !== real });
+  }
+
+  /**
+   * How loud a channel is beside the others, from 0 to 1.
+   * @param {string} name
+   * @param {number} volume
+   */
+  volume(name, volume) {
+    this.#volumes.set(name, Math.min(1, Math.max(0, volume)));
+    const channel = this.options.channels.named(name);
+    if (channel) this.tune(channel);
+  }
+
+  /** A channel has a number from now on. @param {Channel} channel */
+  tune({ name, number }) {
+    const volume = this.#volumes.get(name);
+    if (volume !== undefined) this.options.speaker.gain(number, volume);
   }
 
   /** Drops what is buffered, of one channel or of all. @param {number | null} channel its number */

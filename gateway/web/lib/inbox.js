@@ -19,6 +19,7 @@ import { decodeReport, KIND_REPORT, ReportError } from './wire/report.js';
  * @property {() => Session | null} session the one that all of this comes on
  * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
  * @property {(channel: Channel) => void} onLate somebody talked already when one came
+ * @property {() => boolean} raises whether one raises an emergency at this moment
  * @property {(deadlineMs: number) => void} onDraining
  */
 
@@ -37,7 +38,9 @@ export class Inbox {
     if (message.type === 'error') {
       const { request, code } = message;
       if (request == null || !button.refuse(request, code)) emit('refused', message);
-    } else if ('channel' in message && message.type !== 'dispatched' && message.type !== 'called') {
+    } else if (message.type === 'dispatched' || message.type === 'called' || message.type === 'emergency_raised') {
+      // What asked for it goes on.
+    } else if ('channel' in message) {
       const channel = channels.numbered(message.channel);
       if (channel) this.#takeFor(channel, message);
     }
@@ -93,13 +96,14 @@ export class Inbox {
 
   /** @param {import('./wire/messages.js').Joined} joined */
   #joined(joined) {
-    const { channels, button, now, emit, session: current, onLate, onFloor } = this.options;
+    const { channels, button, hearing, now, emit, session: current, onLate, onFloor } = this.options;
     const session = current();
-    // Nobody asks for a call's channel: one is put into it, and wants to be there from then on.
-    if (joined.call && joined.request == null) channels.wanted.add(joined.name);
+    // Nobody asks for a call's channel, or for that of an emergency: one is put into it, and wants to be there from then on.
+    if ((joined.call || this.options.raises()) && joined.request == null) channels.wanted.add(joined.name);
     // Left again before the answer came.
     if (!channels.wanted.has(joined.name)) return session?.send({ type: 'leave', channel: joined.channel });
     const channel = channels.add(joined, session?.welcome?.floor_renewal_ms ?? 2000, now());
+    hearing.tune(channel);
     emit('joined', channel.info());
     emit('roster', channel.rosterEvent());
     // Without a request it is a session that was resumed: what one has of the floor follows, and what is said was heard so far.
@@ -110,10 +114,12 @@ export class Inbox {
 
   /**
    * @param {Channel} channel
-   * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage | FloorMessage} message
+   * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage | FloorMessage
+   *   | import('./wire/messages.js').EmergencyAlert | import('./wire/messages.js').EmergencyOver
+   *   | import('./wire/messages.js').Patched} message
    */
   #takeFor(channel, message) {
-    const { channels, button, hearing, speaker, session: current } = this.options;
+    const { channels, button, hearing, speaker, emit, session: current } = this.options;
     if (message.type === 'left' && channels.isDoubted(channel)) {
       // It wasn't kept for us: it is joined again.
       channels.remove(channel);
@@ -121,9 +127,31 @@ export class Inbox {
     }
     if (message.type === 'left') return this.gone(channel, message.reason);
     if (message.type === 'roster') return this.#roster(channel, message);
+    if (message.type === 'patched') {
+      return emit('patched', { channel: channel.name, with: message.with.map(({ name }) => name) });
+    }
+    if (message.type === 'emergency_alert' || message.type === 'emergency_over') return this.#emergency(channel, message);
     if (message.type === 'floor_idle') speaker.floorIdle(channel.number, channel.floor.talkerOf(message.grant));
     const session = current();
     if (session) button.take(session, channel, message);
+  }
+
+  /**
+   * @param {Channel} channel
+   * @param {import('./wire/messages.js').EmergencyAlert | import('./wire/messages.js').EmergencyOver} message
+   */
+  #emergency(channel, message) {
+    const { emit, session } = this.options;
+    const { user } = message;
+    const mine = user === session()?.welcome?.user;
+    if (message.type === 'emergency_over') {
+      return emit('emergency', { channel: channel.name, user, mine, over: true, by: message.by });
+    }
+    const { talker, name, at, location, text } = message;
+    const place = location ? {
+      latitude: location.latitude_e7 / 1e7, longitude: location.longitude_e7 / 1e7, accuracy: location.accuracy_m ?? null,
+    } : null;
+    emit('emergency', { channel: channel.name, user, mine, over: false, talker, name, at, location: place, text: text ?? null });
   }
 
   /**

@@ -34,7 +34,7 @@ test('a channel that nobody asked for and that is no call is left again', async 
 
 test('who calls gets the call that it made, and who is reached', async () => {
   const { clock, core, road } = await online();
-  const called = core.call(['bob', 'eve']);
+  const called = core.calls.call(['bob', 'eve']);
   const { request, users } = road.all('call')[0];
   assert.deepEqual(users, ['bob', 'eve']);
   road.say(ringing({ call: { ...CALL, by: 'alice' } }));
@@ -43,7 +43,7 @@ test('who calls gets the call that it made, and who is reached', async () => {
   const { channel, reached, call } = await called;
   assert.deepEqual([channel, reached, call?.by], ['call/5f0c', ['bob'], 'alice']);
 
-  core.endCall('call/5f0c');
+  core.calls.end('call/5f0c');
   assert.equal(road.all('call_end')[0].channel, 19);
 });
 
@@ -60,9 +60,30 @@ test('a call that is over is not entered again', async () => {
 
 test('who is refused a call is told why', async () => {
   const { clock, core, road } = await online();
-  const called = core.call(['nobody']);
+  const called = core.calls.call(['nobody']);
   road.say({ type: 'error', request: road.all('call')[0].request, code: 'unknown_user', message: '' });
   const refused = assert.rejects(called, { code: 'unknown_user' });
   await clock.advance(5);
   await refused;
+});
+
+test('a dispatcher patches two channels, and the page is told what a channel is patched to', async () => {
+  const { clock, core, road, last } = await online();
+  road.say(ringing());
+  await clock.advance(5);
+  const patched = core.calls.patch('ops', 'call/5f0c', true);
+  const { request, channel, with: other } = road.all('patch')[0];
+  assert.deepEqual([channel, other], [17, 19]);
+  road.say({ type: 'patched', channel: 17, with: [{ channel: 19, name: 'call/5f0c' }] });
+  road.say({ type: 'patched', request, channel: 17, with: [{ channel: 19, name: 'call/5f0c' }] });
+  await clock.advance(5);
+  await patched;
+  assert.deepEqual(last('patched'), { channel: 'ops', with: ['call/5f0c'] });
+
+  const unpatched = core.calls.patch('ops', 'call/5f0c', false);
+  road.say({ type: 'error', request: road.all('unpatch')[0].request, code: 'unavailable', message: '' });
+  const refused = assert.rejects(unpatched, { code: 'unavailable' });
+  await clock.advance(5);
+  await refused;
+  await assert.rejects(core.calls.patch('ops', 'nowhere', true), { code: 'not_joined' });
 });

@@ -249,6 +249,8 @@ export async function online(kind = 'webtransport') {
   const heard = [];
   /** @type {number[][]} */
   const speeds = [];
+  /** @type {number[][]} */
+  const gains = [];
   const core = new Core({
     clock, microphone, random: () => 0.5,
     roads: {
@@ -262,7 +264,7 @@ export async function online(kind = 'webtransport') {
         return build('webtransport');
       },
     },
-    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, speed: (...how) => speeds.push(how), stats: () => ({}) },
+    speaker: { frame: (frame) => heard.push(frame), floorIdle() {}, silence() {}, speed: (...how) => speeds.push(how), gain: (...how) => gains.push(how), stats: () => ({}) },
     emit: (type, detail) => events.push({ type, detail }),
   });
   core.connect({ url: 'http://gateway', token: 'token', client: 'test' });
@@ -273,5 +275,5 @@ export async function online(kind = 'webtransport') {
   await settle();
   /** @param {string} type */
   const last = (type) => events.filter((event) => event.type === type).at(-1)?.detail;
-  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard, speeds };
+  return { clock, core, roads, road: roads[0], events, last, microphone, gateway, heard, speeds, gains };
 }

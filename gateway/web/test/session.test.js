@@ -175,3 +175,15 @@ test('leaving before the answer to a join leaves', async () => {
   await joining;
   assert.equal(roads[0].all('leave').length, 1);
 });
+
+test('a channel’s volume is its name’s, whatever number it has after a reconnect', async () => {
+  const { clock, core, road, gains } = await online();
+  core.hearing.volume('elsewhere', 0.2);
+  core.hearing.volume('ops', 0.5);
+  core.hearing.volume('ops', 7);
+  assert.deepEqual(gains, [[17, 0.5], [17, 1]]);
+  core.hearing.volume('ops', 0);
+  road.lose('cable');
+  await clock.advance(FIRST_MS);
+  assert.deepEqual(gains.slice(2), [[17, 0], [17, 0]]);
+});

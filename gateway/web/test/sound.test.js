@@ -124,3 +124,18 @@ test('a new talkspurt drops what is left of the old one, without a step', () => 
   heard.push(...drain(ring, 2));
   assert.ok(steepest(heard) < 0.02);
 });
+
+test('a channel is as loud as it is set, and a change doesn’t click', () => {
+  const ring = new Ring();
+  ring.start();
+  ring.push(Float32Array.from({ length: 9600 }, () => 0.5));
+  const play = (/** @type {number} */ gain, /** @type {number} */ blocks) => Array.from({ length: blocks }, () => {
+    const out = new Float32Array(128);
+    ring.mixInto(out, gain);
+    return [...out];
+  }).flat();
+  assert.ok(Math.abs((play(0.5, 10).at(-1) ?? 0) - 0.25) < 1e-3);
+  const muted = play(0, 20);
+  assert.ok(steepest([0.25, ...muted]) < 0.01, 'it glides');
+  assert.ok(Math.abs(muted.at(-1) ?? 1) < 1e-3);
+});

@@ -5,6 +5,7 @@ import { byId } from './dom.js';
 import { EmergencyButton } from './emergency.js';
 import { t, tCode } from './i18n.js';
 import { notice } from './notices.js';
+import { Raise } from './raise.js';
 
 /**
  * @typedef {import('../lib/wire/messages.js').DispatchAction} DispatchAction
@@ -27,14 +28,16 @@ export class Actions {
     this.client = client;
     this.stage = stage;
     this.people = people;
+    this.raise = new Raise(client);
     this.button = new EmergencyButton(this.#emergency, {
-      onDown: () => client.press(stage.channel, { level: 'emergency', queue: true }),
-      onUp: () => client.release(),
+      onDown: () => void this.raise.begin(),
+      onUp: () => {},
       enabled: () => stage.online && stage.channel !== '' && stage.canTalk,
     });
     byId('cancel').addEventListener('click', () => {
       hold.up();
       this.button.up();
+      this.raise.over();
       client.release();
       byId('talk').focus({ preventScroll: true });
     });

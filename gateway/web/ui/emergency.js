@@ -1,5 +1,5 @@
 // The emergency button: pressed by accident it would take everybody's floor, so it has to be held for a second before it
-// counts. From then on one talks for as long as it is held.
+// counts. What it does then goes on by itself.
 
 /** Held so long it is meant. Shorter, a pocket presses it; longer, a hand that trembles lets go. */
 export const ARM_MS = 1000;

@@ -18,6 +18,10 @@ export class People {
   /** What a dispatcher does about somebody; null for who isn't one.
    * @type {((action: import('../lib/wire/messages.js').DispatchAction, talker: number) => void) | null} */
   onAction = null;
+  /** Calls somebody, or those whom a dispatcher chose. @type {((users: string[]) => void) | null} */
+  onCall = null;
+  /** Users chosen for a group call. @type {Set<string>} */
+  #chosen = new Set();
   #list = byId('people-list');
   #count = byId('people-count');
   /** @type {HTMLInputElement} */
@@ -59,6 +63,7 @@ export class People {
     if (sorted.length > MOST_ROWS) {
       rows.push(make('li', { class: 'muted small' }, [t('people.more', { count: sorted.length - MOST_ROWS })]));
     }
+    if (this.onAction && this.onCall && this.#chosen.size > 1) rows.unshift(this.#group(this.onCall));
     this.#list.replaceChildren(...rows);
     this.#count.textContent = members.length > 0 ? String(members.length) : '';
     this.#count.setAttribute('aria-label', t('people.count', { count: members.length }));
@@ -87,7 +92,39 @@ export class People {
     ]);
     if (isMe) row.append(make('span', { class: 'tag' }, [t('people.you')]));
     if (this.onAction && !member.listen_only && !isMe) row.append(this.#actions(member, this.onAction));
+    if (this.onCall && !isMe) row.append(this.#calls(member, this.onCall));
     return row;
+  }
+
+  /** @param {NonNullable<People['onCall']>} call */
+  #group(call) {
+    const button = make('button', { type: 'button', class: 'quiet act' }, [t('call.group', { count: this.#chosen.size })]);
+    button.addEventListener('click', () => {
+      call([...this.#chosen]);
+      this.#chosen.clear();
+      this.draw();
+    });
+    return make('li', {}, [button]);
+  }
+
+  /**
+   * @param {import('../lib/client.js').Member} member
+   * @param {NonNullable<People['onCall']>} call
+   */
+  #calls({ user, name }, call) {
+    const button = make('button', { type: 'button', class: 'quiet act call-one', 'aria-label': t('call.whom', { name }) }, [t('call.call')]);
+    button.addEventListener('click', () => call([user]));
+    const both = make('span', { class: 'acts' }, [button]);
+    if (!this.onAction) return both;
+    const choose = /** @type {HTMLInputElement} */ (make('input', { type: 'checkbox', 'aria-label': t('call.choose', { name }) }));
+    choose.checked = this.#chosen.has(user);
+    choose.addEventListener('change', () => {
+      if (choose.checked) this.#chosen.add(user);
+      else this.#chosen.delete(user);
+      this.draw();
+    });
+    both.append(choose);
+    return both;
   }
 
   /**

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::alert::Location;
 use super::broadcast::Broadcast;
 use super::burst::{Heard, Said};
 use super::floor::{DispatchAction, Level};
@@ -29,6 +30,10 @@ super::type_names![
     "burst_report",
     "call",
     "call_end",
+    "emergency",
+    "emergency_cancel",
+    "patch",
+    "unpatch",
     "ping",
 ];
 
@@ -223,6 +228,55 @@ pub enum ClientMessage<'a> {
         /// Which of a trunk's members.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         member: Option<MemberRef>,
+    },
+    /// I am in an emergency: everybody in the emergency channel is told, and I am in it.
+    Emergency {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<Location>,
+        /// In words.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        text: Option<Cow<'a, str>>,
+    },
+    /// An emergency is over.
+    EmergencyCancel {
+        /// Where it was raised.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Whose; one's own when missing.
+        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        user: Option<Cow<'a, str>>,
+    },
+    /// A dispatcher of two channels lets them hear each other.
+    Patch {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// One.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The other.
+        with: ChannelNumber,
+    },
+    /// And no longer.
+    Unpatch {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// One.
+        channel: ChannelNumber,
+        /// Which of a trunk's members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The other.
+        with: ChannelNumber,
     },
     /// A sign of life.
     Ping {

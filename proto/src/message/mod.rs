@@ -4,12 +4,14 @@
 //! borrowing strings from the input where JSON's escapes allow. Unknown fields are ignored by both sides. An unknown
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
+mod alert;
 mod broadcast;
 mod burst;
 mod call;
 pub mod chat;
 mod client;
 mod floor;
+mod patch;
 mod rights;
 mod server;
 
@@ -19,6 +21,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+pub use alert::{Alert, Location};
 pub use broadcast::Broadcast;
 pub use burst::{Heard, Said};
 pub use call::{CallInfo, CallKind};
@@ -28,6 +31,7 @@ pub use chat::{
 };
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};
+pub use patch::Patched;
 pub use rights::{Right, Rights};
 pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
 

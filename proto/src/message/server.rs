@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::alert::Alert;
 use super::call::CallInfo;
 use super::floor::{ChannelMode, DispatchAction, Level};
+use super::patch::Patched;
 use super::rights::Rights;
 use super::{is_default, null_is_missing};
 use crate::code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
@@ -35,6 +37,10 @@ super::type_names![
     "notification",
     "replaying",
     "called",
+    "emergency_raised",
+    "emergency_alert",
+    "emergency_over",
+    "patched",
     "error",
     "draining",
     "closing",
@@ -356,6 +362,52 @@ pub enum ServerMessage<'a> {
         /// When it was said, in milliseconds since 1970 (UTC), where it was kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<u64>,
+    },
+    /// The answer to `emergency`, after `joined` with its channel, if one wasn't there.
+    EmergencyRaised {
+        /// Which.
+        request: RequestId,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// The emergency channel.
+        channel: ChannelNumber,
+        /// How long the microphone is to be open.
+        microphone_ms: u32,
+    },
+    /// Somebody is in an emergency: to everybody in the channel, and to who comes while it is in force.
+    EmergencyAlert {
+        /// Where.
+        channel: ChannelNumber,
+        /// What.
+        #[serde(borrow, flatten)]
+        alert: Alert<'a>,
+    },
+    /// That emergency is over.
+    EmergencyOver {
+        /// Where.
+        channel: ChannelNumber,
+        /// Who was in it.
+        #[serde(borrow)]
+        user: Cow<'a, str>,
+        /// Who says so.
+        #[serde(borrow)]
+        by: Cow<'a, str>,
+    },
+    /// What a channel is patched to by now: to everybody in it, and to who comes; with `request` the answer to `patch` and
+    /// `unpatch`.
+    Patched {
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
+        /// Of a trunk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberRef>,
+        /// Which channel.
+        channel: ChannelNumber,
+        /// Which others: none any more when it is empty.
+        #[serde(borrow)]
+        with: Vec<Patched<'a>>,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Level, Member, Right, Rights,
-    Said, ServerMessage, TalkerInfo, TalkerLeft,
+    Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Level, Location, Member,
+    Patched, Right, Rights, Said, ServerMessage, TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -84,6 +84,17 @@ fn level() -> impl Strategy<Value = Level> {
     select(&Level::ALL[..])
 }
 
+fn location() -> impl Strategy<Value = Location> {
+    (any::<i32>(), any::<i32>(), option::of(any::<u32>())).prop_map(
+        |(latitude_e7, longitude_e7, accuracy_m)| Location { latitude_e7, longitude_e7, accuracy_m },
+    )
+}
+
+fn alert() -> impl Strategy<Value = Alert<'static>> {
+    (talker(), text(), text(), any::<u64>(), option::of(location()), option::of(text()))
+        .prop_map(|(talker, user, name, at, location, text)| Alert { talker, user, name, at, location, text })
+}
+
 fn call() -> impl Strategy<Value = CallInfo<'static>> {
     let kind = select(vec![CallKind::Private, CallKind::Group, CallKind::Other]);
     (kind, text(), text(), vec(text(), 0..3)).prop_map(|(kind, by, name, users)| CallInfo {
@@ -129,6 +140,29 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             calls: any::<bool>(),
         }),
         message!(ClientMessage::Call { request: request(), member: member(), users: vec(text(), 0..3) }),
+        message!(ClientMessage::Emergency {
+            request: request(),
+            member: member(),
+            location: option::of(location()),
+            text: option::of(text()),
+        }),
+        message!(ClientMessage::EmergencyCancel {
+            channel: channel(),
+            member: member(),
+            user: option::of(text()),
+        }),
+        message!(ClientMessage::Patch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            with: channel()
+        }),
+        message!(ClientMessage::Unpatch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            with: channel()
+        }),
         message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
         message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
@@ -244,6 +278,20 @@ fn channel_message() -> impl Strategy<Value = Server> {
         (talker(), select(LeaveReason::ALL)).prop_map(|(talker, reason)| TalkerLeft { talker, reason });
     prop_oneof![
         joined(),
+        message!(ServerMessage::EmergencyRaised {
+            request: request(),
+            member: member(),
+            channel: channel(),
+            microphone_ms: any::<u32>(),
+        }),
+        message!(ServerMessage::EmergencyAlert { channel: channel(), alert: alert() }),
+        message!(ServerMessage::EmergencyOver { channel: channel(), user: text(), by: text() }),
+        message!(ServerMessage::Patched {
+            request: option::of(request()),
+            member: member(),
+            channel: channel(),
+            with: vec((channel(), text()).prop_map(|(channel, name)| Patched { channel, name }), 0..3),
+        }),
         message!(ServerMessage::Called {
             request: request(),
             member: member(),

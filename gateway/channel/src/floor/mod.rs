@@ -152,6 +152,15 @@ impl Floor {
         true
     }
 
+    /// Gives back all that a talker has.
+    pub(crate) fn release_all(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
+        self.queue.remove(talker);
+        for speaker in self.bursts_of(talker) {
+            self.release(step, speaker);
+        }
+        self.queue.tell(step);
+    }
+
     /// A member can't talk for now: nothing that it asked for is granted.
     pub(crate) fn lose(&mut self, talker: TalkerNumber) {
         self.queue.pass_over(talker, true);

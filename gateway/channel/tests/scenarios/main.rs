@@ -2,6 +2,7 @@
 
 mod drive;
 mod floor;
+mod guests;
 mod precedence;
 mod presence;
 mod queue;

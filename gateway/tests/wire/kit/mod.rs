@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 pub(crate) use chat::ChatStream;
-pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat};
+pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat, text};
 pub(crate) use frame::{END, START, TALK_AHEAD, carrying, frame, marked};
 pub(crate) use gateway::TestGateway;
 pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};

@@ -16,6 +16,12 @@
  * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
  *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null,
  *   last_message?: number | null, call?: CallInfo | null}} Joined
+ * @typedef {{latitude_e7: number, longitude_e7: number, accuracy_m?: number | null}} Location
+ * @typedef {{type: 'emergency_raised', request: number, channel: number, microphone_ms: number}} EmergencyRaised
+ * @typedef {{type: 'emergency_alert', channel: number, talker: number, user: string, name: string, at: number,
+ *   location?: Location | null, text?: string | null}} EmergencyAlert
+ * @typedef {{type: 'emergency_over', channel: number, user: string, by: string}} EmergencyOver
+ * @typedef {{type: 'patched', request?: number | null, channel: number, with: {channel: number, name: string}[]}} Patched
  * @typedef {{type: 'called', request: number, channel: number, users: string[]}} Called
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
@@ -38,7 +44,8 @@
  *
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | Notification | ErrorMessage | Draining
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | EmergencyRaised
+ *   | EmergencyAlert | EmergencyOver | Patched | Notification | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
@@ -47,6 +54,9 @@
  *   | {type: 'leave', channel: number}
  *   | {type: 'call', request: number, users: string[]}
  *   | {type: 'call_end', channel: number}
+ *   | {type: 'patch' | 'unpatch', request: number, channel: number, with: number}
+ *   | {type: 'emergency', request: number, location?: Location, text?: string}
+ *   | {type: 'emergency_cancel', channel: number, user?: string}
  *   | {type: 'floor_request', request: number, channel: number, level?: Level, priority?: number, queue?: boolean}
  *   | {type: 'floor_cancel', request: number, channel: number}
  *   | {type: 'dispatch', request: number, channel: number, action: DispatchAction, talker?: number}
@@ -63,7 +73,8 @@ export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
-  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'notification', 'error', 'draining', 'closing', 'pong',
+  'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'emergency_raised',
+  'emergency_alert', 'emergency_over', 'patched', 'notification', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();

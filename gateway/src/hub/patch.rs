@@ -1,0 +1,275 @@
+//! Patches: two channels hear each other.
+//!
+//! Each of the two keeps a guest for the other: a talker of its own that claims the floor for whoever talks over there, with
+//! the same rank and name. When it has the floor, the other channel's frames are stamped anew once and go to this one's
+//! listeners (see [`Relay`]). What the two rooms tell each other never waits; what a guest says goes no further, so that a
+//! chain of patches carries nothing on, and a ring carries nothing round.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use suara_channel::{Asking, Effect, Identity, Road, Talking};
+use suara_proto::message::{Level, Patched, ServerMessage};
+use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
+
+use super::RoomHandle;
+use super::room::{Room, Seat};
+use crate::session::{Port, SessionId};
+use crate::voice::{Ear, Relay};
+
+/// Patches of one channel. Each costs a frame's way once more; more would be a channel of its own.
+const MAX_PATCHES: usize = 4;
+
+/// The sessions of a channel and where they hear.
+type Ears = Arc<[(SessionId, Ear)]>;
+
+/// What a room tells another that it is patched to, or is to be.
+pub(super) enum PeerWord {
+    /// We are patched from now on: this is your talker's number here, and these hear it.
+    Patched { peer: RoomHandle, guest: TalkerNumber, ears: Ears },
+    /// Others hear it.
+    Ears(ChannelNumber, Ears),
+    /// Somebody talks here.
+    Taken(ChannelNumber, Talking),
+    /// No longer.
+    Idle(ChannelNumber, Grant),
+    /// We are not patched.
+    Over(ChannelNumber),
+}
+
+/// One other channel.
+pub(super) struct Patch {
+    peer: RoomHandle,
+    /// Theirs here, and the grant over there that it talks for.
+    guest: TalkerNumber,
+    origin: Option<Grant>,
+    /// Ours over there, and who hears it; once they said so.
+    there: Option<(TalkerNumber, Ears)>,
+}
+
+/// All of a channel's.
+#[derive(Default)]
+pub(super) struct Patches {
+    by_peer: BTreeMap<ChannelNumber, Patch>,
+    /// Grants that the others were told of.
+    told: BTreeSet<Grant>,
+    requests: u32,
+}
+
+impl Patches {
+    pub(super) fn origin(&self, guest: TalkerNumber) -> Option<Grant> {
+        self.by_peer.values().find(|patch| patch.guest == guest)?.origin
+    }
+
+    fn tell(&self, word: impl Fn() -> PeerWord) {
+        for patch in self.by_peer.values() {
+            patch.peer.tell(word());
+        }
+    }
+}
+
+impl Room {
+    /// A dispatcher's wish, which its session has looked at, and the answer.
+    pub(super) fn patch_for(&mut self, by: TalkerNumber, request: RequestId, peer: RoomHandle, on: bool) {
+        let done = if on { self.patch(peer) } else { self.unpatch(peer.number) };
+        let Some(Seat { port: Some(port), member, .. }) = self.seats.get(&by) else { return };
+        let channel = self.handle.number;
+        port.outbox.say(&if done {
+            ServerMessage::Patched {
+                request: Some(request),
+                member: *member,
+                channel,
+                with: self.patched_with(),
+            }
+        } else {
+            let (request, member, channel, code) =
+                (Some(request), *member, Some(channel), ErrorCode::Unavailable);
+            let message = if on { "patched to too many channels" } else { "these two are not patched" };
+            ServerMessage::Error { request, member, channel, code, message: message.into() }
+        });
+    }
+
+    /// A dispatcher patches this channel to another; `false` when it can't be.
+    pub(super) fn patch(&mut self, peer: RoomHandle) -> bool {
+        let number = peer.number;
+        self.patches.by_peer.contains_key(&number) || {
+            let patched = self.welcome(peer);
+            if patched {
+                self.show_patches();
+            }
+            patched
+        }
+    }
+
+    /// Two channels are no longer patched; `false` when they weren't.
+    pub(super) fn unpatch(&mut self, number: ChannelNumber) -> bool {
+        let Some(patch) = self.patches.by_peer.remove(&number) else { return false };
+        patch.peer.tell(PeerWord::Over(self.handle.number));
+        self.channel.dismiss(self.clock.now(), patch.guest);
+        self.route_changed = true;
+        self.show_patches();
+        true
+    }
+
+    /// This channel is empty.
+    pub(super) fn unpatch_all(&mut self) {
+        let number = self.handle.number;
+        self.patches.tell(|| PeerWord::Over(number));
+    }
+
+    pub(super) fn peer_word(&mut self, word: PeerWord) {
+        match word {
+            PeerWord::Patched { peer, guest, ears } => {
+                let number = peer.number;
+                if !self.patches.by_peer.contains_key(&number) && !self.welcome(peer.clone()) {
+                    peer.tell(PeerWord::Over(self.handle.number));
+                    return;
+                }
+                if let Some(patch) = self.patches.by_peer.get_mut(&number) {
+                    patch.there = Some((guest, ears));
+                    self.route_changed = true;
+                    self.show_patches();
+                }
+            }
+            PeerWord::Ears(number, ears) => {
+                let there = self.patches.by_peer.get_mut(&number).and_then(|patch| patch.there.as_mut());
+                if let Some(there) = there {
+                    there.1 = ears;
+                    self.route_changed = true;
+                }
+            }
+            PeerWord::Taken(number, talking) => self.far_taken(number, talking),
+            PeerWord::Idle(number, grant) => self.far_idle(number, grant),
+            PeerWord::Over(number) => drop(self.unpatch(number)),
+        }
+    }
+
+    /// What a decision here means for the others.
+    pub(super) fn decide_patches(&mut self, effect: &Effect) {
+        let number = self.handle.number;
+        match effect {
+            Effect::Taken(talking) => {
+                let own = !self.channel.is_guest(talking.talker);
+                // It is said again and again.
+                if own && self.patches.told.insert(talking.grant) {
+                    self.patches.tell(|| PeerWord::Taken(number, talking.clone()));
+                }
+            }
+            Effect::Idle { grant } => {
+                let own = self.patches.told.remove(grant);
+                if own {
+                    self.patches.tell(|| PeerWord::Idle(number, *grant));
+                }
+            }
+            // Nobody can be asked to come to an end: it does so at once.
+            Effect::Revoke { talker, .. } if self.channel.is_guest(*talker) => {
+                self.channel.guest_release(self.clock.now(), *talker);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whose frames go to which other channels as well.
+    pub(super) fn relays(&self) -> Vec<Relay> {
+        if self.patches.by_peer.is_empty() {
+            return Vec::new();
+        }
+        // A user's session that is in both hears it here. A trunk's members are not all in both.
+        let own = self.seats.values().filter(|seat| seat.member.is_none());
+        let own: BTreeSet<_> = own.filter_map(|seat| seat.port.as_ref()).map(|port| port.id).collect();
+        let patches = self.patches.by_peer.values();
+        let relay = |patch: &Patch| {
+            let (talker, ears) = patch.there.as_ref()?;
+            let others = ears.iter().filter(|(session, _)| !own.contains(session));
+            Some(Relay {
+                route: patch.peer.route.clone(),
+                channel: patch.peer.number,
+                talker: *talker,
+                listeners: Arc::new(others.map(|(session, ear)| (*session, ear)).collect()),
+                sender: self.hub.sender()?.clone(),
+            })
+        };
+        patches.filter_map(relay).collect()
+    }
+
+    /// Others hear this channel from now on.
+    pub(super) fn tell_ears(&self) {
+        if !self.patches.by_peer.is_empty() {
+            let (number, ears) = (self.handle.number, self.ears());
+            self.patches.tell(|| PeerWord::Ears(number, ears.clone()));
+        }
+    }
+
+    /// Tells one that comes what this channel is patched to.
+    pub(super) fn tell_patches(&self, port: &Port) {
+        if !self.patches.by_peer.is_empty() {
+            port.outbox.say(&self.patched());
+        }
+    }
+
+    /// Takes the other channel in, and tells it all that it has to know.
+    fn welcome(&mut self, peer: RoomHandle) -> bool {
+        let now = self.clock.now();
+        if self.patches.by_peer.len() >= MAX_PATCHES {
+            return false;
+        }
+        let Some(guest) = self.channel.admit(now) else { return false };
+        let (own, ears) = (self.handle.clone(), self.ears());
+        let number = own.number;
+        if !peer.tell(PeerWord::Patched { peer: own, guest, ears }) {
+            self.channel.dismiss(now, guest);
+            return false;
+        }
+        for talking in self.channel.all_talking(now).filter(|talking| !self.channel.is_guest(talking.talker))
+        {
+            self.patches.told.insert(talking.grant);
+            peer.tell(PeerWord::Taken(number, talking));
+        }
+        self.patches.by_peer.insert(peer.number, Patch { peer, guest, origin: None, there: None });
+        true
+    }
+
+    fn far_taken(&mut self, number: ChannelNumber, talking: Talking) {
+        let now = self.clock.now();
+        let Some(patch) = self.patches.by_peer.get_mut(&number) else { return };
+        let Talking { who, grant, level, .. } = talking;
+        self.channel.guest_release(now, patch.guest);
+        patch.origin = Some(grant);
+        self.patches.requests = self.patches.requests.wrapping_add(1);
+        let asking = asking(self.patches.requests, &who, level);
+        let guest = patch.guest;
+        self.channel.guest_request(now, guest, who, asking);
+    }
+
+    fn far_idle(&mut self, number: ChannelNumber, grant: Grant) {
+        let Some(patch) = self.patches.by_peer.get(&number) else { return };
+        if patch.origin == Some(grant) {
+            self.channel.guest_release(self.clock.now(), patch.guest);
+        }
+    }
+
+    fn ears(&self) -> Ears {
+        self.present.values().map(|present| (present.port.id, present.port.ear.clone())).collect()
+    }
+
+    fn patched(&self) -> ServerMessage<'_> {
+        let (channel, with) = (self.handle.number, self.patched_with());
+        ServerMessage::Patched { request: None, member: None, channel, with }
+    }
+
+    fn patched_with(&self) -> Vec<Patched<'_>> {
+        let patches = self.patches.by_peer.values();
+        patches
+            .map(|patch| Patched { channel: patch.peer.number, name: (&*patch.peer.name).into() })
+            .collect()
+    }
+
+    fn show_patches(&self) {
+        self.tell_all(&self.patched());
+    }
+}
+
+/// A guest doesn't wait: what it would say by then is over.
+fn asking(number: u32, who: &Identity, level: Level) -> Asking {
+    Asking { request: RequestId(number), level, priority: who.priority, queue: false, road: Road::Stream }
+}

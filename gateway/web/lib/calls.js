@@ -1,0 +1,43 @@
+// Who hears whom beside the channels themselves: calls (PROTOCOL.md, section 4.3) and patches (5.7).
+
+import { RequestError } from './session.js';
+
+export class Calls {
+  /** @param {{channels: import('./channels.js').Channels, session: () => import('./session.js').Session}} options */
+  constructor(options) {
+    this.options = options;
+  }
+
+  /**
+   * One, or as a dispatcher several. All are put into a channel of their own.
+   * @param {string[]} users
+   */
+  async call(users) {
+    const { channels, session } = this.options;
+    const called = await session().ask((request) => ({ type: 'call', request, users }));
+    const channel = channels.numbered(called.channel);
+    if (!channel) throw new RequestError('left');
+    return { ...channel.info(), reached: called.users };
+  }
+
+  /**
+   * As a dispatcher of both: two channels hear each other from now on, or no longer.
+   * @param {string} one
+   * @param {string} other
+   * @param {boolean} on
+   */
+  async patch(one, other, on) {
+    const { channels, session } = this.options;
+    const [channel, peer] = [channels.named(one), channels.named(other)];
+    if (!channel || !peer) throw new RequestError('not_joined');
+    await session().ask((request) => (
+      { type: on ? 'patch' : 'unpatch', request, channel: channel.number, with: peer.number }));
+  }
+
+  /** For all who are in it. @param {string} name */
+  end(name) {
+    const { channels, session } = this.options;
+    const channel = channels.named(name);
+    if (channel) session().send({ type: 'call_end', channel: channel.number });
+  }
+}

@@ -1,0 +1,80 @@
+// What goes beyond the channel that is shown: calls, emergencies, patches. Hears of them, and has their parts draw.
+
+import { Alerts } from './alerts.js';
+import { Calls } from './calls.js';
+import { byId } from './dom.js';
+import { t } from './i18n.js';
+
+/**
+ * @typedef {object} Page
+ * @property {import('../lib/client.js').SuaraClient} client
+ * @property {import('./stage.js').Stage} stage
+ * @property {import('./people.js').People} people
+ * @property {import('./actions.js').Actions} actions
+ * @property {(tone: 'queued' | 'alarm') => void} play
+ */
+
+export class Beyond {
+  /** What one may do in each channel. @type {Map<string, readonly string[]>} */
+  #rights = new Map();
+  /** Names of what each channel is patched to. @type {Map<string, string[]>} */
+  #patched = new Map();
+
+  /** @param {Page} page */
+  constructor({ client, stage, people, actions, play }) {
+    this.client = client;
+    this.stage = stage;
+    const mayEnd = (/** @type {string} */ channel) => this.#rights.get(channel)?.includes('dispatch') ?? false;
+    this.calls = new Calls({ client, onRing: () => play('queued') });
+    this.alerts = new Alerts({ client, onAlert: () => play('alarm'), mayEnd });
+    people.onCall = (users) => void this.calls.call(users);
+    this.#on('joined', ({ channel, rights, call }) => {
+      this.#rights.set(channel, rights);
+      if (call) this.calls.add(channel, call);
+    });
+    this.#on('left', ({ channel, reason }) => {
+      this.#patched.delete(channel);
+      this.calls.remove(channel, reason);
+    });
+    this.#on('roster', (roster) => this.calls.has(roster.channel) && this.calls.roster(roster));
+    this.#on('floor', (floor) => {
+      if (this.calls.has(floor.channel)) this.calls.floor(floor);
+      this.#drawPatched();
+    });
+    this.#on('patched', ({ channel, with: others }) => {
+      this.#patched.set(channel, others);
+      this.#drawPatched();
+    });
+    this.#on('emergency', (alert) => {
+      this.alerts.take(alert);
+      if (alert.over && alert.mine) actions.raise.over();
+    });
+  }
+
+  clear() {
+    this.#patched.clear();
+    this.calls.clear();
+    this.alerts.clear();
+    this.#drawPatched();
+  }
+
+  draw() {
+    this.calls.draw();
+    this.alerts.draw();
+    this.#drawPatched();
+  }
+
+  #drawPatched() {
+    const others = this.#patched.get(this.stage.channel) ?? [];
+    byId('patched').hidden = others.length === 0;
+    byId('patched').textContent = t('patch.with', { channels: others.join(', ') });
+  }
+
+  /**
+   * @param {string} type
+   * @param {(detail: any) => void} take
+   */
+  #on(type, take) {
+    this.client.addEventListener(type, (event) => take(/** @type {CustomEvent} */ (event).detail));
+  }
+}
