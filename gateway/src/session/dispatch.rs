@@ -42,28 +42,10 @@ impl Session<'_> {
             }
             ClientMessage::Join { request, channel, member } => self.join(request, &channel, member).await,
             ClientMessage::Leave { channel, member } => self.leave(channel, member).await,
-            ClientMessage::FloorRequest { request, channel, member, level, priority, queue } => {
-                if let Some((room, talker)) = self.seat(Some(request), channel, member) {
-                    let priority = priority.unwrap_or(u8::MAX);
-                    let asking = Asking { request, level, priority, queue, road: Road::Stream };
-                    room.floor_request(talker, asking).await;
-                }
-            }
-            ClientMessage::FloorCancel { request, channel, member } => {
-                if let Some((room, talker)) = self.seat(Some(request), channel, member) {
-                    room.floor_cancel(talker, request).await;
-                }
-            }
-            ClientMessage::Dispatch { request, channel, member, action, talker } => {
-                if let Some((room, by)) = self.seat(Some(request), channel, member) {
-                    room.dispatch(by, request, action, talker).await;
-                }
-            }
-            ClientMessage::FloorRelease { channel, grant, member } => {
-                if let Some((room, talker)) = self.seat(None, channel, member) {
-                    room.floor_release(talker, grant).await;
-                }
-            }
+            message @ (ClientMessage::FloorRequest { .. }
+            | ClientMessage::FloorCancel { .. }
+            | ClientMessage::FloorRelease { .. }
+            | ClientMessage::Dispatch { .. }) => self.floor(message).await,
             ClientMessage::BurstReport { channel, grant, member, said, heard } => {
                 self.burst_report(channel, grant, member, (said, heard));
             }
@@ -85,20 +67,48 @@ impl Session<'_> {
                 let why = "a replay has a stream of its own";
                 self.refuse_in(channel, None, None, ErrorCode::BadField, why);
             }
-            ClientMessage::RosterRequest { channel } => match self.members.room(channel) {
-                Some(_) if !self.affords(ROSTER_COST) => {
-                    self.refuse_in(
-                        channel,
-                        None,
-                        None,
-                        ErrorCode::RateLimited,
-                        "rosters are asked for too often",
-                    );
-                }
-                Some(room) => room.clone().roster(self.port.id).await,
-                None => self.refuse_in(channel, None, None, ErrorCode::NotJoined, "not in that channel"),
-            },
+            ClientMessage::RosterRequest { channel } => self.roster(channel).await,
         }
+    }
+
+    /// What is about a channel's floor: the channel itself answers.
+    async fn floor(&mut self, message: ClientMessage<'_>) {
+        match message {
+            ClientMessage::FloorRequest { request, channel, member, level, priority, queue } => {
+                if let Some((room, talker)) = self.seat(Some(request), channel, member) {
+                    let priority = priority.unwrap_or(u8::MAX);
+                    let asking = Asking { request, level, priority, queue, road: Road::Stream };
+                    room.floor_request(talker, asking).await;
+                }
+            }
+            ClientMessage::FloorCancel { request, channel, member } => {
+                if let Some((room, talker)) = self.seat(Some(request), channel, member) {
+                    room.floor_cancel(talker, request).await;
+                }
+            }
+            ClientMessage::FloorRelease { channel, grant, member } => {
+                if let Some((room, talker)) = self.seat(None, channel, member) {
+                    room.floor_release(talker, grant).await;
+                }
+            }
+            ClientMessage::Dispatch { request, channel, member, action, talker } => {
+                if let Some((room, by)) = self.seat(Some(request), channel, member) {
+                    room.dispatch(by, request, action, talker).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn roster(&mut self, channel: ChannelNumber) {
+        let refused = match self.members.room(channel) {
+            Some(_) if !self.affords(ROSTER_COST) => {
+                (ErrorCode::RateLimited, "rosters are asked for too often")
+            }
+            Some(room) => return room.clone().roster(self.port.id).await,
+            None => (ErrorCode::NotJoined, "not in that channel"),
+        };
+        self.refuse_in(channel, None, None, refused.0, refused.1);
     }
 
     /// What goes beyond one channel: calls, emergencies, patches.
