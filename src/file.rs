@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ipnet::IpNet;
 use serde::Deserialize;
 use suara_channel::{ChannelMode, Settings};
 use suara_gateway::hub::ChannelSettings;
@@ -39,6 +40,9 @@ pub(crate) struct ConfigFile {
     pub(crate) gateway: Option<String>,
     pub(crate) trunk_token_file: Option<PathBuf>,
     pub(crate) sample_rate: Option<u32>,
+    pub(crate) livechat_hours: Option<u64>,
+    pub(crate) livechat_staff: Option<Vec<String>>,
+    pub(crate) trusted_proxy: Option<Vec<IpNet>>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
     #[serde(default)]

@@ -9,6 +9,7 @@ mod audio;
 mod channel;
 mod desk;
 mod edge;
+mod livechat;
 mod metrics;
 mod settings;
 mod sio;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Authenticator, Scope};
 use crate::clock::Clock;
 use crate::hub::{ChannelSettings, Hub};
+use crate::livechat::VisitorPasses;
 use crate::metrics::Metrics;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
@@ -29,6 +30,8 @@ pub struct Core {
     pub tasks: TaskTracker,
     /// Users' sessions that may be there at a time; trunks come besides.
     pub max_sessions: usize,
+    /// Makes visitors' tokens, where there is a livechat.
+    pub visitors: Option<VisitorPasses>,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
     dismissed: CancellationToken,
@@ -54,11 +57,24 @@ impl Core {
         metrics: Metrics,
         clock: Clock,
         max_sessions: usize,
+        visitors: Option<VisitorPasses>,
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
-        Self { auth, hub, metrics, clock, tasks, max_sessions, resumables, dismissed, draining, present }
+        Self {
+            auth,
+            hub,
+            metrics,
+            clock,
+            tasks,
+            max_sessions,
+            visitors,
+            resumables,
+            dismissed,
+            draining,
+            present,
+        }
     }
 
     /// Whether another session may come.

@@ -10,6 +10,7 @@ pub mod core;
 pub mod edge;
 pub mod http;
 pub mod hub;
+pub mod livechat;
 pub mod metrics;
 pub mod session;
 pub mod voice;

@@ -17,6 +17,7 @@ use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
 use crate::hub::ChannelSettings;
+use crate::livechat::VisitorPasses;
 use crate::metrics::Metrics;
 
 /// Everything that a gateway needs to be told.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub origins: OriginPolicy,
     /// Channels' settings by name.
     pub channels: ChannelSettings,
+    /// Makes visitors' tokens, where there is a livechat.
+    pub visitors: Option<VisitorPasses>,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// How the WebTransport server is run.
@@ -61,7 +64,9 @@ impl Gateway {
         let metrics = Metrics::default();
         metrics.register(registry);
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
-        let core = Arc::new(Core::new(auth, settings.channels, metrics, clock, settings.max_sessions));
+        let (channels, visitors) = (settings.channels, settings.visitors);
+        let core = Core::new(auth, channels, metrics, clock, settings.max_sessions, visitors);
+        let core = Arc::new(core);
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
 use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
 use suara_gateway::http::OriginPolicy;
+use suara_gateway::livechat::VisitorPasses;
 use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
 
@@ -36,13 +37,16 @@ impl RunningGateway {
     ) -> Result<Self> {
         let mut keys = KeySet::new(plan.keys.issuer.clone(), plan.keys.audience.clone());
         let mut development_secret = None;
+        let mut shared_secret = None;
         if plan.keys.development() {
             let secret = secrets::secret(&plan.data, DEVELOPMENT_SECRET)?;
             keys.add_secret(&secret);
             development_secret = Some(secret);
         }
         if let Some(file) = &plan.keys.secret_file {
-            keys.add_secret(&read_secret(file)?);
+            let secret = read_secret(file)?;
+            keys.add_secret(&secret);
+            shared_secret = Some(secret);
         }
         if let Some(file) = &plan.keys.public_keys {
             keys.add_public_keys(file)?;
@@ -50,6 +54,7 @@ impl RunningGateway {
         let trunk_secret = secrets::trunk_secret(&plan.data)?;
         keys.add_trunk_secret(&trunk_secret);
         secrets::write_trunk_token(&plan.data, &trunk_secret)?;
+        let visitors = visitors(plan, shared_secret, &mut keys)?;
         let settings = Settings {
             webtransport: plan.webtransport.clone(),
             announce: plan.announce.clone(),
@@ -59,6 +64,7 @@ impl RunningGateway {
             default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
             origins,
             channels: plan.channels.clone(),
+            visitors: Some(visitors),
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
                 workers: plan.quic.workers,
@@ -102,6 +108,17 @@ impl Deref for RunningGateway {
     fn deref(&self) -> &Gateway {
         &self.gateway
     }
+}
+
+/// Visitors' tokens are signed with the secret of all tokens, which every node has, or with one of this gateway's own.
+fn visitors(plan: &Plan, shared: Option<Vec<u8>>, keys: &mut KeySet) -> Result<VisitorPasses> {
+    let (issuer, audience, ttl) = (plan.keys.issuer.clone(), plan.keys.audience.clone(), plan.livechat.ttl);
+    if let Some(secret) = shared {
+        return Ok(VisitorPasses { minter: Minter::new(&secret), issuer, audience, ttl });
+    }
+    let secret = secrets::livechat_secret(&plan.data)?;
+    keys.add_livechat_secret(&secret);
+    Ok(VisitorPasses { minter: Minter::new(&secret), issuer: None, audience: None, ttl })
 }
 
 fn remote_check(url: &str) -> Result<RemoteCheck> {

@@ -18,7 +18,9 @@ pub(crate) enum TrunkEvent {
     /// It is gone, and with it everybody's membership.
     Down { reason: String },
     /// The answer to `attach`.
-    Attached { request: RequestId, who: Who },
+    Attached { request: RequestId, who: Who, expires: u64 },
+    /// The answer to `visitor`.
+    VisitorSession { request: RequestId, session: String, token: String, expires: u64 },
     /// A member's token ended, or it was thrown out.
     Detached { member: MemberRef, code: CloseCode },
     /// The answer to `join`.
@@ -90,8 +92,12 @@ pub(crate) enum FloorEvent {
 /// The event in a message; `None` for what concerns the session alone.
 pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
     Some(match message {
-        ServerMessage::Attached { request, user, name, .. } => {
-            TrunkEvent::Attached { request, who: who(&user, &name) }
+        ServerMessage::VisitorSession { request, session, token, expires } => {
+            let (session, token) = (session.into_owned(), token.into_owned());
+            TrunkEvent::VisitorSession { request, session, token, expires }
+        }
+        ServerMessage::Attached { request, user, name, expires, .. } => {
+            TrunkEvent::Attached { request, who: who(&user, &name), expires }
         }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined { request, channel, talker, version, members, talking, .. } => {

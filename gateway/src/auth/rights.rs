@@ -1,6 +1,7 @@
 //! Which rights a token gives on which channels.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use suara_proto::message::{Right, Rights};
 use thiserror::Error;
@@ -63,6 +64,13 @@ pub enum ChannelRights {
     Everywhere(Rights),
     /// What the token lists; what several patterns give adds up.
     Listed(Vec<ChannelGrant>),
+    /// In one channel, whatever characters are in its name.
+    Only {
+        /// Which.
+        channel: Arc<str>,
+        /// What.
+        rights: Rights,
+    },
 }
 
 impl ChannelRights {
@@ -71,6 +79,8 @@ impl ChannelRights {
     pub fn on(&self, channel: &str) -> Rights {
         match self {
             Self::Everywhere(rights) => *rights,
+            Self::Only { channel: only, rights } if **only == *channel => *rights,
+            Self::Only { .. } => Rights::NONE,
             Self::Listed(grants) => grants
                 .iter()
                 .filter(|grant| grant.pattern.matches(channel))

@@ -18,5 +18,6 @@ mod replay;
 mod resume;
 mod streams;
 mod trunk;
+mod visitors;
 mod voice;
 mod websocket;

@@ -6,6 +6,7 @@
 
 mod client;
 mod floor;
+mod livechat;
 mod rights;
 mod server;
 
@@ -17,6 +18,10 @@ use thiserror::Error;
 
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};
+pub use livechat::{
+    ClientLivechat, Conversation, LIVECHAT_CLIENT_TYPES, LIVECHAT_PREFIX, LIVECHAT_SERVER_TYPES,
+    LivechatMessage, MemberScope, ServerLivechat, decode_livechat_client, decode_livechat_server,
+};
 pub use rights::{Right, Rights};
 pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
 

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    ChannelMode, ClientMessage, DispatchAction, Level, Member, Right, Rights, ServerMessage, TalkerInfo,
-    TalkerLeft,
+    ChannelMode, ClientMessage, DispatchAction, Level, Member, MemberScope, Right, Rights, ServerMessage,
+    TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -104,7 +104,13 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             resume: option::of(text()),
         }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
-        message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
+        message!(ClientMessage::Attach {
+            request: request(),
+            member: trunk_member(),
+            token: text(),
+            scope: select(&MemberScope::ALL[..]),
+        }),
+        message!(ClientMessage::Visitor { request: request(), name: text() }),
         message!(ClientMessage::Detach { member: trunk_member() }),
         message!(ClientMessage::Join { request: request(), channel: text(), member: member() }),
         message!(ClientMessage::Leave { channel: channel(), member: member() }),
@@ -151,6 +157,12 @@ fn session_message() -> impl Strategy<Value = Server> {
             resumed: any::<bool>(),
         }),
         message!(ServerMessage::Renewed { request: request(), expires: any::<u64>() }),
+        message!(ServerMessage::VisitorSession {
+            request: request(),
+            session: text(),
+            token: text(),
+            expires: any::<u64>(),
+        }),
         message!(ServerMessage::Attached {
             request: request(),
             member: trunk_member(),

@@ -25,7 +25,7 @@ use wtransport::{ClientConfig, Connection, Endpoint};
 
 use super::client::Client;
 use super::soon;
-use super::token::{SECRET, TRUNK_SECRET, claims, mint};
+use super::token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, passes};
 
 pub(crate) struct TestGateway {
     pub(crate) gateway: Gateway,
@@ -49,6 +49,7 @@ impl TestGateway {
         let mut keys = KeySet::default();
         keys.add_secret(SECRET);
         keys.add_trunk_secret(TRUNK_SECRET);
+        keys.add_livechat_secret(LIVECHAT_SECRET);
         let mut settings = Settings {
             webtransport: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             announce: None,
@@ -58,6 +59,7 @@ impl TestGateway {
             default_rights: Rights::NONE,
             origins: OriginPolicy::default(),
             channels: Vec::new(),
+            visitors: Some(passes()),
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
         };

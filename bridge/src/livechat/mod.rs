@@ -1,0 +1,9 @@
+//! The livechat's contract: sessions by `POST /livechat/session`, a WebSocket at `/livechat/ws`.
+//!
+//! A visitor is a member of one channel, in which it chats; the gateway mints and verifies its token and stores what is
+//! said. Data flows one way: WebSocket → `visitor` (a task per connection) → `desk` (one task) → trunk, and back. Knows no
+//! Socket.IO, and of the gateway what the protocol says.
+
+mod numbers;
+
+pub(crate) use numbers::{FIRST_MEMBER, FIRST_REQUEST};
