@@ -71,3 +71,15 @@ pub const FLOOR_REPEAT: Duration = Duration::from_millis(20);
 
 /// And so many times: half a second. By then the stream's message is there, or the path is dead.
 pub const FLOOR_REPEATS: u8 = 25;
+
+/// One chat message in characters. Fits a client's message with each of them escaped; more is a document, not a message.
+pub const MAX_CHAT_TEXT: usize = 4000;
+
+/// A client's own name for a chat message, in bytes. Holds a UUID with room to spare; each is kept with its message.
+pub const MAX_CHAT_ID: usize = 64;
+
+/// Chat messages in one page of history: at their longest a page is 1.6 MB, a tenth of the gateway's longest message.
+pub const MAX_CHAT_PAGE: u32 = 100;
+
+/// Chat messages in a page for who names no number.
+pub const CHAT_PAGE: u32 = 50;

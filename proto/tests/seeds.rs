@@ -33,6 +33,16 @@ fn server_message_seeds_hold() {
 }
 
 #[test]
+fn chat_client_seeds_hold() {
+    run("chat_client", checks::chat_client);
+}
+
+#[test]
+fn chat_server_seeds_hold() {
+    run("chat_server", checks::chat_server);
+}
+
+#[test]
 fn opus_ticks_seeds_hold() {
     run("opus_ticks", checks::opus_ticks);
 }

@@ -4,7 +4,11 @@
 
 use bytes::BytesMut;
 use suara_proto::floor::FloorDatagram;
-use suara_proto::message::{decode_client, decode_server, encode, request_of};
+use suara_proto::message::chat::chat_asked;
+use suara_proto::message::{
+    decode_chat_client, decode_chat_server, decode_client, decode_server, encode, request_of,
+};
+use suara_proto::text::clean;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{frame, opus};
 
@@ -47,6 +51,25 @@ pub fn client_message(bytes: &[u8]) {
 pub fn server_message(bytes: &[u8]) {
     if let Ok(message) = decode_server(bytes) {
         assert_eq!(decode_server(&encode(&message)[4..]), Ok(message));
+    }
+}
+
+/// A client's message on a chat stream that is accepted means the same when written again, and a text that is clean stays
+/// as it is.
+pub fn chat_client(bytes: &[u8]) {
+    std::hint::black_box(chat_asked(bytes));
+    if let Ok(message) = decode_chat_client(bytes) {
+        assert_eq!(decode_chat_client(&encode(&message)[4..]), Ok(message));
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let once = clean(&text).into_owned();
+    assert_eq!(clean(&once), once);
+}
+
+/// A gateway's message on a chat stream that is accepted means the same when written again.
+pub fn chat_server(bytes: &[u8]) {
+    if let Ok(message) = decode_chat_server(bytes) {
+        assert_eq!(decode_chat_server(&encode(&message)[4..]), Ok(message));
     }
 }
 

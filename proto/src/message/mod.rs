@@ -4,6 +4,7 @@
 //! borrowing strings from the input where JSON's escapes allow. Unknown fields are ignored by both sides. An unknown
 //! `type` is an error that the gateway answers with `unknown_type`, and that a client ignores.
 
+pub mod chat;
 mod client;
 mod floor;
 mod livechat;
@@ -16,6 +17,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+pub use chat::{
+    CHAT_CLIENT_TYPES, CHAT_SERVER_TYPES, ChatMessage, ClientChat, ServerChat, decode_chat_client,
+    decode_chat_server,
+};
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};
 pub use livechat::{

@@ -151,6 +151,9 @@ pub enum ServerMessage<'a> {
             skip_serializing_if = "Vec::is_empty"
         )]
         also_talking: Vec<TalkerInfo<'a>>,
+        /// The number of the channel's newest chat message, 0 for none; missing while the store doesn't answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_message: Option<u64>,
     },
     /// You are no longer in the channel.
     Left {

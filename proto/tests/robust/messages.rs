@@ -153,6 +153,7 @@ fn the_largest_roster_fits_into_a_message() {
         members: Some(vec![member; MAX_MEMBERS]),
         talking: None,
         also_talking: Vec::new(),
+        last_message: None,
     };
     assert!(json(&joined).len() < MAX_SERVER_MESSAGE);
 }

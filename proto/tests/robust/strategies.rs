@@ -205,6 +205,7 @@ fn channel_message() -> impl Strategy<Value = Server> {
             members: option::of(vec(person(), 0..4)),
             talking: option::of(talking()),
             also_talking: vec(talking(), 0..3),
+            last_message: option::of(any::<u64>()),
         }),
         message!(ServerMessage::Left {
             member: member(),

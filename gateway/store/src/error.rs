@@ -1,0 +1,28 @@
+//! What can go wrong with the store.
+
+use thiserror::Error;
+
+/// Why something was neither stored nor read.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// No URL of SQLite or PostgreSQL.
+    #[error("{0} is no URL of a database that is known here: sqlite: or postgres:")]
+    Url(String),
+    /// The database said no, or can't be reached.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// The schema couldn't be brought up to date.
+    #[error("the schema can't be brought up to date: {0}")]
+    Schema(#[from] sqlx::migrate::MigrateError),
+    /// It took longer than anybody waits. What was to be stored may be there or not.
+    #[error("the database doesn't answer in time")]
+    TimedOut,
+}
+
+impl StoreError {
+    /// Whether the database itself refused this, rather than being out of reach.
+    #[must_use]
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(_) | sqlx::Error::Encode(_)))
+    }
+}
