@@ -59,6 +59,7 @@ pub struct Bridge {
     router: axum::Router,
     trouble: watch::Receiver<Option<String>>,
     drain: sio::Drain,
+    door: livechat::Door,
 }
 
 /// Starts a bridge: its trunk connects, and reconnects, in the background until `shutdown`.
@@ -80,6 +81,9 @@ pub async fn start(
     let gateway = trunk::Gateway::new(&settings.gateway_url)?;
     let metrics = metrics::Metrics::register(registry);
     let (events, happened) = mpsc::unbounded_channel();
+    let (happened, with_visitors) = livechat::sort(happened);
+    let visitors = livechat::Desk::start(with_visitors, metrics.clone());
+    let door = livechat::Door::new(visitors, settings.trusted_proxies.clone(), metrics.clone());
     let routes = desk::Routes::default();
     let server = sio::Server::new(&settings);
     let outlet = Arc::new(server.outlet());
@@ -87,11 +91,12 @@ pub async fn start(
     let (router, drain) = server.serve(&sio::Shared::new(desk, &settings, metrics.clone()), &settings);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
-    Ok(Bridge { router, trouble, drain })
+    let router = router.merge(door.router(&settings.allow_origin));
+    Ok(Bridge { router, trouble, drain, door })
 }
 
 impl Bridge {
-    /// The routes of the legacy contracts: `/socket.io/`.
+    /// The routes of the legacy contracts: `/socket.io/` and `/livechat/`.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }
@@ -110,7 +115,9 @@ impl Bridge {
     /// Stops taking clients and tells those present to go: their transports close, and they reconnect elsewhere by
     /// themselves. Returns when all are gone, or at the deadline.
     pub async fn drain(&self, deadline: Duration) {
-        self.drain.run(deadline).await;
+        let visitors = tokio::time::timeout(deadline, self.door.drain());
+        // Those who don't go in time are cut off with the rest.
+        tokio::join!(self.drain.run(deadline), visitors).1.unwrap_or_default();
     }
 }
 

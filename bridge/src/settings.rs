@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Sample rate of PCM clients that name none.
 pub const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 
@@ -29,6 +31,10 @@ pub struct Settings {
     pub max_voice_packet: usize,
     /// Which pages may connect. Clients that send no `Origin` are no pages.
     pub allow_origin: OriginPolicy,
+    /// Roles that answer visitors of the livechat.
+    pub livechat_staff: Vec<String>,
+    /// Networks whose `X-Forwarded-For` says who asks.
+    pub trusted_proxies: Vec<IpNet>,
     /// How often a Socket.IO client is asked for a sign of life.
     pub ping_interval: Duration,
     /// How long it may take to give one.
@@ -45,6 +51,8 @@ impl Settings {
             default_sample_rate: DEFAULT_SAMPLE_RATE,
             max_voice_packet: DEFAULT_MAX_VOICE_PACKET,
             allow_origin: Arc::new(same_origin),
+            livechat_staff: ["admin", "penyiar"].map(str::to_owned).to_vec(),
+            trusted_proxies: Vec::new(),
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }
@@ -58,6 +66,8 @@ impl fmt::Debug for Settings {
             .field("trunk_token_file", &self.trunk_token_file)
             .field("default_sample_rate", &self.default_sample_rate)
             .field("max_voice_packet", &self.max_voice_packet)
+            .field("livechat_staff", &self.livechat_staff)
+            .field("trusted_proxies", &self.trusted_proxies)
             .field("ping_interval", &self.ping_interval)
             .field("ping_timeout", &self.ping_timeout)
             .finish_non_exhaustive()

@@ -23,6 +23,8 @@ pub(super) async fn start(
     let mut settings = Settings::new(gateway, &plan.trunk_token_file);
     settings.default_sample_rate = plan.sample_rate;
     settings.allow_origin = origins::for_bridge(policy);
+    settings.livechat_staff = plan.livechat.staff.clone();
+    settings.trusted_proxies = plan.trusted_proxies.clone();
     let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
     Ok(Arc::new(bridge))
 }

@@ -138,7 +138,7 @@ impl State {
                 self.dismiss(member, if expired { Notice::Expired } else { Notice::Kicked });
             }
             TrunkEvent::Joined(joined) => self.joined(joined),
-            TrunkEvent::VisitorSession { .. } => {}
+            TrunkEvent::VisitorSession { .. } | TrunkEvent::Chat(_) => {}
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),

@@ -4,6 +4,26 @@
 //! said. Data flows one way: WebSocket → `visitor` (a task per connection) → `desk` (one task) → trunk, and back. Knows no
 //! Socket.IO, and of the gateway what the protocol says.
 
+mod address;
+mod desk;
+mod door;
+mod heard;
 mod numbers;
+mod pace;
+mod payload;
+mod sort;
+mod state;
+mod told;
+mod visitor;
 
+pub(crate) use desk::Desk;
+pub(crate) use door::Door;
 pub(crate) use numbers::{FIRST_MEMBER, FIRST_REQUEST};
+pub(crate) use sort::sort;
+
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod scenes;
+#[cfg(test)]
+mod wire;

@@ -8,7 +8,7 @@ use suara_proto::{
     TalkerNumber,
 };
 
-use super::Link;
+use super::{ChatEvent, Link};
 
 /// Something happened on the trunk.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) enum TrunkEvent {
     Refused { request: RequestId, code: ErrorCode },
     /// Who is in a channel.
     Roster { channel: ChannelNumber, roster: RosterEvent },
+    /// Something on the chat stream.
+    Chat(Arc<ChatEvent>),
     /// A channel's floor.
     Floor { channel: ChannelNumber, floor: FloorEvent },
 }

@@ -13,6 +13,8 @@ pub(crate) trait Carrier: Send + Sync {
     fn control(&self, message: Bytes) -> bool;
     /// Whether so much waits that what can be refused should be.
     fn is_busy(&self) -> bool;
+    /// A message for the chat stream with its length in front, likewise.
+    fn chat(&self, message: Bytes) -> bool;
     /// A voice datagram.
     fn voice(&self, datagram: &[u8]) -> bool;
 }
@@ -50,6 +52,13 @@ impl Link {
         free
     }
 
+    /// Sends a message on the chat stream, in order.
+    pub(crate) fn chat(&self, message: &impl serde::Serialize) {
+        if !self.0.chat(message::encode(message)) {
+            tracing::debug!("a chat message was lost with the trunk");
+        }
+    }
+
     /// Sends a voice datagram; `false` when the transport didn't take it.
     pub(crate) fn voice(&self, datagram: &[u8]) -> bool {
         self.0.voice(datagram)
@@ -70,6 +79,7 @@ pub(crate) mod recorded {
     #[derive(Debug, Clone, PartialEq)]
     pub(crate) enum Said {
         Control(Value),
+        Chat(Value),
         Voice(Bytes),
     }
 
@@ -105,6 +115,12 @@ pub(crate) mod recorded {
         fn control(&self, message: Bytes) -> bool {
             let json = serde_json::from_slice(&message[4..]).unwrap();
             self.said.lock().unwrap().push(Said::Control(json));
+            true
+        }
+
+        fn chat(&self, message: Bytes) -> bool {
+            let json = serde_json::from_slice(&message[4..]).unwrap();
+            self.said.lock().unwrap().push(Said::Chat(json));
             true
         }
 

@@ -5,8 +5,10 @@
 
 mod announce;
 mod backoff;
+mod chat;
 mod event;
 mod link;
+mod pace;
 mod session;
 
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use announce::Gateway;
+pub(crate) use chat::{ChatEvent, Line};
 pub(crate) use event::{FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
 pub(crate) use link::Link;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use suara_proto::frame::{self, FrameError, STREAM_CONTROL};
+use suara_proto::frame::{self, FrameError, STREAM_CHAT, STREAM_CONTROL};
 use suara_proto::limits::{MAX_DATAGRAM, MAX_SERVER_MESSAGE};
 use suara_proto::message::{self, ClientMessage, ServerMessage};
 use suara_proto::{ErrorCode, RequestId};
@@ -21,8 +21,10 @@ use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use super::Trunk;
 use super::announce::{Announcement, AnnouncementError, Gateway};
+use super::chat::chat_event;
 use super::event::{TrunkEvent, event};
 use super::link::{Carrier, Link};
+use super::pace::Pace;
 
 /// Voice that waits for the network in bytes, about a hundred frames, 20 ms of a hundred talkers: a datagram that
 /// finds it full pushes out the oldest. More would be heard late.
@@ -41,11 +43,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Without a sign of life from the gateway for so long, the session is dead.
 const IDLE: Duration = Duration::from_millis(15_000);
-
-/// The gateway takes 1 000 messages a second from a trunk, and 2 000 at once; a trunk that brings everybody back after
-/// a loss stays below.
-const MESSAGE_SPACING: Duration = Duration::from_micros(1250);
-const MESSAGE_BURST: u32 = 1200;
 
 /// Renewals of the trunk's own token; the desk counts its requests from 1.
 const RENEWAL: RequestId = RequestId(0);
@@ -89,6 +86,7 @@ pub(super) struct Opened {
     connection: Connection,
     to_gateway: SendStream,
     from_gateway: Frames,
+    chat: (SendStream, Frames),
     token: String,
     heartbeat: Duration,
     idle: Duration,
@@ -103,30 +101,33 @@ impl Opened {
         let endpoint = Endpoint::client(client_config(&announcement)).map_err(OpenError::Socket)?;
         let failed = |error: &dyn Display| OpenError::Connect(error.to_string());
         let connection = endpoint.connect(&announcement.url).await.map_err(|error| failed(&error))?;
-        let stream = connection.open_bi().await.map_err(|error| failed(&error))?;
-        let (mut to_gateway, stream) = stream.await.map_err(|error| failed(&error))?;
-        to_gateway.write_all(&[STREAM_CONTROL]).await.map_err(|_| OpenError::Stream)?;
+        let (mut to_gateway, mut from_gateway) = stream(&connection, STREAM_CONTROL).await?;
         let client = Some(concat!("suara-bridge/", env!("CARGO_PKG_VERSION")).into());
         let hello = ClientMessage::Hello { version: 1, token: token.as_str().into(), client, resume: None };
         to_gateway.write_all(&message::encode(&hello)).await.map_err(|_| OpenError::Stream)?;
-        let mut from_gateway = Frames { stream, buffer: BytesMut::new() };
         let (heartbeat, idle) = welcome(&from_gateway.next().await?)?;
-        Ok(Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint: endpoint })
+        let chat = stream(&connection, STREAM_CHAT).await?;
+        Ok(Self { connection, to_gateway, from_gateway, chat, token, heartbeat, idle, _endpoint: endpoint })
     }
 
     /// Serves the session to its end.
     pub(super) async fn serve(self, trunk: &Trunk) -> End {
-        let Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint } = self;
+        let Self { connection, to_gateway, from_gateway, chat, token, heartbeat, idle, _endpoint } = self;
         let (control, queue) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let link = Link::new(Wire { control, waiting: Arc::clone(&waiting), connection: connection.clone() });
+        let ((to_chat, from_chat), pace) = (chat, Pace::start());
+        let (chat, chat_queue) = mpsc::unbounded_channel();
+        let wire = Wire { control, chat, waiting: Arc::clone(&waiting), connection: connection.clone() };
+        let link = Link::new(wire);
         tracing::info!("the trunk to the gateway stands");
         if trunk.events.send(TrunkEvent::Up(link.clone())).is_err() {
             return End::new("the bridge stops");
         }
         let end = tokio::select! {
             end = read(from_gateway, idle, trunk) => end,
-            end = write(to_gateway, queue, &waiting) => end,
+            end = write(to_gateway, queue, &waiting, &pace) => end,
+            end = read_chat(from_chat, trunk) => end,
+            end = write(to_chat, chat_queue, &waiting, &pace) => end,
             end = hear(&connection, trunk) => end,
             end = stay(&link, heartbeat, &trunk.token_file, token) => end,
         };
@@ -138,6 +139,8 @@ impl Opened {
 /// A session's stream and datagrams.
 struct Wire {
     control: mpsc::UnboundedSender<Bytes>,
+    chat: mpsc::UnboundedSender<Bytes>,
+    /// What waits for either.
     waiting: Arc<AtomicUsize>,
     connection: Connection,
 }
@@ -146,6 +149,11 @@ impl Carrier for Wire {
     fn control(&self, message: Bytes) -> bool {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.control.send(message).is_ok()
+    }
+
+    fn chat(&self, message: Bytes) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.chat.send(message).is_ok()
     }
 
     fn is_busy(&self) -> bool {
@@ -263,22 +271,41 @@ fn renewal_refused(code: ErrorCode) {
     tracing::warn!(%code, "the trunk's fresh token was refused; the old one stays");
 }
 
-/// Writes control messages, no faster than the gateway takes them.
+/// Opens a stream of the session's.
+async fn stream(connection: &Connection, kind: u8) -> Result<(SendStream, Frames), OpenError> {
+    let failed = |error: &dyn Display| OpenError::Connect(error.to_string());
+    let stream = connection.open_bi().await.map_err(|error| failed(&error))?;
+    let (mut send, stream) = stream.await.map_err(|error| failed(&error))?;
+    send.write_all(&[kind]).await.map_err(|_| OpenError::Stream)?;
+    Ok((send, Frames { stream, buffer: BytesMut::new() }))
+}
+
+/// Reads what comes on the chat stream.
+async fn read_chat(mut frames: Frames, trunk: &Trunk) -> End {
+    loop {
+        let json = match frames.next().await {
+            Ok(json) => json,
+            Err(error) => return End::new(format!("chat: {error}")),
+        };
+        if let Some(event) = chat_event(&json)
+            && trunk.events.send(TrunkEvent::Chat(Arc::new(event))).is_err()
+        {
+            return End::new("the bridge stops");
+        }
+    }
+}
+
+/// Writes a stream's messages, no faster than the gateway takes them.
 async fn write(
     mut stream: SendStream,
     mut queue: mpsc::UnboundedReceiver<Bytes>,
     waiting: &AtomicUsize,
+    pace: &Pace,
 ) -> End {
-    let slack = MESSAGE_SPACING * MESSAGE_BURST;
-    let mut rested_at = tokio::time::Instant::now();
     while let Some(message) = queue.recv().await {
-        let now = tokio::time::Instant::now();
-        rested_at = rested_at.max(now) + MESSAGE_SPACING;
-        if rested_at > now + slack {
-            tokio::time::sleep_until(rested_at - slack).await;
-        }
+        pace.turn().await;
         if stream.write_all(&message).await.is_err() {
-            return End::new("the control stream broke off");
+            return End::new("a stream broke off");
         }
         waiting.fetch_sub(1, Ordering::Relaxed);
     }
