@@ -113,6 +113,9 @@ pub(crate) struct ServeArgs {
     /// Largest UDP payload to send, 1200 to 1452 bytes, or 0 to find out what each path takes [default: 1200]
     #[arg(long, value_name = "BYTES", env = "SUARA_MTU", hide_env = true, help_heading = "Running")]
     pub(crate) mtu: Option<u16>,
+    /// Where chat is stored: sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME [default: DIR/suara.db]
+    #[arg(long, value_name = "URL", env = "SUARA_DATABASE", hide_env = true, help_heading = "Running")]
+    pub(crate) database: Option<String>,
     /// Writes traces of all QUIC connections into this directory (qlog); costs much
     #[arg(long, value_name = "DIR", env = "SUARA_QLOG", hide_env = true, help_heading = "Running")]
     pub(crate) qlog: Option<PathBuf>,

@@ -37,6 +37,7 @@ pub(crate) struct ConfigFile {
     pub(crate) workers: Option<usize>,
     pub(crate) mtu: Option<u16>,
     pub(crate) qlog: Option<PathBuf>,
+    pub(crate) database: Option<String>,
     pub(crate) gateway: Option<String>,
     pub(crate) trunk_token_file: Option<PathBuf>,
     pub(crate) sample_rate: Option<u32>,

@@ -73,7 +73,8 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
     let gateway = match role {
         Role::Bridge => None,
         Role::Serve | Role::Gateway => {
-            Some(RunningGateway::start(&plan, certificates.clone(), origins.clone(), &mut registry)?)
+            let started = RunningGateway::start(&plan, certificates.clone(), origins.clone(), &mut registry);
+            Some(started.await?)
         }
     };
     for address in gateway.iter().flat_map(|gateway| gateway.addresses()) {
@@ -91,7 +92,8 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         }
     };
 
-    let health = Health::new(bridge.iter().cloned().map(ready_check).collect());
+    let stored = gateway.as_ref().map(|gateway| gateway.ready_check());
+    let health = Health::new(stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect());
     let mut public = health_router(health.clone());
     let mut inner = metrics_router(registry).merge(health_router(health.clone()));
     if let Some(gateway) = &gateway {

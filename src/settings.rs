@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) max_sessions: usize,
     pub(crate) quic: QuicPlan,
+    /// None for the one in the data directory.
+    pub(crate) database: Option<String>,
     pub(crate) gateway: String,
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
@@ -108,6 +110,7 @@ impl Plan {
                 mtu: mtu(args.mtu.or(file.mtu))?,
                 qlog: args.qlog.or(file.qlog),
             },
+            database: args.database.or(file.database),
             gateway: args.gateway.or(file.gateway).unwrap_or_else(|| "http://127.0.0.1:8080".into()),
             trunk_token_file: args
                 .trunk_token_file

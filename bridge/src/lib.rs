@@ -82,13 +82,14 @@ pub async fn start(
     let metrics = metrics::Metrics::register(registry);
     let (events, happened) = mpsc::unbounded_channel();
     let (happened, with_visitors) = livechat::sort(happened);
-    let visitors = livechat::Desk::start(with_visitors, metrics.clone());
-    let door = livechat::Door::new(visitors, settings.trusted_proxies.clone(), metrics.clone());
-    let routes = desk::Routes::default();
     let server = sio::Server::new(&settings);
+    let visitors = livechat::Desk::start(with_visitors, Arc::new(server.outlet()), metrics.clone());
+    let door = livechat::Door::new(visitors.clone(), settings.trusted_proxies.clone(), metrics.clone());
+    let routes = desk::Routes::default();
     let outlet = Arc::new(server.outlet());
     let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
-    let (router, drain) = server.serve(&sio::Shared::new(desk, &settings, metrics.clone()), &settings);
+    let (router, drain) =
+        server.serve(&sio::Shared::new(desk, visitors, &settings, metrics.clone()), &settings);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
     let router = router.merge(door.router(&settings.allow_origin));

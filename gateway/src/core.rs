@@ -9,10 +9,13 @@ use suara_proto::message::ServerMessage;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use suara_store::Store;
+
 use crate::auth::{Authenticator, Scope};
+use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::hub::{ChannelSettings, Hub};
-use crate::livechat::VisitorPasses;
+use crate::livechat::{Livechat, LivechatSettings};
 use crate::metrics::Metrics;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 
@@ -22,6 +25,8 @@ pub struct Core {
     pub auth: Authenticator,
     /// Knows the channels.
     pub hub: Hub,
+    /// What is stored of what is written in channels.
+    pub chat: Chat,
     /// Counts.
     pub metrics: Metrics,
     /// The one clock.
@@ -30,8 +35,8 @@ pub struct Core {
     pub tasks: TaskTracker,
     /// Users' sessions that may be there at a time; trunks come besides.
     pub max_sessions: usize,
-    /// Makes visitors' tokens, where there is a livechat.
-    pub visitors: Option<VisitorPasses>,
+    /// Visitors, and who answers them.
+    pub livechat: Livechat,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
     dismissed: CancellationToken,
@@ -49,7 +54,7 @@ struct Crowd {
 }
 
 impl Core {
-    /// With nobody there yet.
+    /// With nobody there yet. To be called within a runtime.
     #[must_use]
     pub fn new(
         auth: Authenticator,
@@ -57,19 +62,23 @@ impl Core {
         metrics: Metrics,
         clock: Clock,
         max_sessions: usize,
-        visitors: Option<VisitorPasses>,
+        livechat: LivechatSettings,
+        store: Store,
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
-        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone());
+        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
+        let livechat = Livechat::new(livechat);
+        let chat = Chat::start(store, hub.clone(), livechat.clone(), metrics.chat.clone());
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
         Self {
             auth,
             hub,
+            chat,
             metrics,
             clock,
             tasks,
             max_sessions,
-            visitors,
+            livechat,
             resumables,
             dismissed,
             draining,

@@ -5,6 +5,7 @@
 //! gateway knows no foreign protocol: a bridge is a client like any other.
 
 pub mod auth;
+pub mod chat;
 pub mod clock;
 pub mod core;
 pub mod edge;

@@ -9,15 +9,17 @@ use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
 use suara_engine::{Engine, StartError};
 use suara_proto::message::Rights;
+use suara_store::Store;
 
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
-use crate::http::{ConnectInfo, OriginPolicy, router, trunk_router};
+use crate::http::api;
+use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::ChannelSettings;
-use crate::livechat::VisitorPasses;
+use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
 
 /// Everything that a gateway needs to be told.
@@ -38,12 +40,14 @@ pub struct Settings {
     pub origins: OriginPolicy,
     /// Channels' settings by name.
     pub channels: ChannelSettings,
-    /// Makes visitors' tokens, where there is a livechat.
-    pub visitors: Option<VisitorPasses>,
+    /// The livechat's visitors and staff.
+    pub livechat: LivechatSettings,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// How the WebTransport server is run.
     pub engine: EngineSettings,
+    /// What outlives sessions.
+    pub store: Store,
 }
 
 /// A running gateway.
@@ -64,9 +68,15 @@ impl Gateway {
         let metrics = Metrics::default();
         metrics.register(registry);
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
-        let (channels, visitors) = (settings.channels, settings.visitors);
-        let core = Core::new(auth, channels, metrics, clock, settings.max_sessions, visitors);
-        let core = Arc::new(core);
+        let core = Arc::new(Core::new(
+            auth,
+            settings.channels,
+            metrics,
+            clock,
+            settings.max_sessions,
+            settings.livechat,
+            settings.store,
+        ));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;
@@ -88,7 +98,8 @@ impl Gateway {
 
     /// What it serves over HTTP, sessions by WebSocket included. To be served by [`suara_tcp::serve`].
     pub fn router(&self) -> Router {
-        router(self.connect.clone()).merge(websocket::router(self.websockets.clone()))
+        let pages = router(self.connect.clone()).merge(api::router(self.core.clone()));
+        pages.merge(websocket::router(self.websockets.clone()))
     }
 
     /// What a bridge of the same machine asks: `GET /api/connect` with the server's address as bound, and its
@@ -100,6 +111,13 @@ impl Gateway {
             websocket: false,
             ..self.connect.clone()
         })
+    }
+
+    /// What is wrong with the store, if anything.
+    #[must_use]
+    pub fn ready_check(&self) -> ReadyCheck {
+        let store = self.core.chat.store().clone();
+        Box::new(move || if store.is_up() { Ok(()) } else { Err("the store is away".to_owned()) })
     }
 
     /// How many people are here.
@@ -126,6 +144,7 @@ impl Gateway {
         self.core.dismiss_all();
         self.core.tasks.close();
         self.core.tasks.wait().await;
+        self.core.chat.store().close().await;
         let engine = self.engine;
         // It joins threads, half a second at most.
         tokio::task::spawn_blocking(move || engine.stop()).await.unwrap_or_default();

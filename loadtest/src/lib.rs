@@ -7,6 +7,7 @@
 pub mod args;
 pub mod client;
 mod error;
+pub mod livechat;
 pub mod measure;
 pub mod path;
 pub mod peer;

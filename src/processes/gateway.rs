@@ -10,13 +10,17 @@ use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
 use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
 use suara_gateway::http::OriginPolicy;
-use suara_gateway::livechat::VisitorPasses;
+use suara_gateway::livechat::{LivechatSettings, VisitorPasses};
 use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
+use suara_store::{Store, file_url};
 
 use crate::logging::print;
 use crate::secrets::{self, DEVELOPMENT_SECRET, claims};
 use crate::settings::Plan;
+
+/// The database of who names none, in the data directory.
+const DATABASE: &str = "suara.db";
 
 /// The token in the link that a developer starts with.
 const WELCOME_TTL: Duration = Duration::from_secs(12 * 3600);
@@ -29,7 +33,7 @@ pub(super) struct RunningGateway {
 }
 
 impl RunningGateway {
-    pub(super) fn start(
+    pub(super) async fn start(
         plan: &Plan,
         certificates: CertStore,
         origins: OriginPolicy,
@@ -63,8 +67,9 @@ impl RunningGateway {
             remote_check: plan.keys.auth_url.as_deref().map(remote_check).transpose()?,
             default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
             origins,
+            store: store(plan).await?,
             channels: plan.channels.clone(),
-            visitors: Some(visitors),
+            livechat: LivechatSettings { passes: Some(visitors), staff: plan.livechat.staff.clone() },
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
                 workers: plan.quic.workers,
@@ -119,6 +124,15 @@ fn visitors(plan: &Plan, shared: Option<Vec<u8>>, keys: &mut KeySet) -> Result<V
     let secret = secrets::livechat_secret(&plan.data)?;
     keys.add_livechat_secret(&secret);
     Ok(VisitorPasses { minter: Minter::new(&secret), issuer: None, audience: None, ttl })
+}
+
+/// A file that can't be opened is a reason not to start; a server that isn't there yet is looked for.
+async fn store(plan: &Plan) -> Result<Store> {
+    let url = match &plan.database {
+        Some(url) => url.clone(),
+        None => file_url(&plan.data.join(DATABASE))?,
+    };
+    Store::open(&url).await.context("the database can't be opened")
 }
 
 fn remote_check(url: &str) -> Result<RemoteCheck> {

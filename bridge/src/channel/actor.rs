@@ -14,6 +14,7 @@ use suara_proto::{ChannelNumber, MemberRef, RequestId};
 use tokio::sync::mpsc;
 
 use super::audience::{Audience, Listener, Utterance};
+use super::chat::Waiting;
 use super::pace::Pace;
 use super::press::{Act, Press};
 use super::roster::{Change, Roster};
@@ -67,12 +68,13 @@ fn ask_for_roster(link: &Link, channel: ChannelNumber) {
 /// Everything that the actor knows.
 pub(super) struct State {
     metrics: Metrics,
-    audience: Audience,
-    members: BTreeMap<MemberRef, Present>,
+    pub(super) audience: Audience,
+    pub(super) members: BTreeMap<MemberRef, Present>,
     /// Those with a press, or with something to send at a later time.
     busy: BTreeSet<MemberRef>,
     /// `None` while there is no trunk.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
+    pub(super) chat: Waiting,
     roster: Roster,
     talking: Option<Talking>,
     order: Order,
@@ -89,6 +91,7 @@ impl State {
             members: BTreeMap::new(),
             busy: BTreeSet::new(),
             place: None,
+            chat: Waiting::default(),
             roster: Roster::default(),
             talking: None,
             order: Order::default(),
@@ -115,6 +118,8 @@ impl State {
                 }
                 self.replay_early(now);
             }
+            Input::ChatWish { member, wish } => self.chat_wish(member, wish),
+            Input::Chat(chat) => self.chat_event(chat),
             Input::Datagram(datagram) => self.datagram(now, datagram),
             Input::CutOff => self.cut_off(now),
         }
@@ -178,6 +183,7 @@ impl State {
             }
         }
         self.place = None;
+        self.cut_off_chat();
         self.busy.clear();
         if self.talking.take().is_some() {
             self.audience.announce("floor_idle", &Value::Null);

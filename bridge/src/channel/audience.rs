@@ -158,7 +158,7 @@ impl Audience {
             if listeners == 0 {
                 continue;
             }
-            let Who { user, name } = utterance.who;
+            let Who { user, name, .. } = utterance.who;
             let sender =
                 Sender { channel_id: &group.spelling, user_id: user, name, seq: utterance.seq, timestamp };
             let refused = self.outlet.voice(room, &except, utterance.chunk, &sender);

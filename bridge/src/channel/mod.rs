@@ -4,6 +4,7 @@
 
 mod actor;
 mod audience;
+mod chat;
 mod pace;
 mod press;
 mod roster;
@@ -20,9 +21,10 @@ use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use tokio::sync::mpsc;
 
 pub(crate) use audience::{Listener, Outlet, Room, Seat, Sender};
+pub(crate) use chat::{ChatWish, Stored};
 
 use crate::metrics::Metrics;
-use crate::trunk::{FloorEvent, Link, Person, RosterEvent, Talking, Who};
+use crate::trunk::{ChatEvent, FloorEvent, Link, Person, RosterEvent, Talking, Who};
 
 /// Voice that waits for a channel's actor, in chunks: some seconds of one talker. An actor that is so far behind has no
 /// use for more.
@@ -47,6 +49,10 @@ pub(crate) enum Input {
     Floor(FloorEvent),
     /// Who came and went.
     Roster(RosterEvent),
+    /// What a member wants of the channel's chat.
+    ChatWish { member: MemberRef, wish: ChatWish },
+    /// What the gateway says of it.
+    Chat(ChatEvent),
     /// Voice from the gateway.
     Datagram(Bytes),
     /// The trunk is lost; members are brought back by further [`Input::Enter`]s.

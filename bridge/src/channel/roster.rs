@@ -65,7 +65,10 @@ mod tests {
     use super::*;
 
     fn person(talker: u16, user: &str) -> Person {
-        Person { talker: TalkerNumber(talker), who: Who { user: user.into(), name: user.into() } }
+        Person {
+            talker: TalkerNumber(talker),
+            who: Who { user: user.into(), name: user.into(), role: "".into() },
+        }
     }
 
     fn change(since: u64, version: u64, joined: Vec<Person>, left: &[u16]) -> RosterEvent {

@@ -157,7 +157,7 @@ impl Scene {
 }
 
 fn who(user: &str) -> Who {
-    Who { user: user.into(), name: user.to_uppercase().into() }
+    Who { user: user.into(), name: user.to_uppercase().into(), role: "".into() }
 }
 
 fn pcm(hz: u32) -> Format {

@@ -135,6 +135,6 @@ impl Stage<'_> {
 }
 
 pub(super) fn taken(talking: &Talking) -> Value {
-    let Who { user, name } = &talking.person.who;
+    let Who { user, name, .. } = &talking.person.who;
     json!({ "user_id": &**user, "name": &**name, "remaining_ms": talking.remaining_ms })
 }

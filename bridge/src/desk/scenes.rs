@@ -92,7 +92,7 @@ impl Scene {
 }
 
 fn who() -> Who {
-    Who { user: "alice".into(), name: "Alice".into() }
+    Who { user: "alice".into(), name: "Alice".into(), role: "guard".into() }
 }
 
 fn lost() -> TrunkEvent {

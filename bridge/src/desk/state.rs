@@ -138,10 +138,11 @@ impl State {
                 self.dismiss(member, if expired { Notice::Expired } else { Notice::Kicked });
             }
             TrunkEvent::Joined(joined) => self.joined(joined),
-            TrunkEvent::VisitorSession { .. } | TrunkEvent::Chat(_) => {}
+            TrunkEvent::VisitorSession { .. } | TrunkEvent::Staff(_) => {}
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
+            TrunkEvent::Chat { channel, chat } => self.tell(channel, Input::Chat(chat)),
             TrunkEvent::Floor { channel, floor } => self.tell(channel, Input::Floor(floor)),
         }
         self.bring_back(now);

@@ -1,10 +1,12 @@
 //! The livechat's desk: one task that takes the connections' orders and the trunk's events in turn.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use suara_proto::MemberRef;
+use suara_proto::{ErrorCode, MemberRef};
 use tokio::sync::{mpsc, oneshot};
 
+use super::staff::{Replied, Shown, StaffOrder, StaffRoom};
 use super::state::State;
 use super::told::{Opened, Opening, Order, Pass, Refusal, Told};
 use crate::desk::Token;
@@ -27,9 +29,13 @@ pub(crate) struct Presence {
 }
 
 impl Desk {
-    pub(crate) fn start(events: mpsc::UnboundedReceiver<TrunkEvent>, metrics: Metrics) -> Self {
+    pub(crate) fn start(
+        events: mpsc::UnboundedReceiver<TrunkEvent>,
+        room: Arc<dyn StaffRoom>,
+        metrics: Metrics,
+    ) -> Self {
         let (orders, taken) = mpsc::unbounded_channel();
-        tokio::spawn(run(State::new(metrics), taken, events));
+        tokio::spawn(run(State::new(room, metrics), taken, events));
         Self(orders)
     }
 
@@ -47,6 +53,13 @@ impl Desk {
         self.order(Order::Open { opening: Opening { token, after, outlet }, reply });
         let opened = answer.await.unwrap_or(Err(Refusal::Unavailable))?;
         Ok(Presence { opened, told, desk: self.clone() })
+    }
+
+    /// One of staff on Socket.IO, until the last clone is dropped.
+    pub(crate) fn staff(&self, member: MemberRef) -> StaffDesk {
+        let staff = StaffDesk(Arc::new(OneOfStaff { desk: self.clone(), member }));
+        staff.order(StaffOrder::Came);
+        staff
     }
 
     fn order(&self, order: Order) {
@@ -67,6 +80,54 @@ impl Presence {
 
     pub(super) fn typing(&self) {
         self.desk.order(Order::Typing { member: self.member() });
+    }
+}
+
+/// The desk, for one of staff; clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct StaffDesk(Arc<OneOfStaff>);
+
+#[derive(Debug)]
+struct OneOfStaff {
+    desk: Desk,
+    member: MemberRef,
+}
+
+impl StaffDesk {
+    fn order(&self, order: StaffOrder) {
+        self.0.desk.order(Order::Staff { member: self.0.member, order });
+    }
+
+    /// Answers a visitor; the answer's number and time once it is stored.
+    pub(crate) async fn reply(&self, session: String, id: String, text: String) -> Replied {
+        let (reply, replied) = oneshot::channel();
+        self.order(StaffOrder::Reply { session, id, text, reply });
+        replied.await.unwrap_or(Err(ErrorCode::Unavailable))
+    }
+
+    /// Says that staff writes to a visitor.
+    pub(crate) fn typing(&self, session: String) {
+        self.order(StaffOrder::Typing { session });
+    }
+
+    /// The conversations.
+    pub(crate) async fn inbox(&self) -> Shown {
+        let (reply, shown) = oneshot::channel();
+        self.order(StaffOrder::Inbox { reply });
+        shown.await.unwrap_or(Err(ErrorCode::Unavailable))
+    }
+
+    /// What was said in a conversation.
+    pub(crate) async fn history(&self, session: String, before: Option<u64>, limit: Option<u32>) -> Shown {
+        let (reply, shown) = oneshot::channel();
+        self.order(StaffOrder::History { session, before, limit, reply });
+        shown.await.unwrap_or(Err(ErrorCode::Unavailable))
+    }
+}
+
+impl Drop for OneOfStaff {
+    fn drop(&mut self) {
+        self.desk.order(Order::Staff { member: self.member, order: StaffOrder::Gone });
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use suara_proto::message::LIVECHAT_PREFIX;
+use suara_proto::message::{ChatMessage, ClientMessage, LIVECHAT_PREFIX};
 use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 
 use super::state::{Asked, Phase, RETURN_RETRY, State, Visitor, session_of, tell};
 use super::told::{Message, Opened, Pass, Refusal, Told};
-use crate::trunk::{ChatEvent, Line, Link, TrunkEvent, Who};
+use crate::trunk::{ChatEvent, Link, TrunkEvent, Who};
 
 impl State {
     pub(super) fn event(&mut self, now: Instant, event: TrunkEvent) {
@@ -21,7 +21,7 @@ impl State {
                     reply.send(Ok(Pass { session, token, expires })).ok();
                 }
             }
-            TrunkEvent::Attached { request, who, expires } => self.attached(now, request, who, expires),
+            TrunkEvent::Attached { request, who, expires, .. } => self.attached(now, request, who, expires),
             TrunkEvent::Joined(joined) => self.joined(now, joined.request, joined.channel),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Detached { member, code } => {
@@ -36,27 +36,37 @@ impl State {
                     if reason == LeaveReason::Expired { Told::Expired } else { Told::Kicked },
                 );
             }
-            TrunkEvent::Chat(event) => self.heard(now, event),
+            TrunkEvent::Staff(event) => self.staff_event(now, event),
+            TrunkEvent::Chat { channel, chat } => self.heard(now, channel, chat),
             _ => {}
         }
         self.bring_back(now);
+        self.watch_again(now);
         self.metrics.visitors(self.visitors.len());
     }
 
     fn up(&mut self, now: Instant, link: Link) {
         self.link = Some(link);
         self.returns.clear();
+        self.staff.back(now);
         self.returning = self.visitors.keys().map(|member| (now, *member)).collect();
     }
 
     /// Those who wait to be let in are told; the others stay, and what they say waits.
     fn down(&mut self) {
         self.link = None;
+        self.staff.cut_off();
         self.channels.clear();
         self.deadlines.clear();
         for (_, asked) in self.asked.drain() {
-            if let Asked::Mint(reply) = asked {
-                reply.send(Err(Refusal::Unavailable)).ok();
+            match asked {
+                Asked::Mint(reply) => {
+                    reply.send(Err(Refusal::Unavailable)).ok();
+                }
+                Asked::Inbox(reply) | Asked::Talk(reply) => {
+                    reply.send(Err(ErrorCode::Unavailable)).ok();
+                }
+                Asked::Attach(_) | Asked::Join(_) | Asked::Page(_) | Asked::Watch(_) => {}
             }
         }
         self.visitors.retain(|_, visitor| {
@@ -77,7 +87,7 @@ impl State {
         let Some(Asked::Attach(member)) = self.asked.remove(&request) else { return };
         let Some(visitor) = self.visitors.get_mut(&member) else {
             // It went while the gateway was asked; its `detach` came too early to count.
-            return self.say(&suara_proto::message::ClientMessage::Detach { member });
+            return self.say(&ClientMessage::Detach { member });
         };
         (visitor.channel, visitor.name, visitor.expires) = (who.user, who.name, expires);
         self.join(now, member);
@@ -100,6 +110,11 @@ impl State {
                 reply.send(Err(refusal)).ok();
                 return;
             }
+            Asked::Inbox(reply) | Asked::Talk(reply) => {
+                reply.send(Err(code)).ok();
+                return;
+            }
+            Asked::Watch(member) => return self.does_not_watch(now, member, code),
             Asked::Attach(member) | Asked::Join(member) | Asked::Page(member) => member,
         };
         self.returns.remove(&member);
@@ -124,7 +139,7 @@ impl State {
 
     fn give_up(&mut self, member: MemberRef) {
         if self.forget(member).is_some_and(|visitor| !visitor.channel.is_empty()) {
-            self.say(&suara_proto::message::ClientMessage::Detach { member });
+            self.say(&ClientMessage::Detach { member });
         }
     }
 
@@ -139,31 +154,34 @@ impl State {
     }
 
     /// What comes on the chat stream.
-    fn heard(&mut self, now: Instant, event: Arc<ChatEvent>) {
-        match &*event {
-            ChatEvent::Acked { member: Some(member), id, message, at } => {
-                let Some(visitor) = self.visitors.get_mut(member) else { return };
-                visitor.unacked.retain(|(known, _)| known != id);
-                tell(visitor, Told::Acked { id: id.clone(), number: *message, at: *at });
+    fn heard(&mut self, now: Instant, channel: ChannelNumber, event: ChatEvent) {
+        match event {
+            ChatEvent::Stored { member, id, message, at } => {
+                let Some(visitor) = self.visitors.get_mut(&member) else { return };
+                visitor.unacked.retain(|(known, _)| *known != id);
+                tell(visitor, Told::Acked { id, number: message, at });
             }
-            ChatEvent::Said { channel, member, said } => self.said(*channel, *member, said),
-            ChatEvent::Typing { channel, user, name } => {
-                for visitor in self.those_in(*channel).filter(|visitor| *visitor.channel != **user) {
+            ChatEvent::NotStored { member, id, code } => self.not_stored(member, id, code),
+            ChatEvent::Said { member, said } => self.said(channel, member, &message(&said)),
+            ChatEvent::Typing { user, name, .. } => {
+                let name: Arc<str> = name.into();
+                for visitor in self.those_in(channel).filter(|visitor| *visitor.channel != *user) {
                     // Of no use to one that doesn't keep up.
                     visitor.outlet.iter().for_each(|outlet| {
                         outlet.try_send(Told::Typing { name: name.clone() }).ok();
                     });
                 }
             }
-            ChatEvent::Page { request, messages, more } => self.page(now, *request, messages, *more),
-            ChatEvent::Refused { request: Some(request), code, .. } => self.refused(now, *request, *code),
-            ChatEvent::Refused { member: Some(member), id: Some(id), code, .. } => {
-                let Some(visitor) = self.visitors.get_mut(member) else { return };
-                visitor.unacked.retain(|(known, _)| known != id);
-                tell(visitor, Told::Refused { id: id.clone(), code: *code });
-            }
-            ChatEvent::Acked { .. } | ChatEvent::Refused { .. } | ChatEvent::Staff(_) => {}
+            ChatEvent::Page { request, messages, more } => self.page(now, request, &messages, more),
+            ChatEvent::NoPage { request, code } => self.refused(now, request, code),
         }
+    }
+
+    /// A message can't be stored now, or never: its sender is told, and may send it again.
+    pub(super) fn not_stored(&mut self, member: MemberRef, id: String, code: ErrorCode) {
+        let Some(visitor) = self.visitors.get_mut(&member) else { return };
+        visitor.unacked.retain(|(known, _)| *known != id);
+        tell(visitor, Told::Refused { id, code });
     }
 
     fn those_in(&self, channel: ChannelNumber) -> impl Iterator<Item = &Visitor> {
@@ -171,8 +189,7 @@ impl State {
         there.filter_map(|member| self.visitors.get(member))
     }
 
-    fn said(&mut self, channel: ChannelNumber, by: Option<MemberRef>, said: &Line) {
-        let said = message(said);
+    fn said(&mut self, channel: ChannelNumber, by: Option<MemberRef>, said: &Message) {
         for member in self.channels.get(&channel).into_iter().flatten() {
             let Some(visitor) = self.visitors.get_mut(member) else { continue };
             if visitor.phase == Phase::Reading {
@@ -188,10 +205,10 @@ impl State {
     }
 
     /// What was said before, or missed: then the visitor is here, and says what waited.
-    fn page(&mut self, now: Instant, request: RequestId, messages: &[Line], more: bool) {
+    fn page(&mut self, now: Instant, request: RequestId, messages: &[ChatMessage<'static>], more: bool) {
         let Some(Asked::Page(member)) = self.asked.remove(&request) else { return };
         let Some(visitor) = self.visitors.get_mut(&member) else { return };
-        let fresh = |line: &&Line| visitor.seen.is_none_or(|seen| line.number > seen);
+        let fresh = |said: &&ChatMessage<'_>| visitor.seen.is_none_or(|seen| said.message > seen);
         let mut news: Vec<_> = messages.iter().filter(fresh).map(message).collect();
         let gap = visitor.seen.is_some() && more;
         visitor.seen = news.last().map(|message| message.number).or(visitor.seen).or(Some(0));
@@ -232,19 +249,18 @@ impl State {
         let Some(channel) = visitor.number else { return };
         let waiting: Vec<_> = visitor.unacked.iter().cloned().collect();
         for (id, text) in waiting {
-            let (id, text) = (id.into(), text.into());
-            self.chat(&suara_proto::message::ClientChat::Send { channel, member: Some(member), id, text });
+            self.post(channel, member, id, text);
         }
     }
 }
 
 /// One stored message, as the bridge keeps it. A visitor's user id is the name of its channel; everybody else is staff.
-fn message(said: &Line) -> Message {
+fn message(said: &ChatMessage<'_>) -> Message {
     Message {
-        number: said.number,
+        number: said.message,
         staff: !said.user.starts_with(LIVECHAT_PREFIX),
-        name: said.name.clone(),
-        text: said.text.clone(),
+        name: (&*said.name).into(),
+        text: (&*said.text).into(),
         at: said.at,
     }
 }

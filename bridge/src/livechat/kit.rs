@@ -5,26 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use suara_proto::message::ChatMessage;
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::mpsc;
 
 use super::desk::Desk;
+use super::staff::StaffRoom;
 use crate::metrics::Metrics;
 use crate::trunk::recorded::{Record, Said};
-use crate::trunk::{ChatEvent, Joined, Line, TrunkEvent, Who};
+use crate::trunk::{ChatEvent, Joined, TrunkEvent, Who};
 
-pub(super) fn line(number: u64, user: &str, text: &str) -> Line {
-    Line {
-        number,
-        user: user.into(),
-        name: format!("Name of {user}").into(),
-        text: text.into(),
-        at: 1000 + number,
-    }
+pub(super) fn line(number: u64, user: &str, text: &str) -> ChatMessage<'static> {
+    let [user, name, role, text] =
+        [user.to_owned(), format!("Name of {user}"), String::new(), text.to_owned()].map(Into::into);
+    ChatMessage { message: number, user, name, role, text, at: 1000 + number }
 }
 
 pub(super) fn who(session: &str) -> Who {
-    Who { user: format!("livechat/{session}").into(), name: "Budi".into() }
+    Who { user: format!("livechat/{session}").into(), name: "Budi".into(), role: "".into() }
 }
 
 pub(super) fn joined(request: RequestId, number: u32) -> TrunkEvent {
@@ -32,8 +30,8 @@ pub(super) fn joined(request: RequestId, number: u32) -> TrunkEvent {
     TrunkEvent::Joined(Joined { request, channel, talker, version: 1, members: None, talking: None })
 }
 
-pub(super) fn chat(event: ChatEvent) -> TrunkEvent {
-    TrunkEvent::Chat(Arc::new(event))
+pub(super) fn chat(channel: u32, chat: ChatEvent) -> TrunkEvent {
+    TrunkEvent::Chat { channel: ChannelNumber(channel), chat }
 }
 
 pub(super) fn request(message: &Value) -> RequestId {
@@ -48,19 +46,26 @@ fn number(value: &Value) -> u32 {
     value.as_u64().and_then(|number| number.try_into().ok()).unwrap_or_else(|| panic!("{value} is no number"))
 }
 
+/// Nobody of staff is here.
+pub(super) struct NoStaff;
+
+impl StaffRoom for NoStaff {
+    fn tell(&self, _: &'static str, _: &Value) {}
+}
+
 /// Takes tokens that are a session's id; `bad`, `user` and `unknown` are refused in their ways. Stores what is sent.
 pub(super) struct FakeGateway {
     events: mpsc::UnboundedSender<TrunkEvent>,
     sessions: HashMap<MemberRef, String>,
     channels: HashMap<String, u32>,
-    stored: HashMap<u32, Vec<Line>>,
+    stored: HashMap<u32, Vec<ChatMessage<'static>>>,
     ids: HashMap<(u32, String), u64>,
 }
 
 /// A desk on such a gateway, and the way to say more to it.
 pub(super) fn desk() -> (Desk, mpsc::UnboundedSender<TrunkEvent>) {
     let (events, happened) = mpsc::unbounded_channel();
-    let desk = Desk::start(happened, Metrics::default());
+    let desk = Desk::start(happened, Arc::new(NoStaff), Metrics::default());
     let record = Record::default();
     events.send(TrunkEvent::Up(record.link())).unwrap();
     let mut gateway = FakeGateway {
@@ -141,21 +146,21 @@ impl FakeGateway {
             "chat_history" => {
                 let after = message["after"].as_u64().unwrap_or(0);
                 let stored = self.stored.get(&number).into_iter().flatten();
-                let messages = stored.filter(|line| line.number > after).cloned().collect();
-                self.say(chat(ChatEvent::Page { request: request(message), messages, more: false }));
+                let messages = stored.filter(|line| line.message > after).cloned().collect();
+                self.say(chat(number, ChatEvent::Page { request: request(message), messages, more: false }));
             }
             "chat_send" => {
-                let (id, member) = (message["id"].as_str().unwrap().to_owned(), Some(member(message)));
-                let session = self.sessions[&member.unwrap()].clone();
+                let (id, member) = (message["id"].as_str().unwrap().to_owned(), member(message));
+                let session = self.sessions[&member].clone();
                 let stored = self.stored.entry(number).or_default();
                 let next = stored.len() as u64 + 1;
                 let place = *self.ids.entry((number, id.clone())).or_insert(next);
-                self.say(chat(ChatEvent::Acked { member, id, message: place, at: 1000 + place }));
+                self.say(chat(number, ChatEvent::Stored { member, id, message: place, at: 1000 + place }));
                 if place == next {
                     let text = message["text"].as_str().unwrap();
                     let said = line(next, &format!("livechat/{session}"), text);
                     self.stored.entry(number).or_default().push(said.clone());
-                    self.say(chat(ChatEvent::Said { channel: ChannelNumber(number), member, said }));
+                    self.say(chat(number, ChatEvent::Said { member: Some(member), said }));
                 }
             }
             _ => {}

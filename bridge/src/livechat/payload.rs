@@ -101,6 +101,12 @@ pub(super) fn id_of(said: &Said) -> Option<Value> {
     }
 }
 
+/// The id in a frame that says nothing, where it has one that could be one.
+pub(super) fn id_in(frame: &str) -> Option<Value> {
+    let frame: Value = serde_json::from_str(frame).ok()?;
+    id(frame.get("data")?.get("id")).ok().flatten().map(|(_, spelling)| spelling)
+}
+
 pub(super) fn success(opened: &Opened) -> String {
     let messages: Vec<_> = opened.said.iter().map(fields).collect();
     frame(
@@ -149,7 +155,8 @@ fn frame(kind: &str, data: &Value) -> String {
     json!({ "type": kind, "data": data }).to_string()
 }
 
-fn safe(text: &str) -> std::borrow::Cow<'_, str> {
+/// A text that can be put into HTML.
+pub(super) fn safe(text: &str) -> std::borrow::Cow<'_, str> {
     encode_quoted_attribute(text)
 }
 
@@ -207,6 +214,14 @@ mod tests {
             (r#"{"type":"message:send","data":{"text":"x","id":"a\nb"}}"#, Fault::Id),
         ] {
             assert_eq!(read(frame), Err(fault), "{}", &frame[..frame.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn a_refusal_finds_its_message_where_it_can() {
+        assert_eq!(id_in(r#"{"type":"message:send","data":{"id":"m","text":""}}"#), Some(json!("m")));
+        for frame in ["not JSON", "[]", r#"{"data":7}"#, r#"{"data":{"id":{}}}"#] {
+            assert_eq!(id_in(frame), None, "{frame}");
         }
     }
 

@@ -1,9 +1,11 @@
 //! Scenarios of the livechat's desk: visitors who come, write and go, and a trunk that comes and goes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use suara_proto::{ChannelNumber, CloseCode, ErrorCode, MemberRef, RequestId};
+use suara_proto::message::ChatMessage;
+use suara_proto::{CloseCode, ErrorCode, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 
 use super::kit::{chat, joined, line, member, request, who};
@@ -12,7 +14,7 @@ use super::told::{Opened, Opening, Order, Refusal, Told};
 use crate::desk::Token;
 use crate::metrics::Metrics;
 use crate::trunk::recorded::{Record, Said};
-use crate::trunk::{ChatEvent, Line, TrunkEvent};
+use crate::trunk::{ChatEvent, TrunkEvent};
 
 struct Scene {
     state: State,
@@ -38,8 +40,11 @@ const CHANNEL: u32 = 17;
 
 impl Scene {
     fn new() -> Self {
-        let mut scene =
-            Self { state: State::new(Metrics::default()), record: Record::default(), now: Instant::now() };
+        let mut scene = Self {
+            state: State::new(Arc::new(super::kit::NoStaff), Metrics::default()),
+            record: Record::default(),
+            now: Instant::now(),
+        };
         scene.event(TrunkEvent::Up(scene.record.link()));
         scene
     }
@@ -49,7 +54,7 @@ impl Scene {
     }
 
     fn chat(&mut self, event: ChatEvent) {
-        self.event(chat(event));
+        self.event(chat(CHANNEL, event));
     }
 
     fn order(&mut self, order: Order) {
@@ -78,7 +83,7 @@ impl Scene {
     }
 
     /// Answers what brings a visitor in, up to the page.
-    fn let_in(&mut self, session: &str, page: &[Line]) -> MemberRef {
+    fn let_in(&mut self, session: &str, page: &[ChatMessage<'static>]) -> MemberRef {
         let attach = self.only("attach");
         assert_eq!((&attach["scope"], &attach["token"]), (&json!("livechat"), &json!("secret")));
         self.event(TrunkEvent::Attached { request: request(&attach), who: who(session), expires: 9 });
@@ -90,11 +95,11 @@ impl Scene {
         member(&attach)
     }
 
-    fn page(&mut self, history: &Value, page: &[Line]) {
+    fn page(&mut self, history: &Value, page: &[ChatMessage<'static>]) {
         self.chat(ChatEvent::Page { request: request(history), messages: page.to_vec(), more: false });
     }
 
-    fn tab(&mut self, page: &[Line]) -> Tab {
+    fn tab(&mut self, page: &[ChatMessage<'static>]) -> Tab {
         let (mut answer, told) = self.knock(None);
         let member = self.let_in("v1", page);
         Tab { member, told, opened: answer.try_recv().unwrap().unwrap() }
@@ -104,18 +109,17 @@ impl Scene {
         self.order(Order::Send { member: tab.member, id: id.to_owned(), text: text.to_owned() });
     }
 
-    fn heard_said(&mut self, by: Option<MemberRef>, said: Line) {
-        self.chat(ChatEvent::Said { channel: ChannelNumber(CHANNEL), member: by, said });
+    fn heard_said(&mut self, by: Option<MemberRef>, said: ChatMessage<'static>) {
+        self.chat(ChatEvent::Said { member: by, said });
     }
 
     fn acked(&mut self, tab: &Tab, id: &str, message: u64) {
-        self.chat(ChatEvent::Acked {
-            member: Some(tab.member),
-            id: id.to_owned(),
-            message,
-            at: 1000 + message,
-        });
+        self.chat(ChatEvent::Stored { member: tab.member, id: id.to_owned(), message, at: 1000 + message });
     }
+}
+
+fn typing(user: &str, name: &str) -> ChatEvent {
+    ChatEvent::Typing { talker: TalkerNumber(3), user: user.to_owned(), name: name.to_owned() }
 }
 
 fn texts(told: &[Told]) -> Vec<String> {
@@ -199,24 +203,12 @@ fn a_message_is_acknowledged_when_the_gateway_says_so_and_the_other_tab_sees_it(
 fn visitors_hear_of_their_own_channel_alone() {
     let mut scene = Scene::new();
     let mut one = scene.tab(&[]);
-    scene.chat(ChatEvent::Said {
-        channel: ChannelNumber(CHANNEL + 1),
-        member: None,
-        said: line(1, "admin", "secret"),
-    });
-    scene.chat(ChatEvent::Typing {
-        channel: ChannelNumber(CHANNEL + 1),
-        user: "admin".into(),
-        name: "A".into(),
-    });
+    scene.event(chat(CHANNEL + 1, ChatEvent::Said { member: None, said: line(1, "admin", "secret") }));
+    scene.event(chat(CHANNEL + 1, typing("admin", "A")));
     assert!(one.heard().is_empty());
-    scene.chat(ChatEvent::Typing {
-        channel: ChannelNumber(CHANNEL),
-        user: "livechat/v1".into(),
-        name: "B".into(),
-    });
+    scene.event(chat(CHANNEL, typing("livechat/v1", "B")));
     assert!(one.heard().is_empty(), "its own typing");
-    scene.chat(ChatEvent::Typing { channel: ChannelNumber(CHANNEL), user: "admin".into(), name: "A".into() });
+    scene.event(chat(CHANNEL, typing("admin", "A")));
     assert_eq!(one.heard(), [Told::Typing { name: "A".into() }]);
 }
 
@@ -307,8 +299,8 @@ fn a_refused_message_is_told_by_its_id_and_no_longer_waits() {
     let mut scene = Scene::new();
     let mut tab = scene.tab(&[]);
     scene.send(&tab, "m-1", "x");
-    let (member, id) = (Some(tab.member), Some("m-1".to_owned()));
-    scene.chat(ChatEvent::Refused { request: None, member, id, code: ErrorCode::Unavailable });
+    let (member, id) = (tab.member, "m-1".to_owned());
+    scene.chat(ChatEvent::NotStored { member, id, code: ErrorCode::Unavailable });
     assert_eq!(tab.heard(), [Told::Refused { id: "m-1".to_owned(), code: ErrorCode::Unavailable }]);
     scene.said();
     scene.send(&tab, "m-1", "x");

@@ -35,17 +35,15 @@ fn part(event: TrunkEvent) -> (Option<TrunkEvent>, Option<TrunkEvent>) {
         TrunkEvent::Attached { request, .. } | TrunkEvent::Refused { request, .. } => is_ours(*request),
         TrunkEvent::Joined(joined) => is_ours(joined.request),
         TrunkEvent::Detached { member, .. } | TrunkEvent::Left { member, .. } => is_visitor(*member),
-        TrunkEvent::Chat(chat) => match &**chat {
+        TrunkEvent::Staff(_) => true,
+        TrunkEvent::Chat { channel, chat } => match chat {
             // What is said in a channel is known by its number alone, of which each desk knows its own.
             ChatEvent::Said { .. } | ChatEvent::Typing { .. } => {
-                return (Some(TrunkEvent::Chat(chat.clone())), Some(event));
+                let copy = TrunkEvent::Chat { channel: *channel, chat: chat.clone() };
+                return (Some(copy), Some(event));
             }
-            ChatEvent::Page { request, .. } => is_ours(*request),
-            ChatEvent::Acked { member, .. } | ChatEvent::Refused { member, request: None, .. } => {
-                member.is_some_and(is_visitor)
-            }
-            ChatEvent::Refused { request: Some(request), .. } => is_ours(*request),
-            ChatEvent::Staff(_) => true,
+            ChatEvent::Page { request, .. } | ChatEvent::NoPage { request, .. } => is_ours(*request),
+            ChatEvent::Stored { member, .. } | ChatEvent::NotStored { member, .. } => is_visitor(*member),
         },
         TrunkEvent::Roster { .. } | TrunkEvent::Floor { .. } => false,
     };

@@ -4,11 +4,13 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use suara_proto::message::{ClientChat, ClientMessage, LIVECHAT_PREFIX, MemberScope};
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::numbers::{FIRST_MEMBER, FIRST_REQUEST, LAST_REQUEST};
+use super::staff::{Shown, Staff, StaffRoom};
 use super::told::{Message, Opened, Opening, Order, Pass, Refusal, Told};
 use crate::desk::Token;
 use crate::metrics::Metrics;
@@ -32,6 +34,10 @@ pub(super) enum Asked {
     Attach(MemberRef),
     Join(MemberRef),
     Page(MemberRef),
+    /// One of staff is to be told of everything.
+    Watch(MemberRef),
+    Inbox(oneshot::Sender<Shown>),
+    Talk(oneshot::Sender<Shown>),
 }
 
 /// How far a visitor has come.
@@ -67,6 +73,7 @@ pub(super) struct Visitor {
 /// Everything that the desk knows.
 pub(super) struct State {
     pub(super) metrics: Metrics,
+    pub(super) staff: Staff,
     pub(super) link: Option<Link>,
     pub(super) visitors: HashMap<MemberRef, Visitor>,
     pub(super) channels: HashMap<ChannelNumber, BTreeSet<MemberRef>>,
@@ -79,9 +86,10 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(metrics: Metrics) -> Self {
+    pub(super) fn new(room: Arc<dyn StaffRoom>, metrics: Metrics) -> Self {
         Self {
             metrics,
+            staff: Staff::new(room),
             link: None,
             visitors: HashMap::new(),
             channels: HashMap::new(),
@@ -101,6 +109,7 @@ impl State {
             Order::Send { member, id, text } => self.send(member, id, text),
             Order::Typing { member } => self.typing(member),
             Order::Close { member } => self.close(member),
+            Order::Staff { member, order } => self.staff_order(now, member, order),
         }
         self.metrics.visitors(self.visitors.len());
     }
@@ -168,7 +177,9 @@ impl State {
         let (after, limit) = (visitor.seen, if visitor.seen.is_some() { GAP_PAGE } else { PAGE });
         let request = self.note(now, Asked::Page(member));
         let (member, limit) = (Some(member), Some(limit));
-        self.chat(&ClientChat::History { request, channel, member, before: None, after, limit });
+        if !self.chat(&ClientChat::History { request, channel, member, before: None, after, limit }) {
+            self.refused(now, request, ErrorCode::Unavailable);
+        }
     }
 
     /// Sends a message, now or when the visitor is back in its channel.
@@ -183,15 +194,25 @@ impl State {
         }
         visitor.unacked.push_back((id.clone(), text.clone()));
         if let (Phase::Open, Some(channel)) = (visitor.phase, visitor.number) {
-            let member = Some(member);
-            self.chat(&ClientChat::Send { channel, member, id: id.into(), text: text.into() });
+            self.post(channel, member, id, text);
+        }
+    }
+
+    /// Sends a message that waits; when too much does, its sender is told.
+    pub(super) fn post(&mut self, channel: ChannelNumber, member: MemberRef, id: String, text: String) {
+        let (known, member) = (id.as_str().into(), Some(member));
+        if !self.chat(&ClientChat::Send { channel, member, id: known, text: text.into() })
+            && let Some(member) = member
+        {
+            self.not_stored(member, id, ErrorCode::Unavailable);
         }
     }
 
     fn typing(&self, member: MemberRef) {
         let Some(visitor) = self.visitors.get(&member) else { return };
         if let (Phase::Open, Some(channel)) = (visitor.phase, visitor.number) {
-            self.chat(&ClientChat::Typing { channel, member: Some(member) });
+            let said = self.chat(&ClientChat::Typing { channel, member: Some(member) });
+            tracing::trace!(said, "a visitor writes");
         }
     }
 
@@ -219,7 +240,8 @@ impl State {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let room = self.link.is_some() && self.returns.len() < RETURN_WINDOW;
         let next_return = self.returning.front().filter(|_| room).map(|(at, _)| *at);
-        [self.deadlines.front().map(|(at, _)| *at), next_return].into_iter().flatten().min()
+        let next_watch = self.staff.waiting.front().map(|(at, _)| *at);
+        [self.deadlines.front().map(|(at, _)| *at), next_return, next_watch].into_iter().flatten().min()
     }
 
     /// Gives up what wasn't answered, and brings back who waits for it.
@@ -230,6 +252,7 @@ impl State {
             }
         }
         self.bring_back(now);
+        self.watch_again(now);
     }
 
     pub(super) fn bring_back(&mut self, now: Instant) {
@@ -252,13 +275,11 @@ impl State {
         self.link.as_ref().is_some_and(|link| link.ask(message))
     }
 
-    pub(super) fn chat(&self, message: &ClientChat<'_>) {
-        if let Some(link) = &self.link {
-            link.chat(message);
-        }
+    pub(super) fn chat(&self, message: &impl Serialize) -> bool {
+        self.link.as_ref().is_some_and(|link| link.chat(message))
     }
 
-    fn note(&mut self, now: Instant, asked: Asked) -> RequestId {
+    pub(super) fn note(&mut self, now: Instant, asked: Asked) -> RequestId {
         self.last_request =
             if self.last_request < LAST_REQUEST { self.last_request + 1 } else { FIRST_REQUEST };
         let request = RequestId(self.last_request);

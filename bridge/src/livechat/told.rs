@@ -6,6 +6,7 @@ use suara_proto::{ErrorCode, MemberRef};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use super::staff::StaffOrder;
 use crate::desk::Token;
 
 /// One stored message of a conversation.
@@ -81,6 +82,7 @@ pub(super) enum Order {
     Send { member: MemberRef, id: String, text: String },
     Typing { member: MemberRef },
     Close { member: MemberRef },
+    Staff { member: MemberRef, order: StaffOrder },
 }
 
 /// How a visitor comes.

@@ -85,17 +85,17 @@ impl Visitor<'_> {
         match frame {
             Some(Ok(Message::Text(text))) => self.text(&text).await,
             Some(Ok(Message::Binary(_))) => match self.pace.frame() {
-                Verdict::Fine => self.refuse(Fault::Binary).await,
+                Verdict::Fine => self.refuse(Fault::Binary, None).await,
                 verdict => self.too_fast(verdict, None).await,
             },
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
             Some(Ok(Message::Close(_))) | None => Err(None),
             Some(Err(Error::Capacity(_))) => {
-                self.refuse(Fault::TooLarge).await?;
+                self.refuse(Fault::TooLarge, None).await?;
                 Err(Some((CloseCode::Size, "the frame is too large")))
             }
             Some(Err(Error::Utf8(_))) => {
-                self.refuse(Fault::Envelope).await?;
+                self.refuse(Fault::Envelope, None).await?;
                 Err(Some((CloseCode::Invalid, "text is UTF-8")))
             }
             Some(Err(error)) => {
@@ -112,7 +112,7 @@ impl Visitor<'_> {
         }
         let said = match payload::read(text) {
             Ok(said) => said,
-            Err(fault) => return self.refuse(fault).await,
+            Err(fault) => return self.refuse(fault, payload::id_in(text).as_ref()).await,
         };
         let spelling = payload::id_of(&said);
         match said {
@@ -173,9 +173,9 @@ impl Visitor<'_> {
         self.write(Message::Ping(Vec::new().into())).await
     }
 
-    async fn refuse(&mut self, fault: Fault) -> Result<(), End> {
+    async fn refuse(&mut self, fault: Fault, id: Option<&Value>) -> Result<(), End> {
         self.hall.metrics.bad_input("livechat");
-        self.say(payload::error("error:invalid_payload", &fault.to_string(), None)).await
+        self.say(payload::error("error:invalid_payload", &fault.to_string(), id)).await
     }
 
     async fn too_fast(&mut self, verdict: Verdict, id: Option<&Value>) -> Result<(), End> {

@@ -187,11 +187,11 @@ async fn an_answer_by_staff_and_its_typing_reach_the_session_and_no_other() {
     one.hear().await;
     other.send(json!("m"), "hai").await;
     other.hear().await;
-    let channel = suara_proto::ChannelNumber(100);
-    let typing = ChatEvent::Typing { channel, user: "p1".into(), name: "Penyiar <A>".into() };
-    livechat.events.send(chat(typing)).unwrap();
+    let (talker, name) = (suara_proto::TalkerNumber(3), "Penyiar <A>".to_owned());
+    let typing = ChatEvent::Typing { talker, user: "p1".to_owned(), name };
+    livechat.events.send(chat(100, typing)).unwrap();
     let said = line(2, "p1", "Segera diputar!");
-    livechat.events.send(chat(ChatEvent::Said { channel, member: None, said })).unwrap();
+    livechat.events.send(chat(100, ChatEvent::Said { member: None, said })).unwrap();
 
     assert_eq!(one.hear().await, json!({"type": "user:typing", "data": {"from": "Penyiar &lt;A&gt;"}}));
     let receive = one.hear().await;
@@ -232,7 +232,7 @@ async fn bad_frames_are_answered_and_cost_nobody_the_connection() {
 #[tokio::test]
 async fn a_frame_of_ten_megabytes_is_refused_by_name_and_closed() {
     let livechat = livechat().await;
-    let mut visitor = livechat.visitor("v1").await;
+    let visitor = livechat.visitor("v1").await;
     let (mut sink, mut stream) = visitor.0.split();
     let frame = json!({"type": "message:send", "data": {"text": "x".repeat(10 << 20)}}).to_string();
     // The server hangs up on it in the middle.
@@ -260,7 +260,7 @@ async fn text_that_is_no_utf_8_is_refused_by_name_and_closed() {
 #[tokio::test]
 async fn who_sends_too_fast_is_told_and_who_goes_on_is_closed() {
     let livechat = livechat().await;
-    let mut visitor = livechat.visitor("v1").await;
+    let visitor = livechat.visitor("v1").await;
     let (mut sink, mut stream) = visitor.0.split();
     let sending = tokio::spawn(async move {
         for number in 0..500 {

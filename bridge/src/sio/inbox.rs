@@ -38,14 +38,28 @@ pub(super) enum Request {
     Leave,
     AskFloor,
     ReleaseFloor,
+    Chat,
+    Typing,
+    History,
+    LivechatReply,
+    LivechatTyping,
+    LivechatInbox,
+    LivechatHistory,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 11] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
         ("floor_release", Self::ReleaseFloor),
+        ("chat_message", Self::Chat),
+        ("chat_typing", Self::Typing),
+        ("chat_history", Self::History),
+        ("livechat:reply", Self::LivechatReply),
+        ("livechat:typing", Self::LivechatTyping),
+        ("livechat:inbox", Self::LivechatInbox),
+        ("livechat:history", Self::LivechatHistory),
     ];
 }
 

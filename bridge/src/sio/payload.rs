@@ -1,7 +1,7 @@
 //! What clients send in their events' objects, and the answers to what makes no sense.
 
 use serde_json::{Map, Value};
-use suara_proto::limits::MAX_CHANNEL_NAME;
+use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHAT_ID, MAX_CHAT_TEXT};
 use suara_proto::text;
 use thiserror::Error;
 
@@ -23,6 +23,14 @@ pub(super) enum Fault {
     Codec,
     #[error("sample_rate tidak didukung")]
     SampleRate,
+    #[error("text harus berupa teks 1 sampai 4000 karakter")]
+    Text,
+    #[error("id harus berupa teks 1 sampai 64 byte")]
+    MessageId,
+    #[error("before, after dan limit harus berupa bilangan bulat")]
+    Span,
+    #[error("sessionId harus berupa teks")]
+    SessionId,
     #[error("Akses Ditolak")]
     Forbidden,
     #[error("Channel penuh")]
@@ -43,6 +51,7 @@ impl Fault {
         match self {
             Self::NoObject | Self::NoChannel | Self::ChannelKind | Self::ChannelName => Some("channel_id"),
             Self::Codec | Self::SampleRate => Some("format"),
+            Self::Text | Self::MessageId | Self::Span | Self::SessionId => Some("chat"),
             Self::NotJoined => Some("not_joined"),
             Self::TooFast => Some("rate"),
             Self::Forbidden | Self::Full | Self::TooMany | Self::Unavailable => None,
@@ -115,6 +124,41 @@ pub(super) fn floor(payload: Option<&Value>) -> Result<Option<ChannelId>, Fault>
     }
 }
 
+/// `chat_message`: the channel (`None` is the one joined last), the client's own name for it, and the text.
+pub(super) fn chat(payload: &Value) -> Result<(Option<ChannelId>, Option<String>, String), Fault> {
+    let channel = floor(Some(payload))?;
+    let fields = payload.as_object().ok_or(Fault::NoObject)?;
+    let text = present(fields, "text").and_then(Value::as_str).ok_or(Fault::Text)?;
+    let text = text::clean(text).into_owned();
+    if text.trim().is_empty() || text.chars().nth(MAX_CHAT_TEXT).is_some() {
+        return Err(Fault::Text);
+    }
+    let id = match present(fields, "id") {
+        None => None,
+        Some(id) => {
+            let plain = id.as_str().filter(|id| text::is_plain(id, MAX_CHAT_ID));
+            Some(plain.ok_or(Fault::MessageId)?.to_owned())
+        }
+    };
+    Ok((channel, id, text))
+}
+
+/// `chat_history`: the channel (`None` is the one joined last), and `before`, `after` and `limit`.
+pub(super) fn history(
+    payload: Option<&Value>,
+) -> Result<(Option<ChannelId>, [Option<u64>; 2], Option<u32>), Fault> {
+    let channel = floor(payload)?;
+    let number = |name| match payload.and_then(Value::as_object).and_then(|fields| present(fields, name)) {
+        None => Ok(None),
+        Some(number) => number.as_u64().map(Some).ok_or(Fault::Span),
+    };
+    let limit = number("limit")?.map(|limit| u32::try_from(limit).map_err(|_| Fault::Span)).transpose()?;
+    if limit == Some(0) {
+        return Err(Fault::Span);
+    }
+    Ok((channel, [number("before")?, number("after")?], limit))
+}
+
 fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null())
 }
@@ -180,6 +224,36 @@ mod tests {
         assert_eq!(joined(json!({"channel_id": ""})), Err(Fault::ChannelName));
         assert_eq!(joined(json!({"channel_id": "a\nb"})), Err(Fault::ChannelName));
         assert_eq!(joined(json!({"channel_id": "x".repeat(129)})), Err(Fault::ChannelName));
+    }
+
+    #[test]
+    fn a_chat_message_has_a_text_and_may_have_an_id() {
+        let good = chat(&json!({"channel_id": 5, "id": "a1", "text": "<b>\u{202e}hi\r\n</b>"})).unwrap();
+        assert_eq!(
+            (good.0.unwrap().name, good.1, good.2),
+            ("5".into(), Some("a1".into()), "<b>hi\n</b>".into())
+        );
+        assert_eq!(chat(&json!({"text": "x"})), Ok((None, None, "x".to_owned())));
+        for bad in [json!({}), json!({"text": 7}), json!({"text": {"$gt": ""}}), json!({"text": " \u{0}"})] {
+            assert_eq!(chat(&bad), Err(Fault::Text), "{bad}");
+        }
+        assert_eq!(chat(&json!({"text": "x".repeat(4001)})), Err(Fault::Text));
+        for id in [json!(7), json!(""), json!("a\nb"), json!("x".repeat(65))] {
+            assert_eq!(chat(&json!({"id": id, "text": "x"})), Err(Fault::MessageId));
+        }
+        assert_eq!(chat(&json!("x")), Err(Fault::NoObject));
+    }
+
+    #[test]
+    fn history_is_asked_for_in_whole_numbers() {
+        let asked = history(Some(&json!({"before": 7, "limit": 20})));
+        assert_eq!(asked, Ok((None, [Some(7), None], Some(20))));
+        assert_eq!(history(None), Ok((None, [None, None], None)));
+        for bad in
+            [json!({"before": "7"}), json!({"after": -1}), json!({"limit": 0}), json!({"limit": 1_u64 << 40})]
+        {
+            assert_eq!(history(Some(&bad)), Err(Fault::Span), "{bad}");
+        }
     }
 
     #[test]

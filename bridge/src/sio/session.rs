@@ -16,11 +16,13 @@ use super::budget::Budget;
 use super::inbox::{Incoming, Request};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
+use super::staff::STAFF_ROOM;
 use super::users::Share;
 use crate::audio::Format;
 use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, Notice};
 use crate::edge::Hold;
+use crate::livechat::StaffDesk;
 use crate::metrics::DropReason;
 
 /// Requests that a client may make a second, and at once; its user's are counted together besides.
@@ -33,9 +35,9 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_secs(30);
 
 /// A channel that the client is in.
-struct Membership {
-    id: ChannelId,
-    channel: Channel,
+pub(super) struct Membership {
+    pub(super) id: ChannelId,
+    pub(super) channel: Channel,
     format: Format,
 }
 
@@ -43,16 +45,18 @@ struct Membership {
 type Answer = Result<Option<Value>, Fault>;
 
 pub(super) struct Session {
-    shared: Shared,
+    pub(super) shared: Shared,
     space: &'static str,
     socket: SocketRef,
-    attached: Attached,
+    pub(super) attached: Attached,
     share: Share,
     hold: Hold,
     /// In the order in which they were joined; the last one is talked in.
     memberships: Vec<Membership>,
     rate: DefaultDirectRateLimiter,
     budget: Budget,
+    /// Where the client answers visitors.
+    pub(super) staff: Option<StaffDesk>,
 }
 
 impl Drop for Session {
@@ -76,6 +80,11 @@ impl Session {
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, member = %attached.member, "a client logged in");
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
+        let is_staff = shared.livechat_staff.iter().any(|role| **role == *attached.who.role);
+        let staff = is_staff.then(|| {
+            socket.join(STAFF_ROOM);
+            shared.livechat.staff(attached.member)
+        });
         let rate = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND).allow_burst(REQUESTS_AT_ONCE));
         Self {
             shared: shared.clone(),
@@ -87,6 +96,7 @@ impl Session {
             memberships: Vec::new(),
             rate,
             budget: Budget::new(Instant::now()),
+            staff,
         }
     }
 
@@ -130,6 +140,7 @@ impl Session {
     }
 
     async fn request(&mut self, request: Request, payload: Option<Value>, ack: AckSender) {
+        let mut ack = Some(ack);
         let answered = if self.rate.check().is_ok() && self.share.may_ask() {
             let payload = payload.as_ref();
             match request {
@@ -137,6 +148,17 @@ impl Session {
                 Request::Leave => self.leave(payload.unwrap_or(&Value::Null)),
                 Request::AskFloor => self.floor(payload, |member| Input::Press { member }),
                 Request::ReleaseFloor => self.floor(payload, |member| Input::Release { member }),
+                Request::Chat | Request::Typing | Request::History => match ack.take() {
+                    Some(ack) => self.chat(request, payload, ack).map(|()| None),
+                    None => Ok(None),
+                },
+                Request::LivechatReply
+                | Request::LivechatTyping
+                | Request::LivechatInbox
+                | Request::LivechatHistory => match ack.take() {
+                    Some(ack) => self.livechat(request, payload, ack).map(|()| None),
+                    None => Ok(None),
+                },
             }
         } else {
             Err(Fault::TooFast)
@@ -147,7 +169,9 @@ impl Session {
                 self.shared.metrics.bad_input(kind);
             }
         }
-        answer(ack, answered);
+        if let Some(ack) = ack {
+            answer(ack, answered);
+        }
     }
 
     async fn join(&mut self, payload: &Value) -> Answer {
@@ -183,13 +207,18 @@ impl Session {
     }
 
     fn floor(&self, payload: Option<&Value>, input: impl FnOnce(suara_proto::MemberRef) -> Input) -> Answer {
-        let membership = match payload::floor(payload)? {
+        let Membership { id, channel, .. } = self.membership(payload::floor(payload)?.as_ref())?;
+        channel.tell(input(self.attached.member));
+        Ok(Some(id.spelling.clone()))
+    }
+
+    /// The channel that is named, or the one joined last.
+    pub(super) fn membership(&self, named: Option<&ChannelId>) -> Result<&Membership, Fault> {
+        let membership = match named {
             None => self.memberships.last(),
             Some(id) => self.memberships.iter().find(|membership| membership.id.name == id.name),
         };
-        let Membership { id, channel, .. } = membership.ok_or(Fault::NotJoined)?;
-        channel.tell(input(self.attached.member));
-        Ok(Some(id.spelling.clone()))
+        membership.ok_or(Fault::NotJoined)
     }
 
     /// The gateway took the client out of a channel.

@@ -1,158 +1,112 @@
-//! What comes on the trunk's chat stream, owned.
+//! The trunk's chat stream: one for all members, beside the control stream and never in its way.
 
-use std::sync::Arc;
+use bytes::{Bytes, BytesMut};
+use suara_proto::frame::STREAM_CHAT;
+use suara_proto::message::{ChatMessage, ServerChat, decode_chat_server};
+use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
+use tokio::sync::mpsc;
+use wtransport::Connection;
 
-use suara_proto::message::{
-    ChatMessage, Conversation, LivechatMessage, ServerChat, ServerLivechat, decode_chat_server,
-    decode_livechat_server,
-};
-use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId};
+use super::pace::Pace;
+use super::session::{End, Frames, OpenError};
+use super::staff::staff_event;
+use super::{Trunk, TrunkEvent};
 
-/// Something that was said on the chat stream.
-#[derive(Debug, Clone, PartialEq)]
+/// Messages that wait for the gateway; more are refused, and sent again by whoever sent them.
+pub(super) const QUEUE: usize = 1024;
+
+/// What the gateway says of chat in a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ChatEvent {
     /// A member's message is stored.
-    Acked { member: Option<MemberRef>, id: String, message: u64, at: u64 },
-    /// Somebody said something in a channel; `member` if it was one of ours.
-    Said { channel: ChannelNumber, member: Option<MemberRef>, said: Line },
-    /// Somebody writes in a channel.
-    Typing { channel: ChannelNumber, user: Arc<str>, name: Arc<str> },
-    /// What was said before.
-    Page { request: RequestId, messages: Vec<Line>, more: bool },
-    /// Something was refused.
-    Refused { request: Option<RequestId>, member: Option<MemberRef>, id: Option<String>, code: ErrorCode },
-    /// About a visitor's conversation, towards staff.
-    Staff(StaffEvent),
-}
-
-/// What staff hears of visitors' conversations.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum StaffEvent {
-    /// Something was said, by the visitor or to it.
-    Said { session: Arc<str>, staff: bool, said: Line },
-    /// A visitor has come, or gone.
-    Presence { session: Arc<str>, name: Arc<str>, open: bool },
+    Stored { member: MemberRef, id: String, message: u64, at: u64 },
+    /// Somebody said something; `member` when it is ours.
+    Said { member: Option<MemberRef>, said: ChatMessage<'static> },
     /// Somebody writes.
-    Typing { session: Arc<str>, staff: bool, name: Arc<str> },
-    /// The answer to a watch.
-    Inbox { request: RequestId, conversations: Vec<Talk> },
-    /// An answer to a visitor is stored.
-    Acked { member: Option<MemberRef>, session: Arc<str>, id: String, message: u64, at: u64 },
-    /// What was said before, each with whether staff said it.
-    Page { request: RequestId, messages: Vec<(bool, Line)>, more: bool },
-    /// Something was refused.
-    Refused { request: Option<RequestId>, member: Option<MemberRef>, id: Option<String>, code: ErrorCode },
+    Typing { talker: TalkerNumber, user: String, name: String },
+    /// What was said before.
+    Page { request: RequestId, messages: Vec<ChatMessage<'static>>, more: bool },
+    /// A member's message is not stored.
+    NotStored { member: MemberRef, id: String, code: ErrorCode },
+    /// There is no page.
+    NoPage { request: RequestId, code: ErrorCode },
 }
 
-/// One stored message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// Its number in the channel, from 1.
-    pub(crate) number: u64,
-    pub(crate) user: Arc<str>,
-    pub(crate) name: Arc<str>,
-    /// To be escaped where it leaves.
-    pub(crate) text: Arc<str>,
-    /// In milliseconds since 1970 (UTC).
-    pub(crate) at: u64,
-}
-
-/// A conversation in an inbox.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Talk {
-    pub(crate) session: Arc<str>,
-    pub(crate) name: Arc<str>,
-    pub(crate) open: bool,
-    pub(crate) last: Option<(bool, Line)>,
-}
-
-/// The event in a message; `None` for what can't be read, which is ignored.
-pub(super) fn chat_event(json: &[u8]) -> Option<ChatEvent> {
-    match decode_chat_server(json) {
-        Ok(message) => Some(chat(message)),
-        Err(fault) => match decode_livechat_server(json) {
-            Ok(message) => Some(ChatEvent::Staff(staff(message))),
-            Err(_) => {
-                tracing::debug!(%fault, "a message on the chat stream was ignored");
-                None
-            }
-        },
+/// Serves the chat stream as long as the session lasts.
+pub(super) async fn serve(
+    connection: &Connection,
+    queue: mpsc::Receiver<Bytes>,
+    pace: &Pace,
+    trunk: &Trunk,
+) -> End {
+    let opened = async {
+        let opening = connection.open_bi().await.ok()?;
+        let (mut send, receive) = opening.await.ok()?;
+        send.write_all(&[STREAM_CHAT]).await.ok()?;
+        Some((send, receive))
+    };
+    let Some((send, receive)) = opened.await else { return End::new("the chat stream broke off") };
+    tokio::select! {
+        end = write(send, queue, pace) => end,
+        end = read(Frames { stream: receive, buffer: BytesMut::new() }, trunk) => end,
     }
 }
 
-fn chat(message: ServerChat<'_>) -> ChatEvent {
-    match message {
-        ServerChat::Ack { member, id, message, at, .. } => {
-            ChatEvent::Acked { member, id: id.into_owned(), message, at }
+async fn write(mut stream: wtransport::SendStream, mut queue: mpsc::Receiver<Bytes>, pace: &Pace) -> End {
+    while let Some(message) = queue.recv().await {
+        pace.turn().await;
+        if stream.write_all(&message).await.is_err() {
+            return End::new("the chat stream broke off");
+        }
+    }
+    End::new("the bridge stops")
+}
+
+async fn read(mut frames: Frames, trunk: &Trunk) -> End {
+    loop {
+        let json = match frames.next().await {
+            Ok(json) => json,
+            Err(OpenError::Stream) => return End::new("the chat stream broke off"),
+            Err(error) => return End::new(error),
+        };
+        let event = match decode_chat_server(&json) {
+            Ok(message) => event(message).map(|(channel, chat)| TrunkEvent::Chat { channel, chat }),
+            Err(_) => staff_event(&json).map(TrunkEvent::Staff),
+        };
+        match event.map(|event| trunk.events.send(event)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return End::new("the bridge stops"),
+            None => tracing::debug!("a message of the gateway's chat was ignored"),
+        }
+    }
+}
+
+fn event(message: ServerChat<'_>) -> Option<(ChannelNumber, ChatEvent)> {
+    Some(match message {
+        ServerChat::Ack { channel, member, id, message, at } => {
+            (channel, ChatEvent::Stored { member: member?, id: id.into_owned(), message, at })
         }
         ServerChat::Chat { channel, member, said, .. } => {
-            ChatEvent::Said { channel, member, said: line(&said) }
+            (channel, ChatEvent::Said { member, said: owned(said) })
         }
-        ServerChat::Typing { channel, user, name, .. } => {
-            ChatEvent::Typing { channel, user: (&*user).into(), name: (&*name).into() }
+        ServerChat::Typing { channel, talker, user, name } => {
+            (channel, ChatEvent::Typing { talker, user: user.into_owned(), name: name.into_owned() })
         }
-        ServerChat::Page { request, messages, more, .. } => {
-            ChatEvent::Page { request, messages: messages.iter().map(line).collect(), more }
+        ServerChat::Page { request, channel, messages, more, .. } => {
+            let messages = messages.into_iter().map(owned).collect();
+            (channel, ChatEvent::Page { request, messages, more })
         }
-        ServerChat::Error { request, member, id, code, .. } => {
-            ChatEvent::Refused { request, member, id: id.map(Into::into), code }
+        ServerChat::Error { request: Some(request), channel, code, .. } => {
+            (channel?, ChatEvent::NoPage { request, code })
         }
-    }
+        ServerChat::Error { channel, member, id, code, .. } => {
+            (channel?, ChatEvent::NotStored { member: member?, id: id?.into_owned(), code })
+        }
+    })
 }
 
-fn staff(message: ServerLivechat<'_>) -> StaffEvent {
-    match message {
-        ServerLivechat::Inbox { request, conversations, .. } => {
-            StaffEvent::Inbox { request, conversations: conversations.iter().map(talk).collect() }
-        }
-        ServerLivechat::Said { session, said } => {
-            let (staff, said) = livechat_line(&said);
-            StaffEvent::Said { session: (&*session).into(), staff, said }
-        }
-        ServerLivechat::Presence { session, name, open } => {
-            StaffEvent::Presence { session: (&*session).into(), name: (&*name).into(), open }
-        }
-        ServerLivechat::Typing { session, staff, name } => {
-            StaffEvent::Typing { session: (&*session).into(), staff, name: (&*name).into() }
-        }
-        ServerLivechat::Ack { member, session, id, message, at } => {
-            StaffEvent::Acked { member, session: (&*session).into(), id: id.into_owned(), message, at }
-        }
-        ServerLivechat::Page { request, messages, more, .. } => {
-            StaffEvent::Page { request, messages: messages.iter().map(livechat_line).collect(), more }
-        }
-        ServerLivechat::Error { request, member, id, code, .. } => {
-            StaffEvent::Refused { request, member, id: id.map(Into::into), code }
-        }
-    }
-}
-
-fn talk(conversation: &Conversation<'_>) -> Talk {
-    Talk {
-        session: (&*conversation.session).into(),
-        name: (&*conversation.name).into(),
-        open: conversation.open,
-        last: conversation.last.as_ref().map(livechat_line),
-    }
-}
-
-fn line(said: &ChatMessage<'_>) -> Line {
-    Line {
-        number: said.message,
-        user: (&*said.user).into(),
-        name: (&*said.name).into(),
-        text: (&*said.text).into(),
-        at: said.at,
-    }
-}
-
-fn livechat_line(said: &LivechatMessage<'_>) -> (bool, Line) {
-    let line = Line {
-        number: said.message,
-        user: (&*said.user).into(),
-        name: (&*said.name).into(),
-        text: (&*said.text).into(),
-        at: said.at,
-    };
-    (said.staff, line)
+fn owned(said: ChatMessage<'_>) -> ChatMessage<'static> {
+    let ChatMessage { message, user, name, role, text, at } = said;
+    let [user, name, role, text] = [user, name, role, text].map(|text| text.into_owned().into());
+    ChatMessage { message, user, name, role, text, at }
 }

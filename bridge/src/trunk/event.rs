@@ -8,7 +8,9 @@ use suara_proto::{
     TalkerNumber,
 };
 
-use super::{ChatEvent, Link};
+use super::Link;
+use super::chat::ChatEvent;
+use super::staff::StaffEvent;
 
 /// Something happened on the trunk.
 #[derive(Debug)]
@@ -31,8 +33,10 @@ pub(crate) enum TrunkEvent {
     Refused { request: RequestId, code: ErrorCode },
     /// Who is in a channel.
     Roster { channel: ChannelNumber, roster: RosterEvent },
-    /// Something on the chat stream.
-    Chat(Arc<ChatEvent>),
+    /// Chat in a channel.
+    Chat { channel: ChannelNumber, chat: ChatEvent },
+    /// About visitors' conversations.
+    Staff(StaffEvent),
     /// A channel's floor.
     Floor { channel: ChannelNumber, floor: FloorEvent },
 }
@@ -54,6 +58,8 @@ pub(crate) struct Joined {
 pub(crate) struct Who {
     pub(crate) user: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Empty where there is none, or where it concerns nobody.
+    pub(crate) role: Arc<str>,
 }
 
 /// A member of a channel.
@@ -98,8 +104,9 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             let (session, token) = (session.into_owned(), token.into_owned());
             TrunkEvent::VisitorSession { request, session, token, expires }
         }
-        ServerMessage::Attached { request, user, name, expires, .. } => {
-            TrunkEvent::Attached { request, who: who(&user, &name), expires }
+        ServerMessage::Attached { request, user, name, role, expires, .. } => {
+            let who = Who { role: (&*role).into(), ..who(&user, &name) };
+            TrunkEvent::Attached { request, who, expires }
         }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined { request, channel, talker, version, members, talking, .. } => {
@@ -148,7 +155,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
 }
 
 fn who(user: &str, name: &str) -> Who {
-    Who { user: user.into(), name: name.into() }
+    Who { user: user.into(), name: name.into(), role: Arc::default() }
 }
 
 fn people(members: Vec<Member<'_>>) -> Vec<Person> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
 use suara_proto::message::{self, ClientMessage};
 
 /// What carries a link. None of the calls may block; they say whether it was taken.
@@ -13,7 +14,7 @@ pub(crate) trait Carrier: Send + Sync {
     fn control(&self, message: Bytes) -> bool;
     /// Whether so much waits that what can be refused should be.
     fn is_busy(&self) -> bool;
-    /// A message for the chat stream with its length in front, likewise.
+    /// A message for the chat stream with its length in front; refused when too much waits.
     fn chat(&self, message: Bytes) -> bool;
     /// A voice datagram.
     fn voice(&self, datagram: &[u8]) -> bool;
@@ -52,11 +53,10 @@ impl Link {
         free
     }
 
-    /// Sends a message on the chat stream, in order.
-    pub(crate) fn chat(&self, message: &impl serde::Serialize) {
-        if !self.0.chat(message::encode(message)) {
-            tracing::debug!("a chat message was lost with the trunk");
-        }
+    /// Sends a message of chat, in order; `false`, and nothing sent, when too much waits.
+    #[must_use]
+    pub(crate) fn chat(&self, message: &impl Serialize) -> bool {
+        self.0.chat(message::encode(message))
     }
 
     /// Sends a voice datagram; `false` when the transport didn't take it.
@@ -118,14 +118,14 @@ pub(crate) mod recorded {
             true
         }
 
+        fn is_busy(&self) -> bool {
+            self.busy.load(Ordering::Relaxed)
+        }
+
         fn chat(&self, message: Bytes) -> bool {
             let json = serde_json::from_slice(&message[4..]).unwrap();
             self.said.lock().unwrap().push(Said::Chat(json));
-            true
-        }
-
-        fn is_busy(&self) -> bool {
-            self.busy.load(Ordering::Relaxed)
+            !self.is_busy()
         }
 
         fn voice(&self, datagram: &[u8]) -> bool {

@@ -10,6 +10,7 @@ mod event;
 mod link;
 mod pace;
 mod session;
+mod staff;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,11 +19,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use announce::Gateway;
-pub(crate) use chat::{ChatEvent, Line};
+pub(crate) use chat::ChatEvent;
 pub(crate) use event::{FloorEvent, Joined, Person, RosterEvent, Talking, TrunkEvent, Who};
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use link::recorded;
+pub(crate) use staff::{StaffEvent, StaffLine, Talk};
 
 use backoff::Backoff;
 use session::{End, Opened};

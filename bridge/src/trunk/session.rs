@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use suara_proto::frame::{self, FrameError, STREAM_CHAT, STREAM_CONTROL};
+use suara_proto::frame::{self, FrameError, STREAM_CONTROL};
 use suara_proto::limits::{MAX_DATAGRAM, MAX_SERVER_MESSAGE};
 use suara_proto::message::{self, ClientMessage, ServerMessage};
 use suara_proto::{ErrorCode, RequestId};
@@ -21,7 +21,7 @@ use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use super::Trunk;
 use super::announce::{Announcement, AnnouncementError, Gateway};
-use super::chat::chat_event;
+use super::chat;
 use super::event::{TrunkEvent, event};
 use super::link::{Carrier, Link};
 use super::pace::Pace;
@@ -86,7 +86,6 @@ pub(super) struct Opened {
     connection: Connection,
     to_gateway: SendStream,
     from_gateway: Frames,
-    chat: (SendStream, Frames),
     token: String,
     heartbeat: Duration,
     idle: Duration,
@@ -101,24 +100,25 @@ impl Opened {
         let endpoint = Endpoint::client(client_config(&announcement)).map_err(OpenError::Socket)?;
         let failed = |error: &dyn Display| OpenError::Connect(error.to_string());
         let connection = endpoint.connect(&announcement.url).await.map_err(|error| failed(&error))?;
-        let (mut to_gateway, mut from_gateway) = stream(&connection, STREAM_CONTROL).await?;
+        let stream = connection.open_bi().await.map_err(|error| failed(&error))?;
+        let (mut to_gateway, stream) = stream.await.map_err(|error| failed(&error))?;
+        to_gateway.write_all(&[STREAM_CONTROL]).await.map_err(|_| OpenError::Stream)?;
         let client = Some(concat!("suara-bridge/", env!("CARGO_PKG_VERSION")).into());
         let hello = ClientMessage::Hello { version: 1, token: token.as_str().into(), client, resume: None };
         to_gateway.write_all(&message::encode(&hello)).await.map_err(|_| OpenError::Stream)?;
+        let mut from_gateway = Frames { stream, buffer: BytesMut::new() };
         let (heartbeat, idle) = welcome(&from_gateway.next().await?)?;
-        let chat = stream(&connection, STREAM_CHAT).await?;
-        Ok(Self { connection, to_gateway, from_gateway, chat, token, heartbeat, idle, _endpoint: endpoint })
+        Ok(Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint: endpoint })
     }
 
     /// Serves the session to its end.
     pub(super) async fn serve(self, trunk: &Trunk) -> End {
-        let Self { connection, to_gateway, from_gateway, chat, token, heartbeat, idle, _endpoint } = self;
+        let Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint } = self;
         let (control, queue) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let ((to_chat, from_chat), pace) = (chat, Pace::start());
-        let (chat, chat_queue) = mpsc::unbounded_channel();
-        let wire = Wire { control, chat, waiting: Arc::clone(&waiting), connection: connection.clone() };
-        let link = Link::new(wire);
+        let (chat, chats) = mpsc::channel(chat::QUEUE);
+        let (waiting, pace) = (Arc::new(AtomicUsize::new(0)), Pace::start());
+        let link =
+            Link::new(Wire { control, chat, waiting: Arc::clone(&waiting), connection: connection.clone() });
         tracing::info!("the trunk to the gateway stands");
         if trunk.events.send(TrunkEvent::Up(link.clone())).is_err() {
             return End::new("the bridge stops");
@@ -126,9 +126,8 @@ impl Opened {
         let end = tokio::select! {
             end = read(from_gateway, idle, trunk) => end,
             end = write(to_gateway, queue, &waiting, &pace) => end,
-            end = read_chat(from_chat, trunk) => end,
-            end = write(to_chat, chat_queue, &waiting, &pace) => end,
             end = hear(&connection, trunk) => end,
+            end = chat::serve(&connection, chats, &pace, trunk) => end,
             end = stay(&link, heartbeat, &trunk.token_file, token) => end,
         };
         connection.close(wtransport::VarInt::from_u32(0), b"");
@@ -139,8 +138,7 @@ impl Opened {
 /// A session's stream and datagrams.
 struct Wire {
     control: mpsc::UnboundedSender<Bytes>,
-    chat: mpsc::UnboundedSender<Bytes>,
-    /// What waits for either.
+    chat: mpsc::Sender<Bytes>,
     waiting: Arc<AtomicUsize>,
     connection: Connection,
 }
@@ -151,13 +149,12 @@ impl Carrier for Wire {
         self.control.send(message).is_ok()
     }
 
-    fn chat(&self, message: Bytes) -> bool {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.chat.send(message).is_ok()
-    }
-
     fn is_busy(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) >= BUSY
+    }
+
+    fn chat(&self, message: Bytes) -> bool {
+        self.chat.try_send(message).is_ok()
     }
 
     fn voice(&self, datagram: &[u8]) -> bool {
@@ -214,14 +211,14 @@ fn welcome(json: &[u8]) -> Result<(Duration, Duration), OpenError> {
     }
 }
 
-/// Messages off the control stream.
-struct Frames {
-    stream: RecvStream,
-    buffer: BytesMut,
+/// Messages off a stream.
+pub(super) struct Frames {
+    pub(super) stream: RecvStream,
+    pub(super) buffer: BytesMut,
 }
 
 impl Frames {
-    async fn next(&mut self) -> Result<Bytes, OpenError> {
+    pub(super) async fn next(&mut self) -> Result<Bytes, OpenError> {
         loop {
             if let Some(message) = frame::split(&mut self.buffer, MAX_SERVER_MESSAGE)? {
                 return Ok(message);
@@ -271,31 +268,7 @@ fn renewal_refused(code: ErrorCode) {
     tracing::warn!(%code, "the trunk's fresh token was refused; the old one stays");
 }
 
-/// Opens a stream of the session's.
-async fn stream(connection: &Connection, kind: u8) -> Result<(SendStream, Frames), OpenError> {
-    let failed = |error: &dyn Display| OpenError::Connect(error.to_string());
-    let stream = connection.open_bi().await.map_err(|error| failed(&error))?;
-    let (mut send, stream) = stream.await.map_err(|error| failed(&error))?;
-    send.write_all(&[kind]).await.map_err(|_| OpenError::Stream)?;
-    Ok((send, Frames { stream, buffer: BytesMut::new() }))
-}
-
-/// Reads what comes on the chat stream.
-async fn read_chat(mut frames: Frames, trunk: &Trunk) -> End {
-    loop {
-        let json = match frames.next().await {
-            Ok(json) => json,
-            Err(error) => return End::new(format!("chat: {error}")),
-        };
-        if let Some(event) = chat_event(&json)
-            && trunk.events.send(TrunkEvent::Chat(Arc::new(event))).is_err()
-        {
-            return End::new("the bridge stops");
-        }
-    }
-}
-
-/// Writes a stream's messages, no faster than the gateway takes them.
+/// Writes control messages, no faster than the gateway takes them.
 async fn write(
     mut stream: SendStream,
     mut queue: mpsc::UnboundedReceiver<Bytes>,
@@ -305,7 +278,7 @@ async fn write(
     while let Some(message) = queue.recv().await {
         pace.turn().await;
         if stream.write_all(&message).await.is_err() {
-            return End::new("a stream broke off");
+            return End::new("the control stream broke off");
         }
         waiting.fetch_sub(1, Ordering::Relaxed);
     }

@@ -6,16 +6,18 @@ use bytes::{Buf, Bytes};
 use futures_util::SinkExt;
 use suara_engine::{ReceiveStream, SendStream, Session, Stream, StreamError};
 use suara_proto::CloseCode;
-use suara_proto::frame::{STREAM_CONTROL, STREAM_REPLAY};
+use suara_proto::frame::{STREAM_CHAT, STREAM_CONTROL, STREAM_REPLAY};
 use suara_proto::limits::HELLO_TIMEOUT;
 use suara_proto::message::{ServerMessage, encode};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::LAST_WORDS;
+use super::chat::{self, ChatLines};
 use super::messages::{Messages, Over};
 use super::replay::Replays;
 use crate::core::Core;
-use crate::session::{Closing, Inbound, Inlet, OutboxReader, Outgoing};
+use crate::session::{ChatOutlet, Closing, Inbound, Inlet, OutboxReader, Outgoing};
 use crate::voice::Ingress;
 
 /// The application's code for a stream that shouldn't be.
@@ -28,6 +30,7 @@ pub(super) async fn serve(
     inbound: Inlet,
     mut outgoing: OutboxReader,
     ingress: &Arc<Ingress>,
+    chat: &ChatOutlet,
 ) -> CloseCode {
     // What is over soon is boxed: an idle session would hold room for it all its life.
     let opened = Box::pin(async {
@@ -46,7 +49,7 @@ pub(super) async fn serve(
                 Ok(()) => ingress.leave(),
                 Err(_) => gone().await,
             },
-            () = other_streams(session, ingress, inbound.clone()) => gone().await,
+            () = other_streams(session, ingress, chat, inbound.clone()) => gone().await,
         }
         // The client can say nothing more: the session ends, and the writer has its last words.
         drop(inbound);
@@ -85,9 +88,9 @@ async fn control_stream(session: &Session) -> Option<(SendStream, ReceiveStream,
     }
 }
 
-/// Serves replays and turns other later streams away; a second control stream ends the session.
-async fn other_streams(session: &Session, ingress: &Arc<Ingress>, mut inbound: Inlet) {
-    let mut replays = Replays::default();
+/// Serves chat and replays, and turns other later streams away; a second control stream ends the session.
+async fn other_streams(session: &Session, ingress: &Arc<Ingress>, chat: &ChatOutlet, mut inbound: Inlet) {
+    let (mut replays, mut chats) = (Replays::default(), JoinSet::new());
     while let Some(mut stream) = session.accept().await {
         // One that says nothing would keep the others waiting.
         let first = timeout(HELLO_TIMEOUT, first_bytes(&mut stream.receive)).await;
@@ -96,6 +99,15 @@ async fn other_streams(session: &Session, ingress: &Arc<Ingress>, mut inbound: I
                 inbound.send(Inbound::Violation("a second control stream")).await.unwrap_or_default();
                 std::future::pending::<()>().await;
             }
+            Some((STREAM_CHAT, first)) => match chat.open() {
+                Some(said) => {
+                    while chats.try_join_next().is_some() {}
+                    let lines = ChatLines::new(inbound.clone(), chat.clone());
+                    chats.spawn(chat::serve(stream, first, lines, said));
+                }
+                // One at a time.
+                None => turn_away(stream),
+            },
             Some((STREAM_REPLAY, first)) => replays.serve(stream, first, ingress.clone()).await,
             _ => turn_away(stream),
         }

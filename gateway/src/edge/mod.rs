@@ -1,5 +1,6 @@
 //! Where transports meet sessions. An edge knows bytes and connections; it parses no message and knows no rule.
 
+mod chat;
 mod control;
 mod messages;
 mod pieces;

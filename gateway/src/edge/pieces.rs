@@ -10,7 +10,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use suara_engine::{Frame, Sender};
-use suara_proto::frame::STREAM_CONTROL;
+use suara_proto::frame::{STREAM_CHAT, STREAM_CONTROL};
 use suara_proto::message::{ServerMessage, encode};
 use suara_proto::websocket::{CLOSE_BASE, CONTROL, MAX_PIECE, Piece};
 use tokio::sync::mpsc;
@@ -20,9 +20,10 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::LAST_WORDS;
+use super::chat::ChatLines;
 use super::messages::{Messages, Over};
 use super::streams::{Answer, SecondControl, Streams};
-use crate::session::{Closing, Inbound, Inlet, OutboxReader, Outgoing};
+use crate::session::{ChatOutlet, Closing, Inbound, Inlet, OutboxReader, Outgoing};
 use crate::voice::{Elsewhere, Ingress, VoiceQueue};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -34,7 +35,18 @@ pub(super) struct Reader {
     sender: Sender,
     control_opened: bool,
     streams: Streams,
-    answers: mpsc::Sender<Answer>,
+    chat: Option<(u8, ChatLines)>,
+    outlet: ChatOutlet,
+    inbound: Inlet,
+    answers: mpsc::Sender<Task>,
+}
+
+/// What the reader has for the writer.
+pub(super) enum Task {
+    /// An answer to write when there is nothing else to write.
+    Answer(Answer),
+    /// What is said on the chat stream, which has this number.
+    Chat(u8, OutboxReader),
 }
 
 impl Reader {
@@ -42,10 +54,12 @@ impl Reader {
         inbound: Inlet,
         ingress: Arc<Ingress>,
         sender: Sender,
-        answers: mpsc::Sender<Answer>,
+        outlet: ChatOutlet,
+        answers: mpsc::Sender<Task>,
     ) -> Self {
-        let (messages, streams) = (Messages::new(inbound), Streams::default());
-        Self { messages, ingress, sender, control_opened: false, streams, answers }
+        let (messages, streams) = (Messages::new(inbound.clone()), Streams::default());
+        let (control_opened, chat) = (false, None);
+        Self { messages, ingress, sender, control_opened, streams, chat, outlet, inbound, answers }
     }
 
     /// Takes what comes; returns when nothing more can come.
@@ -117,11 +131,37 @@ impl Reader {
     }
 
     async fn other(&mut self, number: u8, piece: &[u8]) -> Result<(), Over> {
+        if self.chat.as_ref().is_some_and(|(chat, _)| *chat == number) {
+            return self.chat_piece(piece).await;
+        }
+        if let Some((&STREAM_CHAT, first)) = piece.split_first()
+            && self.chat.is_none()
+            && self.streams.is_free(number)
+            && let Some(said) = self.outlet.open()
+        {
+            self.chat = Some((number, ChatLines::new(self.inbound.clone(), self.outlet.clone())));
+            self.answers.send(Task::Chat(number, said)).await.map_err(|_| Over::Ended)?;
+            return if first.is_empty() { Ok(()) } else { self.chat_piece(first).await };
+        }
         match self.streams.take(number, piece, &self.ingress) {
             Ok(None) => Ok(()),
-            Ok(Some(answer)) => self.answers.send(answer).await.map_err(|_| Over::Ended),
+            Ok(Some(answer)) => self.answers.send(Task::Answer(answer)).await.map_err(|_| Over::Ended),
             Err(SecondControl) => Err(self.violation("a second control stream").await),
         }
+    }
+
+    /// The next piece of the chat stream; an empty one ends it, and a fault does.
+    async fn chat_piece(&mut self, piece: &[u8]) -> Result<(), Over> {
+        let Some((number, mut lines)) = self.chat.take() else { return Ok(()) };
+        if piece.is_empty() {
+            return Ok(());
+        }
+        match lines.take(piece).await {
+            Ok(()) => self.chat = Some((number, lines)),
+            Err(Over::Fault) => self.streams.finish(number),
+            Err(Over::Ended) => return Err(Over::Ended),
+        }
+        Ok(())
     }
 }
 
@@ -130,7 +170,8 @@ pub(super) struct Writer {
     sink: SplitSink<Socket, Message>,
     outgoing: OutboxReader,
     voice: Arc<VoiceQueue>,
-    answers: mpsc::Receiver<Answer>,
+    answers: mpsc::Receiver<Task>,
+    chat: Option<(u8, OutboxReader)>,
     /// What is written when there is nothing else to write, in turns.
     answering: VecDeque<Answer>,
 }
@@ -139,7 +180,8 @@ pub(super) struct Writer {
 enum Next {
     Said(Option<Outgoing>),
     Voice(Frame),
-    Answer(Answer),
+    Chat(u8, Option<Outgoing>),
+    Task(Task),
 }
 
 impl Writer {
@@ -147,9 +189,9 @@ impl Writer {
         sink: SplitSink<Socket, Message>,
         outgoing: OutboxReader,
         voice: Arc<VoiceQueue>,
-        answers: mpsc::Receiver<Answer>,
+        answers: mpsc::Receiver<Task>,
     ) -> Self {
-        Self { sink, outgoing, voice, answers, answering: VecDeque::new() }
+        Self { sink, outgoing, voice, answers, chat: None, answering: VecDeque::new() }
     }
 
     /// Writes until the session ends; a client that doesn't read can't hold the end up.
@@ -169,11 +211,19 @@ impl Writer {
     async fn write(&mut self) -> Result<(), Error> {
         loop {
             match self.next().await {
-                Next::Said(Some(Outgoing::Message(framed))) => self.piecemeal(&framed).await?,
+                Next::Said(Some(Outgoing::Message(framed))) => self.piecemeal(CONTROL, &framed).await?,
                 Next::Said(Some(Outgoing::Close(closing))) => return self.close(closing).await,
                 Next::Said(None) => return Ok(()),
                 Next::Voice(frame) => self.frame(frame).await?,
-                Next::Answer(answer) => self.answer(answer).await?,
+                Next::Chat(number, Some(Outgoing::Message(framed))) => {
+                    self.piecemeal(number, &framed).await?
+                }
+                Next::Chat(number, _) => {
+                    self.chat = None;
+                    self.sink.send(Message::Binary(numbered(number, &[]))).await?;
+                }
+                Next::Task(Task::Answer(answer)) => self.answer(answer).await?,
+                Next::Task(Task::Chat(number, said)) => self.chat = Some((number, said)),
             }
         }
     }
@@ -185,8 +235,11 @@ impl Writer {
             biased;
             said = self.outgoing.next() => Next::Said(said),
             frame = self.voice.next() => Next::Voice(frame),
-            Some(answer) = self.answers.recv() => Next::Answer(answer),
-            () = std::future::ready(()), if is_waiting => return waiting.map_or(Next::Said(None), Next::Answer),
+            said = chat(&mut self.chat) => said,
+            Some(task) = self.answers.recv() => Next::Task(task),
+            () = std::future::ready(()), if is_waiting => {
+                return waiting.map_or(Next::Said(None), |answer| Next::Task(Task::Answer(answer)));
+            }
         };
         self.answering.extend(waiting);
         next
@@ -201,10 +254,10 @@ impl Writer {
         self.sink.send(Message::Binary(piece)).await
     }
 
-    /// Writes a message in pieces. Voice goes between them.
-    async fn piecemeal(&mut self, framed: &[u8]) -> Result<(), Error> {
+    /// Writes a stream's message in pieces. Voice goes between them.
+    async fn piecemeal(&mut self, number: u8, framed: &[u8]) -> Result<(), Error> {
         for piece in framed.chunks(MAX_PIECE) {
-            self.sink.send(Message::Binary(control(piece))).await?;
+            self.sink.send(Message::Binary(numbered(number, piece))).await?;
             if piece.len() == MAX_PIECE
                 && let Some(frame) = self.voice.pop(Instant::now())
             {
@@ -223,7 +276,7 @@ impl Writer {
 
     async fn close(&mut self, Closing { code, reason, retry_after_ms }: Closing) -> Result<(), Error> {
         let said = encode(&ServerMessage::Closing { code, reason, retry_after_ms });
-        self.piecemeal(&said).await?;
+        self.piecemeal(CONTROL, &said).await?;
         let frame = CloseFrame {
             code: (CLOSE_BASE + u16::try_from(code.number()).unwrap_or_default()).into(),
             reason: code.name().into(),
@@ -232,9 +285,17 @@ impl Writer {
     }
 }
 
-fn control(piece: &[u8]) -> Bytes {
+/// The next thing that is said on the chat stream, where there is one.
+async fn chat(chat: &mut Option<(u8, OutboxReader)>) -> Next {
+    match chat {
+        Some((number, said)) => Next::Chat(*number, said.next().await),
+        None => std::future::pending().await,
+    }
+}
+
+fn numbered(number: u8, piece: &[u8]) -> Bytes {
     let mut message = BytesMut::with_capacity(1 + piece.len());
-    message.put_u8(CONTROL);
+    message.put_u8(number);
     message.put_slice(piece);
     message.freeze()
 }

@@ -1,4 +1,5 @@
-//! A WebSocket's other streams than the control stream, by their numbers: replays are answered, the rest is turned away.
+//! A WebSocket's other streams than those of control and chat, by their numbers: replays are answered, the rest is turned
+//! away.
 
 use std::sync::Arc;
 
@@ -83,6 +84,16 @@ impl Streams {
             }
             Err(_) => Some(self.turn_away(number)),
         }
+    }
+
+    /// Whether a piece with this number would begin a stream.
+    pub(super) fn is_free(&self, number: u8) -> bool {
+        !self.is_ignored(number) && self.asking.iter().all(|(asking, _)| *asking != number)
+    }
+
+    /// Nothing more is read on a stream that the client hasn't ended.
+    pub(super) fn finish(&mut self, number: u8) {
+        self.ignore(number, true);
     }
 
     fn turn_away(&mut self, number: u8) -> Answer {

@@ -140,7 +140,7 @@ async fn serve(
     let (sink, stream) = futures_util::StreamExt::split(socket(connection).await);
     // Waits at the reader's side when it is full.
     let (answers, to_answer) = mpsc::channel(1);
-    let reader = Reader::new(end.inbound, end.ingress, edge.sender.clone(), answers);
+    let reader = Reader::new(end.inbound, end.ingress, edge.sender.clone(), end.chat, answers);
     let writer = Writer::new(sink, end.outgoing, queue, to_answer);
     let mut reading = std::pin::pin!(reader.run(stream));
     let mut writing = std::pin::pin!(writer.run());

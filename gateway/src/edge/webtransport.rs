@@ -124,7 +124,7 @@ impl Peer for Uplink {
 
 /// Joins a connection to its session until either ends.
 async fn pump(core: Arc<Core>, session: Session, end: EdgeEnd) {
-    let EdgeEnd { inbound, outgoing, ingress } = end;
+    let EdgeEnd { inbound, outgoing, ingress, chat } = end;
     let closed = async {
         let closed = session.closed().await;
         // By another code it says that it comes back.
@@ -134,7 +134,7 @@ async fn pump(core: Arc<Core>, session: Session, end: EdgeEnd) {
         closed
     };
     let code = tokio::select! {
-        code = control::serve(&core, &session, inbound, outgoing, &ingress) => code,
+        code = control::serve(&core, &session, inbound, outgoing, &ingress, &chat) => code,
         closed = closed => {
             tracing::debug!(%closed, "gone");
             CloseCode::Normal

@@ -1,5 +1,6 @@
 //! HTTP: the console, where to connect, and the operator's pages.
 
+pub mod api;
 mod connect;
 mod console;
 mod health;

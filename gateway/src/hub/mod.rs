@@ -3,6 +3,7 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod chat;
 mod early;
 mod presence;
 mod room;
@@ -18,6 +19,7 @@ use suara_engine::Sender;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{DispatchAction, Rights};
 use suara_proto::{ChannelNumber, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
+use suara_store::Store;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use wildmatch::WildMatch;
@@ -26,6 +28,8 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
+use chat::Newest;
+pub use chat::Said;
 use room::{Command, Room};
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
@@ -53,6 +57,8 @@ pub struct Joining {
     pub who: Identity,
     /// What it may do there.
     pub rights: Rights,
+    /// The number of the newest chat message there, as far as the store says; 0 for none.
+    pub last_message: Option<u64>,
 }
 
 /// Why somebody can't come in.
@@ -79,6 +85,7 @@ pub struct RoomHandle {
     pub tapes: Tapes,
     /// How long it keeps the places of those whose transport is lost.
     pub grace: Duration,
+    newest: Newest,
     commands: mpsc::Sender<Command>,
     early: mpsc::Sender<EarlyFrame>,
 }
@@ -96,6 +103,7 @@ struct Shared {
     clock: Clock,
     metrics: Metrics,
     tasks: TaskTracker,
+    store: Store,
     /// The engine's, once it runs.
     sender: OnceLock<Sender>,
 }
@@ -103,9 +111,17 @@ struct Shared {
 impl Hub {
     /// Without any channel yet. Channels' tasks are tracked in `tasks`.
     #[must_use]
-    pub fn new(settings: ChannelSettings, clock: Clock, metrics: Metrics, tasks: TaskTracker) -> Self {
+    pub fn new(
+        settings: ChannelSettings,
+        clock: Clock,
+        metrics: Metrics,
+        tasks: TaskTracker,
+        store: Store,
+    ) -> Self {
         let (rooms, next_number, sender) = (Mutex::default(), AtomicU32::new(1), OnceLock::new());
-        Self { shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks, sender }) }
+        Self {
+            shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks, store, sender }),
+        }
     }
 
     /// From now on channels can send datagrams to the engine's connections.
@@ -124,10 +140,12 @@ impl Hub {
     pub async fn join(
         &self,
         name: &str,
-        joining: Joining,
+        mut joining: Joining,
     ) -> Result<(RoomHandle, TalkerNumber), JoinRefused> {
         for _ in 0..JOIN_TRIES {
             let room = self.room(name);
+            // Once the room is there: what is stored from now on is told to it.
+            joining.last_message = self.last_message(&room).await;
             let (reply, answer) = oneshot::channel();
             // Neither a closed inbox nor a dropped reply is a refusal: the channel emptied at this very moment, and a
             // new one takes its place.
@@ -156,6 +174,7 @@ impl Hub {
             route: RouteCell::default(),
             tapes: Tapes::default(),
             grace: settings.presence_grace,
+            newest: Newest::default(),
             commands,
             early,
         };

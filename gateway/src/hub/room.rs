@@ -12,7 +12,7 @@ use suara_proto::{ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNum
 use tokio::sync::{mpsc, oneshot};
 
 use super::view::{JoinAnswer, View, addressee};
-use super::{Hub, JoinRefused, Joining, RoomHandle};
+use super::{Hub, JoinRefused, Joining, RoomHandle, Said};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
@@ -36,6 +36,9 @@ pub(super) enum Command {
     FloorDatagram(FloorDatagram),
     FloorRelease { talker: TalkerNumber, grant: Grant },
     Roster { session: SessionId },
+    Chat(Box<Said>),
+    Typing { talker: TalkerNumber },
+    TypingFrom { user: Arc<str>, name: Arc<str> },
 }
 
 /// Where a member sits.
@@ -172,6 +175,9 @@ impl Room {
             }
             Command::Dispatch { by, request, action, talker } => self.dispatch(by, request, action, talker),
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
+            Command::Chat(said) => self.chat(&said),
+            Command::Typing { talker } => self.typing(talker),
+            Command::TypingFrom { user, name } => self.typing_from(&user, &name),
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
                     present.port.outbox.say(&self.view().snapshot());
@@ -181,7 +187,10 @@ impl Room {
     }
 
     fn join(&mut self, joining: Joining) -> Result<TalkerNumber, JoinRefused> {
-        let Joining { port, member, request, who, rights } = joining;
+        let Joining { port, member, request, who, rights, last_message } = joining;
+        if let Some(last) = last_message {
+            self.handle.newest.raise(last);
+        }
         let now = self.clock.now();
         let talker = self.channel.join(now, who, rights).map_err(|error| match error {
             JoinError::Full => JoinRefused::Full,
@@ -382,6 +391,11 @@ impl Room {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { number: self.handle.number, name: &self.handle.name, channel: &self.channel }
+        View {
+            number: self.handle.number,
+            name: &self.handle.name,
+            channel: &self.channel,
+            last_message: self.handle.newest.get(),
+        }
     }
 }

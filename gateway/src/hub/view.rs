@@ -10,6 +10,8 @@ pub(super) struct View<'a> {
     pub(super) number: ChannelNumber,
     pub(super) name: &'a str,
     pub(super) channel: &'a Channel,
+    /// The number of the newest chat message, where it is known.
+    pub(super) last_message: Option<u64>,
 }
 
 /// What goes into the answer to a join.
@@ -40,6 +42,7 @@ impl<'a> View<'a> {
             members: with_members.then(|| self.members()),
             talking: talking.last().map(describe_talker),
             also_talking: talking.iter().rev().skip(1).map(describe_talker).collect(),
+            last_message: self.last_message,
         }
     }
 

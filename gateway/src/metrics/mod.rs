@@ -16,6 +16,8 @@ use suara_proto::{CloseCode, DenyCause, ErrorCode, RevokeCause};
 
 pub use histogram::DurationHistogram;
 
+use crate::chat::ChatMetrics;
+
 /// Why a voice frame went no further. A dropped frame is no error: it is counted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DropReason {
@@ -144,6 +146,8 @@ impl VoiceMetrics {
 pub struct Metrics {
     /// The data plane's share.
     pub voice: VoiceMetrics,
+    /// Chat's.
+    pub chat: ChatMetrics,
     /// Sessions that are welcomed and not yet ended.
     pub sessions: Gauge,
     /// Sessions on a WebSocket, welcomed or not.
@@ -212,6 +216,7 @@ impl Metrics {
 
     /// Names everything in `registry`.
     pub fn register(&self, registry: &mut Registry) {
+        self.chat.register(registry);
         let suara = registry.sub_registry_with_prefix("suara");
         suara.register("sessions", "Sessions that are welcomed and not yet ended", self.sessions.clone());
         suara.register("websockets", "Sessions on a WebSocket, welcomed or not", self.websockets.clone());

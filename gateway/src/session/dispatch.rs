@@ -98,7 +98,7 @@ impl Session<'_> {
         if self.scope != Scope::Trunk {
             return self.refuse(Some(request), None, ErrorCode::Forbidden, "only a trunk brings visitors");
         }
-        let Some(passes) = &self.core.visitors else {
+        let Some(passes) = self.core.livechat.passes() else {
             return self.refuse(Some(request), None, ErrorCode::Forbidden, "this gateway has no livechat");
         };
         match passes.issue(name, SystemTime::now()) {
@@ -201,12 +201,16 @@ impl Session<'_> {
         if attached.seats.values().any(|seat| &*seat.room.name == channel) {
             return refuse(ErrorCode::AlreadyJoined, "in that channel already");
         }
-        let joining =
-            Joining { port: self.port.clone(), member, request, who: identity(&attached.principal), rights };
+        let (port, who) = (self.port.clone(), identity(&attached.principal));
+        let name = who.name.clone();
+        let joining = Joining { port, member, request, who, rights, last_message: None };
         match self.core.hub.join(channel, joining).await {
             Ok((room, talker)) => {
                 tracing::debug!(channel = %room.number, %talker, "joined");
                 self.members.sit(member, Seat { room, talker });
+                if visitor {
+                    self.members.visit(member, self.core.livechat.visit(channel, &name));
+                }
                 self.publish();
             }
             Err(JoinRefused::Full) => refuse(ErrorCode::ChannelFull, "the channel is full"),

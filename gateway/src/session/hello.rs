@@ -44,6 +44,9 @@ pub(super) async fn greet(core: &Core, inbound: &mut mpsc::Receiver<Inbound>) ->
 fn read(first: Inbound) -> Result<(String, Option<String>), Closing> {
     let json = match first {
         Inbound::Message(json) => json,
+        Inbound::Chat(_) => {
+            return Err(Closing::new(CloseCode::ProtocolError, "the first message must be hello"));
+        }
         Inbound::Fault(fault) => return Err(Closing::new(CloseCode::ProtocolError, fault.to_string())),
         Inbound::Violation(what) => return Err(Closing::new(CloseCode::ProtocolError, what)),
     };

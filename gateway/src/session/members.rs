@@ -8,6 +8,7 @@ use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use super::channels::Channels;
 use crate::auth::Principal;
 use crate::hub::RoomHandle;
+use crate::livechat::{Visit, Watch};
 use crate::voice::OnAir;
 
 /// A member's place in a channel.
@@ -20,6 +21,10 @@ pub(super) struct Seat {
 pub(super) struct Attached {
     pub(super) principal: Principal,
     pub(super) seats: HashMap<ChannelNumber, Seat>,
+    /// A visitor's presence in its channel.
+    visit: Option<Visit>,
+    /// Where it is one of staff who watches visitors.
+    watch: Option<Watch>,
 }
 
 /// A session's members; that of a user's session has no number.
@@ -48,7 +53,8 @@ impl Members {
                 attached.principal = principal;
             }
             None => {
-                self.table.insert(member, Attached { principal, seats: HashMap::new() });
+                self.table
+                    .insert(member, Attached { principal, seats: HashMap::new(), visit: None, watch: None });
             }
         }
         self.expiries.insert((expires, member));
@@ -70,8 +76,26 @@ impl Members {
         }
     }
 
+    /// A visitor is in its channel.
+    pub(super) fn visit(&mut self, member: Option<MemberRef>, visit: Option<Visit>) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            attached.visit = visit;
+        }
+    }
+
+    /// One of staff watches visitors, until it is gone.
+    pub(super) fn watch(&mut self, member: Option<MemberRef>, watch: Watch) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            // The new one counts before the old one goes.
+            attached.watch = Some(watch);
+        }
+    }
+
     pub(super) fn rise(&mut self, member: Option<MemberRef>, channel: ChannelNumber) -> Option<Seat> {
-        let seat = self.table.get_mut(&member)?.seats.remove(&channel)?;
+        let attached = self.table.get_mut(&member)?;
+        let seat = attached.seats.remove(&channel)?;
+        // A visitor has one channel.
+        attached.visit = None;
         self.channels.leave(&seat);
         Some(seat)
     }

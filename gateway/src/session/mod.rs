@@ -4,8 +4,11 @@
 //! its transport and the [`EdgeEnd`] that it gets, and never looks inside.
 
 mod channels;
+mod chat;
+mod chat_outlet;
 mod dispatch;
 mod hello;
+mod livechat;
 mod members;
 mod outbox;
 mod resume;
@@ -22,6 +25,7 @@ use suara_proto::CloseCode;
 use suara_proto::frame::FrameError;
 use tracing::Instrument;
 
+pub use chat_outlet::ChatOutlet;
 pub use outbox::{Closing, ClosingWatch, Outbox, OutboxReader, Outgoing};
 pub use resume::Resumables;
 
@@ -59,6 +63,8 @@ pub struct Port {
     pub outbox: Outbox,
     /// For frames.
     pub ear: Ear,
+    /// For chat, where the client has opened a stream for it.
+    pub chat: ChatOutlet,
 }
 
 /// What an edge has read from a control stream.
@@ -66,6 +72,8 @@ pub struct Port {
 pub enum Inbound {
     /// One message, unframed.
     Message(Bytes),
+    /// One message of the chat stream, unframed.
+    Chat(Bytes),
     /// Bytes that are no message; nothing can follow.
     Fault(FrameError),
     /// The client did what the protocol doesn't allow; nothing can follow.
@@ -83,6 +91,8 @@ pub struct EdgeEnd {
     pub outgoing: OutboxReader,
     /// Voice from it.
     pub ingress: Arc<Ingress>,
+    /// Its chat stream, to be opened when the client does.
+    pub chat: ChatOutlet,
 }
 
 /// Starts a session for a client at `remote`, whose voice goes to `ear`. With `refusal` it only says why it can't be.
@@ -91,8 +101,9 @@ pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear:
     let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
     let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
     let ingress = Arc::new(Ingress::new(id, core.clock, core.metrics.voice.clone()));
-    let port = Port { id, outbox, ear };
-    let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone() };
+    let chat = ChatOutlet::new(&outbox);
+    let port = Port { id, outbox, ear, chat: chat.clone() };
+    let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone(), chat };
     let span = tracing::info_span!("session", %id);
     tracing::debug!(parent: &span, %remote, "opened");
     core.tasks.spawn(run(core.clone(), port, ingress, receiver, refusal).instrument(span));

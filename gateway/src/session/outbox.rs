@@ -84,6 +84,8 @@ struct Line {
     filled: Notify,
     /// The end is queued, or too much is.
     turned: Notify,
+    /// Of another stream of the same session: the line whose client is closed when too much is queued here.
+    main: Option<Arc<Line>>,
 }
 
 #[derive(Default)]
@@ -104,7 +106,19 @@ pub(super) fn outbox(metrics: Metrics) -> (Outbox, OutboxReader) {
     (Outbox { line: line.clone(), metrics }, OutboxReader { line })
 }
 
+/// Both ends of an empty outbox of another stream beside `main`, whose session is closed when this one isn't read.
+#[must_use]
+pub(super) fn beside(main: &Outbox) -> (Outbox, OutboxReader) {
+    let line = Arc::new(Line { main: Some(main.line.clone()), ..Line::default() });
+    (Outbox { line: line.clone(), metrics: main.metrics.clone() }, OutboxReader { line })
+}
+
 impl Line {
+    fn overflow(&self) {
+        self.state().overflown = true;
+        self.turned.notify_waiters();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,6 +139,11 @@ impl Outbox {
         self.send(encode(message));
     }
 
+    /// Whether an end was queued.
+    pub(super) fn is_closed(&self) -> bool {
+        self.line.state().closed
+    }
+
     /// Queues a framed message, shared with others.
     pub fn send(&self, framed: Bytes) {
         let mut state = self.line.state();
@@ -137,6 +156,9 @@ impl Outbox {
         state.overflown = state.bytes > MAX_QUEUED || now - moved > MAX_STILL;
         if state.overflown {
             drop(state);
+            if let Some(main) = &self.line.main {
+                main.overflow();
+            }
             return self.line.turned.notify_waiters();
         }
         state.messages.push_back(framed);

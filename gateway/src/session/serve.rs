@@ -147,6 +147,9 @@ impl<'a> Session<'a> {
                     Some(Inbound::Violation(what)) => {
                         return End::Over(Closing::new(CloseCode::ProtocolError, what));
                     }
+                    Some(Inbound::Chat(json)) => if let Err(closing) = self.chat(&json) {
+                        return End::Over(closing);
+                    },
                     Some(Inbound::Message(json)) => {
                         heard = Instant::now();
                         if let Err(closing) = Box::pin(self.message(&json)).await {
@@ -177,15 +180,7 @@ impl<'a> Session<'a> {
 
     /// Takes one message; an error ends the session.
     async fn message(&mut self, json: &[u8]) -> Result<(), Closing> {
-        self.core.metrics.messages_in.inc();
-        if self.rate.check().is_err() {
-            self.excess += 1;
-            if self.excess > MAX_EXCESS {
-                return Err(Closing {
-                    retry_after_ms: Some(5000),
-                    ..Closing::new(CloseCode::RateLimited, "messages kept coming too fast")
-                });
-            }
+        if !self.admit()? {
             self.refuse(
                 request_of(json),
                 None,
@@ -194,12 +189,28 @@ impl<'a> Session<'a> {
             );
             return Ok(());
         }
-        self.excess = self.excess.saturating_sub(1);
         match decode_client(json) {
             Ok(message) => self.dispatch(message).await,
             Err(fault) => self.refuse(request_of(json), None, fault.code(), fault.to_string()),
         }
         Ok(())
+    }
+
+    /// Counts a message; `false` for one that comes too fast. An error ends the session.
+    pub(super) fn admit(&mut self) -> Result<bool, Closing> {
+        self.core.metrics.messages_in.inc();
+        if self.rate.check().is_ok() {
+            self.excess = self.excess.saturating_sub(1);
+            return Ok(true);
+        }
+        self.excess += 1;
+        if self.excess > MAX_EXCESS {
+            return Err(Closing {
+                retry_after_ms: Some(5000),
+                ..Closing::new(CloseCode::RateLimited, "messages kept coming too fast")
+            });
+        }
+        Ok(false)
     }
 
     /// Whether the rate allows for a message that costs as much as `others` more.

@@ -63,7 +63,7 @@ async fn only_a_trunk_brings_visitors_and_only_by_names_that_can_be_shown() {
     for name in ["", " ", "a\nb", "abc\u{202e}dcba", &"n".repeat(65)] {
         assert_eq!(trunk.refusal(json!({"type": "visitor", "name": name})).await, "bad_field", "{name:?}");
     }
-    let none = TestGateway::with(|settings| settings.visitors = None);
+    let none = TestGateway::with(|settings| settings.livechat.passes = None);
     let mut trunk = none.trunk().await;
     assert_eq!(trunk.refusal(json!({"type": "visitor", "name": "Budi"})).await, "forbidden");
 }

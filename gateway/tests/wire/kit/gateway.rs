@@ -8,9 +8,11 @@ use prometheus_client::registry::Registry;
 use suara_certs::{CertStore, pinned_client_config};
 use suara_gateway::auth::{Claims, KeySet, Scope};
 use suara_gateway::http::OriginPolicy;
+use suara_gateway::livechat::LivechatSettings;
 use suara_gateway::metrics::render;
 use suara_gateway::{Gateway, Settings};
 use suara_proto::message::Rights;
+use suara_store::{Store, file_url};
 use suara_tcp::{StallAwareListener, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -59,9 +61,10 @@ impl TestGateway {
             default_rights: Rights::NONE,
             origins: OriginPolicy::default(),
             channels: Vec::new(),
-            visitors: Some(passes()),
+            livechat: LivechatSettings { passes: Some(passes()), staff: vec!["admin".to_owned()] },
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
+            store: Store::begin(&file_url(&dir.path().join("suara.db")).expect("a path")).expect("a URL"),
         };
         change(&mut settings);
         let mut registry = Registry::default();

@@ -1,5 +1,6 @@
 //! A gateway to talk to, and clients that talk.
 
+mod chat;
 mod client;
 mod frame;
 mod gateway;
@@ -10,11 +11,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub(crate) use chat::ChatStream;
 pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat};
 pub(crate) use frame::{END, START, TALK_AHEAD, frame, marked};
 pub(crate) use gateway::TestGateway;
 pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};
-pub(crate) use token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, now};
+pub(crate) use token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, now, passes};
 
 /// Nothing here takes so long, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(30);
