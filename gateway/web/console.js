@@ -3,6 +3,7 @@
 import { SuaraClient } from './lib/client.js';
 import { Actions } from './ui/actions.js';
 import { Channels } from './ui/channels.js';
+import { Chat } from './ui/chat.js';
 import { byId } from './ui/dom.js';
 import { Entry } from './ui/entry.js';
 import * as fragment from './ui/fragment.js';
@@ -31,6 +32,7 @@ const stage = new Stage();
 const people = new People();
 const log = new Log();
 const quality = new Quality();
+const chat = new Chat(client);
 const microphone = new MicrophoneView(client, prefs);
 const channels = new Channels(prefs, (name) => void join(name));
 const entry = new Entry(enter);
@@ -97,6 +99,7 @@ function open({ channel, canTalk, rights, mode }) {
   stage.mode = mode;
   actions.rights = rights;
   log.clear();
+  chat.open(channel, rights.includes('talk'));
   channels.current = channel;
   showRoster(rosters.get(channel) ?? null);
   stage.floor = floors.get(channel) ?? null;
@@ -162,6 +165,7 @@ on('left', ({ channel, reason }) => {
   if (reason !== 'left') notice('channel', tCode(family, reason, { channel }));
   stage.channel = '';
   channels.current = '';
+  chat.open('', false);
   stage.floor = null;
   actions.rights = [];
   showRoster(null);
@@ -193,6 +197,7 @@ function ended(code) {
   if (code === 'unauthenticated' || code === 'token_expired') prefsStore.token.clear();
   stage.channel = '';
   channels.current = '';
+  chat.open('', false);
   floors.clear();
   rosters.clear();
   actions.rights = [];
@@ -216,6 +221,7 @@ function redraw() {
   people.draw();
   channels.draw();
   log.draw();
+  chat.draw();
   microphone.draw();
   entry.draw();
 }

@@ -1,6 +1,6 @@
 //! `PROTOCOL.md` against the code: its examples are read, its tables of codes are the code's.
 
-use suara_proto::message::{decode_client, decode_server, encode};
+use suara_proto::message::{decode_chat_client, decode_chat_server, decode_client, decode_server, encode};
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{CloseCode, DenyCause, ErrorCode, RevokeCause, frame, limits};
 
@@ -11,8 +11,9 @@ fn every_example_of_a_message_is_one() {
     let examples: Vec<_> = blocks("json").filter(|block| block.contains("\"type\"")).collect();
     assert!(examples.len() >= 7, "the page shows messages");
     for json in examples {
-        let readable = decode_client(json.as_bytes()).is_ok() || decode_server(json.as_bytes()).is_ok();
-        assert!(readable, "{json}");
+        let control = decode_client(json.as_bytes()).is_ok() || decode_server(json.as_bytes()).is_ok();
+        let chat = decode_chat_client(json.as_bytes()).is_ok() || decode_chat_server(json.as_bytes()).is_ok();
+        assert!(control || chat, "{json}");
     }
 }
 
@@ -58,6 +59,16 @@ fn the_limits_are_those_of_the_code() {
         ),
         format!("at most {} from a client and at most {} from the gateway", spaced(client), spaced(server)),
         format!("| from the session's start to `hello` | {} s |", limits::HELLO_TIMEOUT.as_secs()),
+        format!(
+            "| a chat message's text / its `id` | {} characters / {} bytes |",
+            spaced(limits::MAX_CHAT_TEXT),
+            limits::MAX_CHAT_ID
+        ),
+        format!(
+            "| messages of a page of history | {}; {} for who names no number |",
+            limits::MAX_CHAT_PAGE,
+            limits::CHAT_PAGE
+        ),
         format!("| channels a member is in | {} |", limits::MAX_CHANNELS_PER_MEMBER),
         format!("| a channel's name; a user's id, name or role | {} bytes each |", limits::MAX_CHANNEL_NAME),
         format!(

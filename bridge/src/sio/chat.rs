@@ -61,7 +61,7 @@ impl Session {
                 }))
             }
             Request::History => {
-                let (channel, [before, after], limit) = payload::history(payload)?;
+                let payload::History { channel, before, after, limit } = payload::history(payload)?;
                 let (reply, page) = oneshot::channel();
                 let membership =
                     self.tell(channel.as_ref(), ChatWish::History { before, after, limit, reply })?;

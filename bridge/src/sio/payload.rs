@@ -143,10 +143,17 @@ pub(super) fn chat(payload: &Value) -> Result<(Option<ChannelId>, Option<String>
     Ok((channel, id, text))
 }
 
-/// `chat_history`: the channel (`None` is the one joined last), and `before`, `after` and `limit`.
-pub(super) fn history(
-    payload: Option<&Value>,
-) -> Result<(Option<ChannelId>, [Option<u64>; 2], Option<u32>), Fault> {
+/// `chat_history`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct History {
+    /// None is the one joined last.
+    pub(super) channel: Option<ChannelId>,
+    pub(super) before: Option<u64>,
+    pub(super) after: Option<u64>,
+    pub(super) limit: Option<u32>,
+}
+
+pub(super) fn history(payload: Option<&Value>) -> Result<History, Fault> {
     let channel = floor(payload)?;
     let number = |name| match payload.and_then(Value::as_object).and_then(|fields| present(fields, name)) {
         None => Ok(None),
@@ -156,7 +163,7 @@ pub(super) fn history(
     if limit == Some(0) {
         return Err(Fault::Span);
     }
-    Ok((channel, [number("before")?, number("after")?], limit))
+    Ok(History { channel, before: number("before")?, after: number("after")?, limit })
 }
 
 fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -247,8 +254,8 @@ mod tests {
     #[test]
     fn history_is_asked_for_in_whole_numbers() {
         let asked = history(Some(&json!({"before": 7, "limit": 20})));
-        assert_eq!(asked, Ok((None, [Some(7), None], Some(20))));
-        assert_eq!(history(None), Ok((None, [None, None], None)));
+        assert_eq!(asked, Ok(History { before: Some(7), limit: Some(20), ..History::default() }));
+        assert_eq!(history(None), Ok(History::default()));
         for bad in
             [json!({"before": "7"}), json!({"after": -1}), json!({"limit": 0}), json!({"limit": 1_u64 << 40})]
         {

@@ -58,3 +58,39 @@ impl ChatOutlet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use suara_proto::limits::MAX_SERVER_MESSAGE;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::session::Outgoing;
+    use crate::session::outbox::outbox;
+
+    #[tokio::test]
+    async fn one_who_does_not_read_its_chat_is_closed_like_one_who_does_not_read_its_control_stream() {
+        let (main, _reader) = outbox(&Metrics::default());
+        let outlet = ChatOutlet::new(&main);
+        let _unread = outlet.open().unwrap();
+        for _ in 0..3 {
+            outlet.send(Bytes::from(vec![0; MAX_SERVER_MESSAGE]));
+        }
+        main.overflowed().await;
+    }
+
+    #[tokio::test]
+    async fn there_is_one_stream_at_a_time_and_what_was_said_on_it_is_written_before_its_end() {
+        let (main, _reader) = outbox(&Metrics::default());
+        let outlet = ChatOutlet::new(&main);
+        outlet.send(Bytes::from_static(b"nobody listens"));
+        let mut first = outlet.open().unwrap();
+        assert!(outlet.open().is_none());
+        outlet.send(Bytes::from_static(b"one"));
+        outlet.close();
+        outlet.send(Bytes::from_static(b"too late"));
+        assert!(matches!(first.next().await, Some(Outgoing::Message(said)) if said[..] == *b"one"));
+        assert!(matches!(first.next().await, Some(Outgoing::Close(_))));
+        assert!(outlet.open().is_some(), "then another may come");
+    }
+}

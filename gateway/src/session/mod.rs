@@ -99,7 +99,7 @@ pub struct EdgeEnd {
 pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear: Ear) -> EdgeEnd {
     let id = SessionId::random();
     let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
-    let (outbox, outgoing) = outbox::outbox(core.metrics.clone());
+    let (outbox, outgoing) = outbox::outbox(&core.metrics);
     let ingress = Arc::new(Ingress::new(id, core.clock, core.metrics.voice.clone()));
     let chat = ChatOutlet::new(&outbox);
     let port = Port { id, outbox, ear, chat: chat.clone() };

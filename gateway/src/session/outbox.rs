@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use suara_proto::CloseCode;
 use suara_proto::limits::MAX_SERVER_MESSAGE;
 use suara_proto::message::{ServerMessage, encode};
@@ -63,7 +64,8 @@ pub enum Outgoing {
 #[derive(Clone)]
 pub struct Outbox {
     line: Arc<Line>,
-    metrics: Metrics,
+    /// Messages said, of all sessions: the one counter, since each session and each of its places holds an outbox.
+    said: Counter,
 }
 
 /// The transport's side.
@@ -101,16 +103,16 @@ struct State {
 
 /// Both ends of an empty outbox.
 #[must_use]
-pub(super) fn outbox(metrics: Metrics) -> (Outbox, OutboxReader) {
+pub(super) fn outbox(metrics: &Metrics) -> (Outbox, OutboxReader) {
     let line = Arc::<Line>::default();
-    (Outbox { line: line.clone(), metrics }, OutboxReader { line })
+    (Outbox { line: line.clone(), said: metrics.messages_out.clone() }, OutboxReader { line })
 }
 
 /// Both ends of an empty outbox of another stream beside `main`, whose session is closed when this one isn't read.
 #[must_use]
 pub(super) fn beside(main: &Outbox) -> (Outbox, OutboxReader) {
     let line = Arc::new(Line { main: Some(main.line.clone()), ..Line::default() });
-    (Outbox { line: line.clone(), metrics: main.metrics.clone() }, OutboxReader { line })
+    (Outbox { line: line.clone(), said: main.said.clone() }, OutboxReader { line })
 }
 
 impl Line {
@@ -163,7 +165,7 @@ impl Outbox {
         }
         state.messages.push_back(framed);
         drop(state);
-        self.metrics.messages_out.inc();
+        self.said.inc();
         self.line.filled.notify_one();
     }
 
@@ -237,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_said_before_the_end_comes_before_it_and_nothing_after() {
-        let (outbox, mut reader) = outbox(Metrics::default());
+        let (outbox, mut reader) = outbox(&Metrics::default());
         let watch = reader.closing();
         for byte in 0..20 {
             outbox.send(message(byte));
@@ -258,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_waits_is_woken() {
-        let (outbox, mut reader) = outbox(Metrics::default());
+        let (outbox, mut reader) = outbox(&Metrics::default());
         let reading = tokio::spawn(async move { bytes(&mut reader).await });
         tokio::task::yield_now().await;
         outbox.send(message(7));
@@ -267,7 +269,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_who_takes_nothing_for_long_overflows_by_its_next_message() {
-        let (outbox, mut reader) = outbox(Metrics::default());
+        let (outbox, mut reader) = outbox(&Metrics::default());
         outbox.send(message(1));
         outbox.send(message(2));
         tokio::time::advance(MAX_STILL).await;
@@ -282,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_reads_nothing_overflows_and_keeps_no_more() {
-        let (outbox, reader) = outbox(Metrics::default());
+        let (outbox, reader) = outbox(&Metrics::default());
         let large = Bytes::from(vec![0; MAX_SERVER_MESSAGE]);
         let waiting = tokio::spawn({
             let outbox = outbox.clone();

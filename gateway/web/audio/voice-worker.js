@@ -38,6 +38,9 @@ const calls = {
   release: () => core.release(),
   dispatch: (name, action, talker) => core.dispatch(name, action, talker),
   replay: (name) => core.replay(name),
+  sendChat: (name, text) => core.chat.send(name, text),
+  chatHistory: (name, span) => core.chat.history(name, span),
+  typing: (name) => core.chat.typing(name),
   lateEntry: (on) => { core.lateEntry = on; },
   stats: () => core.stats(),
   hurry: (road) => {

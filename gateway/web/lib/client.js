@@ -17,11 +17,13 @@ export { RequestError } from './session.js';
  * @typedef {{channel: string, phase: import('./floor.js').FloorView['phase'], cause: string | null,
  *   by: TalkerDetail | null, talkers: TalkerDetail[], position: number, warned: boolean, remainingMs: number}} FloorDetail
  * @typedef {{channel: string, talker: number, user: string, name: string, speaking: boolean}} SpeakingDetail
+ * @typedef {{channel: string, own: boolean} & import('./wire/chat.js').ChatMessage} ChatDetail
  */
 
 /**
  * A push-to-talk client. Events are `CustomEvent`s; what they tell is in `detail`:
  *
+ * - `chat`: {@link ChatDetail}, each once, in a channel's order; `typing`: `{channel, talker, user, name}`
  * - `state`: {@link ConnectionState}
  * - `joined`: {@link JoinedDetail}, after each reconnect again; `left`: `{channel, reason}`
  * - `roster`: {@link RosterDetail}, at each change
@@ -129,6 +131,31 @@ export class SuaraClient extends EventTarget {
    */
   replay(name) {
     return this.#link.call('replay', [name]);
+  }
+
+  /**
+   * Writes to a channel. It is sent again until the gateway has stored it, over any number of reconnects.
+   * @param {string} name
+   * @param {string} text to be shown as text: it may be anything
+   * @returns {Promise<{message: number, at: number}>} rejected with a `RequestError`: `forbidden`, `bad_field`, `not_joined`
+   */
+  sendChat(name, text) {
+    return this.#link.call('sendChat', [name, text]);
+  }
+
+  /**
+   * What was written before: the newest, or those before a message.
+   * @param {string} name
+   * @param {{before?: number, limit?: number}} [span]
+   * @returns {Promise<{messages: import('./wire/chat.js').ChatMessage[], more: boolean}>}
+   */
+  chatHistory(name, span) {
+    return this.#link.call('chatHistory', [name, span]);
+  }
+
+  /** One writes: the others are told, at most every 3 s. @param {string} name */
+  typing(name) {
+    this.#link.call('typing', [name]);
   }
 
   /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */

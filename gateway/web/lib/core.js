@@ -4,6 +4,7 @@
 import { Button } from './button.js';
 import { deniedFloor } from './channel.js';
 import { Channels } from './channels.js';
+import { Chat } from './chat.js';
 import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
@@ -50,6 +51,10 @@ export class Core {
     const onFloor = (/** @type {Channel} */ channel) => this.#floorChanged(channel);
     this.#button = new Button({ clock, random, microphone, onFloor });
     this.hearing = new Hearing({ channels: this.#channels, speaker, clock, onFloor, emit });
+    this.chat = new Chat({
+      clock, emit, channels: this.#channels, session: () => this.#connection?.session ?? null,
+      newId: () => crypto.randomUUID(),
+    });
     this.#inbox = new Inbox({
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
       session: () => this.#connection?.session ?? null,
@@ -73,7 +78,10 @@ export class Core {
         emit('closing', { code: end.code, reason: end.reason, retryAfterMs: end.retryAfterMs ?? null });
         this.#forget();
       },
-      onMessage: (message) => this.#inbox.message(message),
+      onMessage: (message) => {
+        this.#inbox.message(message);
+        this.chat.control(message);
+      },
       onDatagram: (bytes) => this.#inbox.datagram(bytes),
       onRoad: (road) => emit('road', { road }),
       onMoved: () => this.#renumber(),
@@ -116,6 +124,7 @@ export class Core {
     if (!channel) return;
     this.#connection?.session?.send({ type: 'leave', channel: channel.number });
     this.#inbox.gone(channel, 'left');
+    this.chat.left(name);
   }
 
   /** @param {string} token of the same user */
@@ -223,6 +232,7 @@ export class Core {
   /** The session is gone, and with it every number. */
   #forget() {
     this.#button.abort();
+    this.chat.lost();
     this.#renumber();
   }
 

@@ -1,6 +1,11 @@
 // A road carries a session's bytes: WebTransport, or a WebSocket where UDP is blocked. A session knows this only.
 
 /**
+ * @typedef {object} Duplex
+ * @property {(bytes: Uint8Array<ArrayBuffer>) => void} write
+ * @property {() => void} close
+ * @property {AsyncIterable<Uint8Array>} chunks what comes, until the gateway or the road ends it
+ *
  * @typedef {'webtransport' | 'websocket'} RoadKind
  *
  * @typedef {object} RoadHandlers
@@ -15,6 +20,7 @@
  * @property {(datagram: Uint8Array<ArrayBuffer>) => void} sendDatagram at once or never
  * @property {(bytes: Uint8Array<ArrayBuffer>) => AsyncIterable<Uint8Array>} [openStream] says that on a stream of its own,
  *   and gives what comes back; missing where there are no others than the control stream
+ * @property {(first: Uint8Array<ArrayBuffer>) => Duplex} [openDuplex] a stream that goes on in both directions
  * @property {(reason: string, comesBack?: boolean) => void} close for good, if nothing else is said
  *
  * @typedef {(gateway: import('./wire/connect.js').ConnectDocument, signal: AbortSignal) => Promise<Road>} OpenRoad

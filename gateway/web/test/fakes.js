@@ -1,6 +1,7 @@
 // A gateway and a microphone that do what a test tells them.
 
 import { Core } from '../lib/core.js';
+import { join } from '../lib/wire/frames.js';
 import { encodeMessage } from '../lib/wire/messages.js';
 import { decodeFloor, encodeFloor, KIND_FLOOR } from '../lib/wire/floor.js';
 import { decode } from '../lib/wire/voice.js';
@@ -22,6 +23,10 @@ export class FakeRoad {
   /** Whether it takes an older session's place. */
   resumes = false;
   comesBack = false;
+  /** Streams besides control. @type {FakeStream[]} */
+  streams = [];
+  /** What `joined` says of chat. @type {number | undefined} */
+  lastMessage;
 
   /** @param {FakeClock} clock */
   constructor(clock) {
@@ -48,7 +53,7 @@ export class FakeRoad {
     }
     if (message.type === 'join') {
       this.say({ type: 'joined', request: message.request, channel: 17, name: message.channel, talker: 4,
-        rights: ['listen', 'talk'], mode: 'ptt', version: 1, members: [] });
+        rights: ['listen', 'talk'], mode: 'ptt', version: 1, members: [], last_message: this.lastMessage });
     }
     if (message.type === 'ping') this.say({ type: 'pong', nonce: message.nonce });
     if (message.type === 'floor_request' && this.answersFloor) this.give(message.request);
@@ -79,6 +84,13 @@ export class FakeRoad {
     this.handlers?.onDatagram(encodeFloor({ channel: 17, talker, ...word }));
   }
 
+  /** @param {Uint8Array} first */
+  openDuplex(first) {
+    const stream = new FakeStream(first[0], this);
+    this.streams.push(stream);
+    return stream;
+  }
+
   /** @param {string} _reason @param {boolean} comesBack */
   close(_reason, comesBack = false) {
     this.closed = true;
@@ -94,6 +106,52 @@ export class FakeRoad {
   /** @param {string} type */
   all(type) {
     return this.said.filter((message) => message.type === type);
+  }
+}
+
+/** A stream that goes on in both directions, of messages in JSON. */
+export class FakeStream {
+  /** @type {any[]} */
+  said = [];
+  open = true;
+  /** @type {Uint8Array[]} */
+  #come = [];
+  #wake = () => {};
+
+  /**
+   * @param {number} type its first byte
+   * @param {FakeRoad} road
+   */
+  constructor(type, road) {
+    this.type = type;
+    this.road = road;
+    this.chunks = this.#chunks();
+  }
+
+  /** @param {Uint8Array} bytes one message, framed */
+  write(bytes) {
+    if (!this.road.closed) this.said.push(JSON.parse(new TextDecoder().decode(bytes.subarray(4))));
+  }
+
+  close() {
+    this.open = false;
+    this.#wake();
+  }
+
+  /** What the gateway says. @param {any} message */
+  say(message) {
+    this.#come.push(join(encodeMessage(message)));
+    this.#wake();
+    return settle();
+  }
+
+  async *#chunks() {
+    for (;;) {
+      const next = this.#come.shift();
+      if (next) yield next;
+      else if (!this.open) return;
+      else await new Promise((resolve) => { this.#wake = () => resolve(undefined); });
+    }
   }
 }
 

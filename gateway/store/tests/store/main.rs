@@ -1,5 +1,7 @@
 //! The store on both databases: the same tests, by SQLite in a file and by a PostgreSQL server of the test's own.
 
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
+
 mod postgres;
 mod scenes;
 

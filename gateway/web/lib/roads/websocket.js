@@ -36,6 +36,8 @@ export function openWebSocket({ websocket }, signal) {
 /** Numbers of streams besides the control stream. */
 const FIRST_STREAM = 2;
 const LAST_STREAM = 255;
+/** A message from a client has 65 542 bytes at most (PROTOCOL.md, section 3.5). */
+const MAX_PIECE = 65_536;
 
 /** @implements {Road} */
 export class WebSocketRoad {
@@ -101,9 +103,34 @@ export class WebSocketRoad {
 
   /** @param {Uint8Array<ArrayBuffer>} bytes */
   async *openStream(bytes) {
+    const { number, chunks } = this.#stream();
+    this.#send({ stream: number, piece: bytes });
+    this.#send({ stream: number, piece: new Uint8Array(0) });
+    yield* chunks;
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} first */
+  openDuplex(first) {
+    const { number, chunks } = this.#stream();
+    const write = (/** @type {Uint8Array<ArrayBuffer>} */ bytes) => {
+      for (let at = 0; at < bytes.length; at += MAX_PIECE) {
+        this.#send({ stream: number, piece: bytes.subarray(at, at + MAX_PIECE) });
+      }
+    };
+    write(first);
+    return { write, close: () => this.#send({ stream: number, piece: new Uint8Array(0) }), chunks };
+  }
+
+  /** A stream's number, taken from now on, and what comes on it. */
+  #stream() {
     let number = FIRST_STREAM;
     while (this.#streams.has(number)) number++;
     if (this.#closed || number > LAST_STREAM) throw new Error('no stream can be opened');
+    return { number, chunks: this.#chunks(number) };
+  }
+
+  /** @param {number} number */
+  #chunks(number) {
     /** @type {(Uint8Array | null)[]} */
     const come = [];
     let wake = () => {};
@@ -114,18 +141,18 @@ export class WebSocketRoad {
       if (isRead) come.push(piece?.length ? piece.slice() : null);
       wake();
     });
-    this.#send({ stream: number, piece: bytes });
-    this.#send({ stream: number, piece: new Uint8Array(0) });
-    try {
-      for (;;) {
-        while (come.length === 0) await new Promise((resolve) => { wake = () => resolve(undefined); });
-        const piece = come.shift();
-        if (!piece) return;
-        yield piece;
+    return (async function* () {
+      try {
+        for (;;) {
+          while (come.length === 0) await new Promise((resolve) => { wake = () => resolve(undefined); });
+          const piece = come.shift();
+          if (!piece) return;
+          yield piece;
+        }
+      } finally {
+        isRead = false;
       }
-    } finally {
-      isRead = false;
-    }
+    })();
   }
 
   /**

@@ -100,6 +100,18 @@ class WebTransportRoad {
     }
   }
 
+  /** @param {Uint8Array<ArrayBuffer>} first */
+  openDuplex(first) {
+    const opening = this.transport.createBidirectionalStream();
+    const writing = opening.then(({ writable }) => writable.getWriter());
+    const write = (/** @type {Uint8Array<ArrayBuffer>} */ bytes) => {
+      writing.then((writer) => writer.write(bytes)).catch(() => {});
+    };
+    write(first);
+    const close = () => { writing.then((writer) => writer.close()).catch(() => {}); };
+    return { write, close, chunks: chunksOf(opening) };
+  }
+
   /**
    * @param {string} reason
    * @param {boolean} [comesBack] by a code other than 0 its places are kept (PROTOCOL.md, section 3.6)
@@ -111,6 +123,16 @@ class WebTransportRoad {
     } catch {
       // Closed already: there is nobody to tell.
     }
+  }
+}
+
+/** @param {Promise<WebTransportBidirectionalStream>} opening */
+async function* chunksOf(opening) {
+  const reader = (await opening).readable.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    yield /** @type {Uint8Array} */ (value);
   }
 }
 

@@ -13,7 +13,8 @@
  *   resume?: string | null, resumed?: boolean | null}} Welcome
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
  * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
- *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null}} Joined
+ *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null,
+ *   last_message?: number | null}} Joined
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
  *   joined?: Member[] | null, changed?: Member[] | null, left?: {talker: number, reason: string}[] | null}} RosterMessage
