@@ -10,6 +10,7 @@ import * as fragment from './ui/fragment.js';
 import { Hold } from './ui/hold.js';
 import * as hooks from './ui/hooks.js';
 import { choose, t, tCode, use } from './ui/i18n.js';
+import { Inbox } from './ui/inbox.js';
 import { Log } from './ui/log.js';
 import { MicrophoneView } from './ui/microphone.js';
 import { notice, withdraw } from './ui/notices.js';
@@ -33,6 +34,7 @@ const people = new People();
 const log = new Log();
 const quality = new Quality();
 const chat = new Chat(client);
+const inbox = new Inbox(client);
 const microphone = new MicrophoneView(client, prefs);
 const channels = new Channels(prefs, (name) => void join(name));
 const entry = new Entry(enter);
@@ -130,7 +132,8 @@ function on(type, take) {
 on('state', (state) => {
   stage.online = state.phase === 'online';
   showConnection(state);
-  if (state.phase !== 'online') {
+  if (state.phase === 'online') void inbox.online();
+  else {
     hold.up();
     quality.hide();
   }
@@ -198,6 +201,7 @@ function ended(code) {
   stage.channel = '';
   channels.current = '';
   chat.open('', false);
+  inbox.ended();
   floors.clear();
   rosters.clear();
   actions.rights = [];
@@ -222,6 +226,7 @@ function redraw() {
   channels.draw();
   log.draw();
   chat.draw();
+  inbox.draw();
   microphone.draw();
   entry.draw();
 }

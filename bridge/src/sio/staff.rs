@@ -70,7 +70,7 @@ impl Session {
         let asked = match request {
             Request::LivechatInbox => Wish::Inbox,
             Request::LivechatHistory => {
-                let (_, [before, _], limit) = payload::history(Some(&payload))?;
+                let payload::History { before, limit, .. } = payload::history(Some(&payload))?;
                 Wish::History { session: session_id(&payload)?, before, limit }
             }
             _ => {
