@@ -1,4 +1,4 @@
-//! What each message of staff about visitors' conversations leads to (PROTOCOL.md, section 7.1).
+//! What each message of staff about visitors' conversations leads to (PROTOCOL.md, section 10.6).
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What is said about visitors' livechat sessions, on a chat stream (PROTOCOL.md, section 7.1). A visitor itself speaks
+//! What is said about visitors' livechat sessions, on a chat stream (PROTOCOL.md, section 10.6). A visitor itself speaks
 //! chat, as a member of its one channel; these are for staff, who see all of them.
 
 use std::borrow::Cow;

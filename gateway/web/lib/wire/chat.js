@@ -21,7 +21,7 @@ export const STREAM_CHAT = 2;
 
 const TYPES = new Set([
   'chat_ack', 'chat', 'chat_typing', 'chat_page', 'chat_error',
-  // Section 7.1, for staff.
+  // Section 10.6, for staff.
   'livechat', 'livechat_inbox', 'livechat_presence', 'livechat_typing', 'livechat_ack', 'livechat_page', 'livechat_error',
 ]);
 
