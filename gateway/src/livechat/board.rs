@@ -1,6 +1,6 @@
 //! Who is in a conversation, and who of staff hears of all of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -40,7 +40,8 @@ struct Board {
 
 struct Watcher {
     outlet: ChatOutlet,
-    members: BTreeSet<Option<MemberRef>>,
+    /// How often each watches: one that asks again does so before its earlier watch ends.
+    members: BTreeMap<Option<MemberRef>, usize>,
 }
 
 struct Visiting {
@@ -84,8 +85,9 @@ impl Livechat {
     #[must_use]
     pub fn watch(&self, session: SessionId, outlet: &ChatOutlet, member: Option<MemberRef>) -> Watch {
         let mut board = self.board();
-        let empty = || Watcher { outlet: outlet.clone(), members: BTreeSet::new() };
-        board.watchers.entry(session).or_insert_with(empty).members.insert(member);
+        let empty = || Watcher { outlet: outlet.clone(), members: BTreeMap::new() };
+        let watcher = board.watchers.entry(session).or_insert_with(empty);
+        *watcher.members.entry(member).or_default() += 1;
         Watch { livechat: self.clone(), session, member }
     }
 
@@ -220,7 +222,12 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let mut board = self.livechat.board();
         let Some(watcher) = board.watchers.get_mut(&self.session) else { return };
-        watcher.members.remove(&self.member);
+        if let Some(watches) = watcher.members.get_mut(&self.member) {
+            *watches -= 1;
+            if *watches == 0 {
+                watcher.members.remove(&self.member);
+            }
+        }
         if watcher.members.is_empty() {
             board.watchers.remove(&self.session);
         }

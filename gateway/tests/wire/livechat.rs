@@ -56,6 +56,9 @@ async fn staff_hears_every_visitor_once_and_visitors_hear_their_own_answers() {
     let gateway = TestGateway::start();
     let (_one, mut admin, inbox) = watching(&gateway, "sari").await;
     assert_eq!(inbox["conversations"], json!([]));
+    // To ask again ends nothing.
+    admin.say(json!({"type": "livechat_watch", "request": 2})).await;
+    admin.hear("livechat_inbox").await;
     let (_two, mut other, _) = watching(&gateway, "dewi").await;
     let mut budi = visitor(&gateway, "Budi").await;
     let came = admin.hear("livechat_presence").await;

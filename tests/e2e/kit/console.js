@@ -76,10 +76,10 @@ export class Console {
  * @param {import('./server.js').Server} server
  * @param {string} user
  * @param {string} channel
- * @param {import('./browser.js').BrowserOptions & {name?: string, road?: Road}} [options]
+ * @param {import('./browser.js').BrowserOptions & {name?: string, role?: string, road?: Road}} [options]
  */
-export async function openConsole(t, server, user, channel, { name, road = 'webtransport', ...browser } = {}) {
-  const token = await server.token({ user, name, role: 'dispatcher' });
+export async function openConsole(t, server, user, channel, { name, role = 'dispatcher', road = 'webtransport', ...browser } = {}) {
+  const token = await server.token({ user, name, role });
   const page = await openPage(t, browser);
   // Browsers take voice for noise when they clean it up; what is tested here is the way, not the cleaning.
   await page.goto(`${server.url}/#${new URLSearchParams({ token, channel, processing: 'off' })}`);
