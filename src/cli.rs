@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 
 /// Where settings come from.
 const SOURCES: &str = "Each setting comes from its flag, else from a variable (--jwt-keys: SUARA_JWT_KEYS), else from the \
@@ -180,6 +181,15 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) redis_orders: Option<bool>,
+    /// Roles that answer visitors of the livechat [default: admin penyiar]
+    #[arg(long, value_name = "ROLE", num_args = 1.., value_delimiter = ',', env = "SUARA_LIVECHAT_STAFF", hide_env = true, help_heading = "Livechat")]
+    pub(crate) livechat_staff: Option<Vec<String>>,
+    /// Hours that a visitor's session holds [default: 24]
+    #[arg(long, value_name = "HOURS", env = "SUARA_LIVECHAT_HOURS", hide_env = true, value_parser = clap::value_parser!(u64).range(1..=8760), help_heading = "Livechat")]
+    pub(crate) livechat_hours: Option<u64>,
+    /// Networks whose X-Forwarded-For says who asks [default: 127.0.0.1/32 ::1/128]
+    #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',', env = "SUARA_TRUSTED_PROXY", hide_env = true, help_heading = "Addresses")]
+    pub(crate) trusted_proxy: Option<Vec<IpNet>>,
     /// Configuration file: these settings, and those of channels [default: suara.toml, if there]
     #[arg(long, value_name = "FILE", env = "SUARA_CONFIG", hide_env = true, help_heading = "Running")]
     pub(crate) config: Option<PathBuf>,

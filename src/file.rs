@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ipnet::IpNet;
 use serde::Deserialize;
 use suara_channel::{ChannelMode, Settings};
 use suara_gateway::hub::ChannelSettings;
@@ -46,6 +47,9 @@ pub(crate) struct ConfigFile {
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
     pub(crate) redis: Option<String>,
     pub(crate) redis_orders: Option<bool>,
+    pub(crate) livechat_hours: Option<u64>,
+    pub(crate) livechat_staff: Option<Vec<String>>,
+    pub(crate) trusted_proxy: Option<Vec<IpNet>>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
     #[serde(default)]

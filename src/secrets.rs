@@ -14,6 +14,8 @@ use suara_gateway::auth::{Claims, Minter, Scope, read_secret};
 pub(crate) const DEVELOPMENT_SECRET: &str = "jwt.secret";
 /// Signs the tokens of this gateway's own bridges, and of nobody else.
 const TRUNK_SECRET: &str = "trunk.secret";
+/// Signs visitors' tokens where users' are signed elsewhere.
+const LIVECHAT_SECRET: &str = "livechat.secret";
 /// Makes QUIC's reset and token keys: after a restart, clients learn at once that their connections are gone.
 const QUIC_SECRET: &str = "quic.secret";
 /// What a bridge on the same data directory enters with.
@@ -41,6 +43,11 @@ pub(crate) fn secret(dir: &Path, name: &str) -> Result<Vec<u8>> {
 /// The gateway's own secret for its bridges.
 pub(crate) fn trunk_secret(dir: &Path) -> Result<Vec<u8>> {
     secret(dir, TRUNK_SECRET)
+}
+
+/// The gateway's own secret for visitors of a livechat.
+pub(crate) fn livechat_secret(dir: &Path) -> Result<Vec<u8>> {
+    secret(dir, LIVECHAT_SECRET)
 }
 
 /// The WebTransport server's keys.

@@ -1,10 +1,11 @@
 //! From what was said (flags, environment, file) to settings that make sense together.
 
-use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use ipnet::IpNet;
 use suara_gateway::Mtu;
 use suara_gateway::hub::{CallSettings, ChannelSettings};
 
@@ -33,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) legacy_anonymous: Vec<LegacyService>,
     pub(crate) redis: Option<String>,
     pub(crate) redis_orders: bool,
+    pub(crate) livechat: LivechatPlan,
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) channels: ChannelSettings,
     pub(crate) calls: CallSettings,
     pub(crate) log: LogPlan,
@@ -53,6 +56,12 @@ impl Keys {
     pub(crate) fn development(&self) -> bool {
         self.secret_file.is_none() && self.public_keys.is_none() && self.auth_url.is_none()
     }
+}
+
+/// The livechat's visitors and who answers them.
+pub(crate) struct LivechatPlan {
+    pub(crate) ttl: Duration,
+    pub(crate) staff: Vec<String>,
 }
 
 /// How the WebTransport server is run.
@@ -123,6 +132,11 @@ impl Plan {
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
             redis: args.redis.or(file.redis),
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
+            livechat: LivechatPlan {
+                ttl: Duration::from_secs(3600 * args.livechat_hours.or(file.livechat_hours).unwrap_or(24)),
+                staff: args.livechat_staff.or(file.livechat_staff).unwrap_or_else(livechat_staff),
+            },
+            trusted_proxies: args.trusted_proxy.or(file.trusted_proxy).unwrap_or_else(loopback_networks),
             channels,
             calls,
             log: LogPlan {
@@ -159,6 +173,16 @@ impl Plan {
             missing.join(" and ")
         )
     }
+}
+
+/// Who answers visitors, if nobody says.
+fn livechat_staff() -> Vec<String> {
+    ["admin", "penyiar"].map(str::to_owned).to_vec()
+}
+
+/// This machine, from which a proxy in front would come.
+fn loopback_networks() -> Vec<IpNet> {
+    vec![IpNet::from(IpAddr::V4(Ipv4Addr::LOCALHOST)), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))]
 }
 
 fn cores() -> usize {

@@ -10,6 +10,7 @@ mod bus;
 mod channel;
 mod desk;
 mod edge;
+mod livechat;
 mod metrics;
 mod notify;
 mod settings;
@@ -65,6 +66,7 @@ pub struct Bridge {
     trouble: Trouble,
     redis: Option<Trouble>,
     drain: sio::Drain,
+    door: livechat::Door,
 }
 
 /// Starts a bridge: its trunk connects, and reconnects, in the background until `shutdown`.
@@ -86,18 +88,23 @@ pub async fn start(
     let gateway = trunk::Gateway::new(&settings.gateway_url)?;
     let metrics = metrics::Metrics::register(registry);
     let (events, happened) = mpsc::unbounded_channel();
-    let routes = desk::Routes::default();
+    let (happened, with_visitors) = livechat::sort(happened);
     let server = sio::Server::new(&settings);
+    let visitors = livechat::Desk::start(with_visitors, Arc::new(server.outlet()), metrics.clone());
+    let door = livechat::Door::new(visitors.clone(), settings.trusted_proxies.clone(), metrics.clone());
+    let routes = desk::Routes::default();
     let outlet = Arc::new(server.outlet());
     let board = signaling::Board::new(server.outlet(), metrics.clone());
     let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
     let notifier = notify::Notifier::new(server.outlet(), desk.clone(), metrics.clone());
     let (publisher, redis) = listen(&settings, &notifier, &metrics, shutdown.clone())?;
-    let door = notify::Door::new(notifier, desk.clone(), publisher);
-    let (router, drain) = server.serve(&sio::Shared::new(desk, board, &settings, metrics.clone()), &settings);
+    let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
+    let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());
+    let (router, drain) = server.serve(&shared, &settings);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
-    Ok(Bridge { router: router.merge(notify::router(door)), trouble, redis, drain })
+    let router = router.merge(broadcasts).merge(door.router(&settings.allow_origin));
+    Ok(Bridge { router, trouble, redis, drain, door })
 }
 
 type Trouble = watch::Receiver<Option<String>>;
@@ -117,7 +124,7 @@ fn listen(
 }
 
 impl Bridge {
-    /// The routes of the legacy contracts: `/socket.io/` and `POST /api/broadcast`.
+    /// The routes of the legacy contracts: `/socket.io/`, `POST /api/broadcast` and `/livechat/`.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }
@@ -142,7 +149,9 @@ impl Bridge {
     /// Stops taking clients and tells those present to go: their transports close, and they reconnect elsewhere by
     /// themselves. Returns when all are gone, or at the deadline.
     pub async fn drain(&self, deadline: Duration) {
-        self.drain.run(deadline).await;
+        let visitors = tokio::time::timeout(deadline, self.door.drain());
+        // Those who don't go in time are cut off with the rest.
+        tokio::join!(self.drain.run(deadline), visitors).1.unwrap_or_default();
     }
 }
 

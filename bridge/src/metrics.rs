@@ -16,6 +16,8 @@ pub(crate) struct Metrics(Arc<Instruments>);
 #[derive(Debug, Default)]
 struct Instruments {
     sockets: Gauge,
+    visitors: Gauge,
+    livechat: Family<Label, Counter>,
     members: Gauge,
     channels: Gauge,
     trunk_up: Gauge,
@@ -83,6 +85,8 @@ impl Metrics {
         let all = &*metrics.0;
         let registry = registry.sub_registry_with_prefix("suara_bridge");
         registry.register("sockets", "Socket.IO clients connected", all.sockets.clone());
+        registry.register("visitors", "Livechat connections", all.visitors.clone());
+        registry.register("livechat", "Livechat frames by what they are", all.livechat.clone());
         registry.register("members", "Clients logged in to the gateway", all.members.clone());
         registry.register("channels", "Channels with a member of this bridge", all.channels.clone());
         registry.register("trunk_up", "Whether the trunk to the gateway stands", all.trunk_up.clone());
@@ -109,6 +113,15 @@ impl Metrics {
 
     pub(crate) fn socket_closed(&self) {
         self.0.sockets.dec();
+    }
+
+    pub(crate) fn visitors(&self, count: usize) {
+        self.0.visitors.set(count as i64);
+    }
+
+    /// A livechat frame that passed: `send`, `ack`, `receive`.
+    pub(crate) fn livechat(&self, what: &'static str) {
+        self.0.livechat.get_or_create(&[("event", what)]).inc();
     }
 
     pub(crate) fn members(&self, count: usize) {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Sample rate of PCM clients that name none.
 pub const DEFAULT_SAMPLE_RATE: u32 = 16_000;
 
@@ -35,6 +37,10 @@ pub struct Settings {
     pub redis_url: Option<String>,
     /// Whether a back end may put sockets into rooms, take them out and disconnect them by Redis.
     pub redis_orders: bool,
+    /// Roles that answer visitors of the livechat.
+    pub livechat_staff: Vec<String>,
+    /// Networks whose `X-Forwarded-For` says who asks.
+    pub trusted_proxies: Vec<IpNet>,
     /// How often a Socket.IO client is asked for a sign of life.
     pub ping_interval: Duration,
     /// How long it may take to give one.
@@ -54,6 +60,8 @@ impl Settings {
             anonymous_signaling: false,
             redis_url: None,
             redis_orders: false,
+            livechat_staff: ["admin", "penyiar"].map(str::to_owned).to_vec(),
+            trusted_proxies: Vec::new(),
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }
@@ -68,6 +76,8 @@ impl fmt::Debug for Settings {
             .field("default_sample_rate", &self.default_sample_rate)
             .field("max_voice_packet", &self.max_voice_packet)
             .field("anonymous_signaling", &self.anonymous_signaling)
+            .field("livechat_staff", &self.livechat_staff)
+            .field("trusted_proxies", &self.trusted_proxies)
             .field("ping_interval", &self.ping_interval)
             .field("ping_timeout", &self.ping_timeout)
             .finish_non_exhaustive()

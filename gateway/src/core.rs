@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::kpi::Kpis;
+use crate::livechat::{Livechat, LivechatSettings};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
@@ -39,6 +40,8 @@ pub struct Core {
     pub max_sessions: usize,
     /// How well bursts went.
     pub kpis: Kpis,
+    /// Visitors, and who answers them.
+    pub livechat: Livechat,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
     /// Where users are found.
@@ -70,12 +73,14 @@ impl Core {
         metrics: Metrics,
         clock: Clock,
         max_sessions: usize,
+        livechat: LivechatSettings,
         store: Store,
         calls: CallSettings,
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
-        let chat = Chat::start(store, hub.clone(), metrics.chat.clone());
+        let livechat = Livechat::new(livechat);
+        let chat = Chat::start(store, hub.clone(), livechat.clone(), metrics.chat.clone());
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
@@ -89,6 +94,7 @@ impl Core {
             tasks,
             max_sessions,
             kpis,
+            livechat,
             resumables,
             directory,
             calls,

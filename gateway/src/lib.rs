@@ -13,6 +13,7 @@ pub mod edge;
 pub mod http;
 pub mod hub;
 pub mod kpi;
+pub mod livechat;
 pub mod metrics;
 pub mod notices;
 pub mod session;

@@ -19,6 +19,7 @@ use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::api;
 use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, kpi_router, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
+use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
 
 /// Everything that a gateway needs to be told.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub channels: ChannelSettings,
     /// Who may call whom.
     pub calls: CallSettings,
+    /// The livechat's visitors and staff.
+    pub livechat: LivechatSettings,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// How the WebTransport server is run.
@@ -73,6 +76,7 @@ impl Gateway {
             metrics,
             clock,
             settings.max_sessions,
+            settings.livechat,
             settings.store,
             settings.calls,
         ));

@@ -11,6 +11,7 @@ import * as fragment from './ui/fragment.js';
 import { Hold } from './ui/hold.js';
 import * as hooks from './ui/hooks.js';
 import { choose, t, tCode, use } from './ui/i18n.js';
+import { Inbox } from './ui/inbox.js';
 import { Log } from './ui/log.js';
 import { MicrophoneView } from './ui/microphone.js';
 import { notice, withdraw } from './ui/notices.js';
@@ -35,6 +36,7 @@ const people = new People();
 const log = new Log();
 const quality = new Quality();
 const chat = new Chat(client);
+const inbox = new Inbox(client);
 const microphone = new MicrophoneView(client, prefs);
 const channels = new Channels(prefs, (name) => void join(name));
 const entry = new Entry(enter);
@@ -142,6 +144,7 @@ on('state', (state) => {
   // A button that is held through a loss goes on talking once the session is resumed.
   if (state.phase === 'ended') hold.up();
   if (state.phase !== 'online') quality.hide();
+  if (state.phase === 'online') void inbox.online();
   withdraw('waiting');
   if (state.phase === 'waiting') {
     notice('waiting', t('connection.lost'), { label: t('connection.retry'), run: () => client.retry() });
@@ -213,6 +216,7 @@ function ended(code) {
   stage.channel = '';
   channels.current = '';
   chat.open('', false);
+  inbox.ended();
   floors.clear();
   rosters.clear();
   beyond.clear();
@@ -239,6 +243,7 @@ function redraw() {
   log.draw();
   chat.draw();
   beyond.draw();
+  inbox.draw();
   microphone.draw();
   entry.draw();
 }

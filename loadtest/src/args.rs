@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::client::{Acks, Voice};
 use crate::kpi;
+use crate::livechat::Dialect;
 use crate::stamp;
 
 /// The scenarios.
@@ -25,6 +26,8 @@ pub enum Command {
     Mixed(MixedArgs),
     /// KPI 1 to 4 of TS 22.179 over impaired paths, by ear: a matrix of round trips and losses
     Kpi(KpiArgs),
+    /// Visitors of a livechat who all write, and staff that hears them
+    Livechat(LivechatArgs),
     /// What sealing and sending alone would cost on this machine: the yardstick
     Limit(LimitArgs),
 }
@@ -231,6 +234,41 @@ pub struct SocketioArgs {
     /// Another server of the same contract: any token, any channel
     #[arg(long)]
     pub foreign: bool,
+}
+
+/// Visitors of a livechat.
+#[derive(Args, Clone)]
+pub struct LivechatArgs {
+    /// The bridge's HTTP address; loopback only
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub url: Url,
+    /// The gateway's data directory: tokens are signed with its development secret
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
+    pub data: PathBuf,
+    /// Visitors at once
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub visitors: u32,
+    /// Milliseconds from one message of a visitor's to its next
+    #[arg(long, default_value_t = 2000, value_name = "MS", value_parser = clap::value_parser!(u32).range(100..=600_000))]
+    pub every: u32,
+    /// Bytes of each text
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(40..=4000))]
+    pub size: u32,
+    /// Seconds that are measured, after a second that isn't
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// Visitors who come a second
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub ramp: u32,
+    /// The role of the one of staff who listens
+    #[arg(long, default_value = "admin")]
+    pub role: String,
+    /// Another server of the same service: any token, and both sides in this dialect
+    #[arg(long, value_enum)]
+    pub foreign: Option<Dialect>,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Socket.IO and WebTransport together.

@@ -8,6 +8,7 @@ pub mod args;
 pub mod client;
 mod error;
 pub mod kpi;
+pub mod livechat;
 pub mod measure;
 pub mod path;
 pub mod peer;

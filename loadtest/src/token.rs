@@ -19,6 +19,8 @@ struct Claims<'a> {
     exp: u64,
     channels: &'a [String],
     scope: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    role: &'a str,
 }
 
 /// Makes tokens that the gateway on the same data directory accepts.
@@ -43,7 +45,7 @@ impl Minter {
     /// # Errors
     /// When signing fails, which it doesn't.
     pub fn mint(&self, user: &str, channels: &[String]) -> Result<String, LoadError> {
-        self.sign(user, channels, SystemTime::now() + TTL)
+        self.sign(user, channels, SystemTime::now() + TTL, "user", "")
     }
 
     /// A token that ended an hour ago.
@@ -51,12 +53,37 @@ impl Minter {
     /// # Errors
     /// As [`mint`](Self::mint).
     pub fn expired(&self, user: &str, channels: &[String]) -> Result<String, LoadError> {
-        self.sign(user, channels, SystemTime::now() - Duration::from_secs(3600))
+        self.sign(user, channels, SystemTime::now() - Duration::from_secs(3600), "user", "")
     }
 
-    fn sign(&self, user: &str, channels: &[String], ends: SystemTime) -> Result<String, LoadError> {
+    /// A visitor's token, for the livechat session of this id.
+    ///
+    /// # Errors
+    /// As [`mint`](Self::mint).
+    pub fn visitor(&self, session: &str) -> Result<String, LoadError> {
+        let user = format!("livechat/{session}");
+        let rights = [format!("{user}:listen,talk")];
+        self.sign(&user, &rights, SystemTime::now() + TTL, "livechat", "")
+    }
+
+    /// A token of somebody with a role, and without rights in any channel.
+    ///
+    /// # Errors
+    /// As [`mint`](Self::mint).
+    pub fn staff(&self, user: &str, role: &str) -> Result<String, LoadError> {
+        self.sign(user, &[], SystemTime::now() + TTL, "user", role)
+    }
+
+    fn sign(
+        &self,
+        user: &str,
+        channels: &[String],
+        ends: SystemTime,
+        scope: &str,
+        role: &str,
+    ) -> Result<String, LoadError> {
         let exp = ends.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let claims = Claims { sub: user, exp, channels, scope: "user" };
+        let claims = Claims { sub: user, exp, channels, scope, role };
         Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.key)?)
     }
 }

@@ -27,6 +27,8 @@ pub(super) async fn start(
     settings.redis_url.clone_from(&plan.redis);
     settings.redis_orders = plan.redis_orders;
     settings.allow_origin = origins::for_bridge(policy);
+    settings.livechat_staff = plan.livechat.staff.clone();
+    settings.trusted_proxies = plan.trusted_proxies.clone();
     let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
     Ok(Arc::new(bridge))
 }

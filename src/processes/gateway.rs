@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
 use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
 use suara_gateway::http::OriginPolicy;
+use suara_gateway::livechat::{LivechatSettings, VisitorPasses};
 use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
 use suara_store::{Store, file_url};
@@ -40,13 +41,16 @@ impl RunningGateway {
     ) -> Result<Self> {
         let mut keys = KeySet::new(plan.keys.issuer.clone(), plan.keys.audience.clone());
         let mut development_secret = None;
+        let mut shared_secret = None;
         if plan.keys.development() {
             let secret = secrets::secret(&plan.data, DEVELOPMENT_SECRET)?;
             keys.add_secret(&secret);
             development_secret = Some(secret);
         }
         if let Some(file) = &plan.keys.secret_file {
-            keys.add_secret(&read_secret(file)?);
+            let secret = read_secret(file)?;
+            keys.add_secret(&secret);
+            shared_secret = Some(secret);
         }
         if let Some(file) = &plan.keys.public_keys {
             keys.add_public_keys(file)?;
@@ -54,6 +58,7 @@ impl RunningGateway {
         let trunk_secret = secrets::trunk_secret(&plan.data)?;
         keys.add_trunk_secret(&trunk_secret);
         secrets::write_trunk_token(&plan.data, &trunk_secret)?;
+        let visitors = visitors(plan, shared_secret, &mut keys)?;
         let settings = Settings {
             webtransport: plan.webtransport.clone(),
             announce: plan.announce.clone(),
@@ -65,6 +70,7 @@ impl RunningGateway {
             store: store(plan).await?,
             channels: plan.channels.clone(),
             calls: plan.calls.clone(),
+            livechat: LivechatSettings { passes: Some(visitors), staff: plan.livechat.staff.clone() },
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
                 workers: plan.quic.workers,
@@ -108,6 +114,17 @@ impl Deref for RunningGateway {
     fn deref(&self) -> &Gateway {
         &self.gateway
     }
+}
+
+/// Visitors' tokens are signed with the secret of all tokens, which every node has, or with one of this gateway's own.
+fn visitors(plan: &Plan, shared: Option<Vec<u8>>, keys: &mut KeySet) -> Result<VisitorPasses> {
+    let (issuer, audience, ttl) = (plan.keys.issuer.clone(), plan.keys.audience.clone(), plan.livechat.ttl);
+    if let Some(secret) = shared {
+        return Ok(VisitorPasses { minter: Minter::new(&secret), issuer, audience, ttl });
+    }
+    let secret = secrets::livechat_secret(&plan.data)?;
+    keys.add_livechat_secret(&secret);
+    Ok(VisitorPasses { minter: Minter::new(&secret), issuer: None, audience: None, ttl })
 }
 
 /// A file that can't be opened is a reason not to start; a server that isn't there yet is looked for.

@@ -34,6 +34,11 @@ impl Token {
     pub(crate) fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }
+
+    /// The token itself, for the one message that carries it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Token {

@@ -14,8 +14,8 @@ use crate::trunk::{Bearer, Who};
 /// The gateway answers at once; what it has to ask elsewhere takes longer, but nobody waits longer to talk.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Numbers from here on are the channels' own, for their floor requests.
-const FIRST_FOREIGN: u32 = 1 << 31;
+/// Numbers from here on are the livechat's, and then the channels' own, for their floor requests.
+const FIRST_FOREIGN: u32 = crate::livechat::FIRST_REQUEST;
 
 /// What was asked, and who waits for the answer: nobody, where the desk brings a member back by itself, or where the
 /// asker was told that it took too long.

@@ -68,7 +68,7 @@ impl Scene {
     fn logged_in(&mut self) -> (MemberRef, mpsc::UnboundedReceiver<Notice>) {
         let (mut answer, notices) = self.attach();
         let (request, _) = self.said("attach");
-        self.event(TrunkEvent::Attached { request, who: who() });
+        self.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
         (answer.try_recv().unwrap().unwrap().0, notices)
     }
 
@@ -138,7 +138,7 @@ async fn after_the_trunk_was_lost_everybody_is_brought_back_to_where_they_were()
     scene.up();
     let (request, message) = scene.said("attach");
     assert_eq!(message["member"], member.0);
-    scene.event(TrunkEvent::Attached { request, who: who() });
+    scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
     let (request, _) = scene.said("join");
     scene.joined(request, 4);
     assert!(scene.state.routes.write().contains_key(&ChannelNumber(4)));
@@ -181,7 +181,7 @@ async fn a_format_that_was_asked_for_during_the_return_stays() {
     scene.event(lost());
     scene.up();
     let (request, _) = scene.said("attach");
-    scene.event(TrunkEvent::Attached { request, who: who() });
+    scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
     let (request, _) = scene.said("join");
 
     let mut again = scene.join(member);
@@ -200,7 +200,7 @@ async fn an_answer_that_came_too_late_is_undone() {
     scene.now += Duration::from_secs(5);
     scene.state.tick(scene.now);
     assert_eq!(answer.try_recv().unwrap().unwrap_err(), AttachError::Unavailable);
-    scene.event(TrunkEvent::Attached { request, who: who() });
+    scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
     assert_eq!(scene.said("detach").1["member"], message["member"]);
 
     let (member, _notices) = scene.logged_in();
@@ -241,7 +241,7 @@ async fn a_client_that_goes_while_it_logs_in_is_detached() {
     let (answer, _notices) = scene.attach();
     let (request, _) = scene.said("attach");
     drop(answer);
-    scene.event(TrunkEvent::Attached { request, who: who() });
+    scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
     scene.said("detach");
 }
 

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use suara_proto::message::ClientMessage;
-use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef};
+use suara_proto::message::{ClientMessage, MemberScope};
+use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::{RETURN_RETRY, answer};
 use super::pending::{Asked, Pending, Reply};
 use super::{AttachError, JoinError, Notice, Request, Routes, Token};
 use crate::channel::{Channel, Input, Listener, Outlet};
+use crate::livechat::FIRST_MEMBER as FIRST_VISITOR;
 use crate::metrics::Metrics;
 use crate::trunk::{Joined, Link, TrunkEvent, Who};
 
@@ -37,6 +38,11 @@ pub(super) async fn run(
             () = sleep_until(deadline) => state.tick(Instant::now()),
         }
     }
+}
+
+/// A client of Socket.IO is a user.
+fn attach(request: RequestId, member: MemberRef, token: &Token) -> ClientMessage<'_> {
+    ClientMessage::Attach { request, member, token: token.expose().into(), scope: MemberScope::User }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
@@ -132,7 +138,7 @@ impl State {
         match event {
             TrunkEvent::Up(link) => self.up(now, link),
             TrunkEvent::Down { reason } => self.down(reason),
-            TrunkEvent::Attached { request, who } => self.attached(now, request, who),
+            TrunkEvent::Attached { request, who, .. } => self.attached(now, request, who),
             TrunkEvent::Detached { member, code } => {
                 let expired = code == CloseCode::TokenExpired;
                 self.dismiss(member, if expired { Notice::Expired } else { Notice::Kicked });
@@ -145,6 +151,7 @@ impl State {
             TrunkEvent::Notification { member, event, payload } => {
                 self.notify(member, Notice::Told { event, payload });
             }
+            TrunkEvent::VisitorSession { .. } | TrunkEvent::Staff(_) => {}
             TrunkEvent::Left { member, channel, reason } => self.left(member, channel, reason),
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
@@ -196,7 +203,7 @@ impl State {
     ) {
         let member = self.free_number();
         let request = self.pending.add(now, Asked::Attach { member, reply: Reply::To(reply) });
-        if !self.ask(&ClientMessage::Attach { request, member, token: token.0.as_str().into() }) {
+        if !self.ask(&attach(request, member, &token)) {
             if let Some(Asked::Attach { reply: Reply::To(reply), .. }) = self.pending.take(request) {
                 answer(reply, Err(AttachError::Unavailable));
             }
@@ -207,7 +214,8 @@ impl State {
 
     fn free_number(&mut self) -> MemberRef {
         loop {
-            self.last_member = self.last_member.wrapping_add(1);
+            // Those above are the livechat's.
+            self.last_member = (self.last_member + 1) % FIRST_VISITOR;
             let member = MemberRef(self.last_member);
             if !self.members.contains_key(&member) {
                 return member;
@@ -321,7 +329,7 @@ impl State {
             let Some(token) = self.members.get(&member).map(|entry| entry.token.clone()) else { continue };
             self.returns_under_way.insert(member);
             let request = self.pending.add(now, Asked::Attach { member, reply: Reply::Return });
-            self.say(&ClientMessage::Attach { request, member, token: token.0.as_str().into() });
+            self.say(&attach(request, member, &token));
         }
     }
 

@@ -87,7 +87,7 @@ impl Session {
     }
 }
 
-fn fault(code: ErrorCode) -> Fault {
+pub(super) fn fault(code: ErrorCode) -> Fault {
     match code {
         ErrorCode::Forbidden => Fault::Forbidden,
         ErrorCode::RateLimited => Fault::TooFast,
@@ -97,7 +97,7 @@ fn fault(code: ErrorCode) -> Fault {
     }
 }
 
-fn acknowledge(ack: AckSender, said: &Value) {
+pub(super) fn acknowledge(ack: AckSender, said: &Value) {
     if let Err(error) = ack.send(said) {
         tracing::debug!(%error, "an answer found no room");
     }

@@ -64,10 +64,14 @@ pub(super) enum Request {
     Chat,
     Typing,
     History,
+    LivechatReply,
+    LivechatTyping,
+    LivechatInbox,
+    LivechatHistory,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 12] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
@@ -77,6 +81,10 @@ impl Request {
         ("chat_message", Self::Chat),
         ("chat_typing", Self::Typing),
         ("chat_history", Self::History),
+        ("livechat:reply", Self::LivechatReply),
+        ("livechat:typing", Self::LivechatTyping),
+        ("livechat:inbox", Self::LivechatInbox),
+        ("livechat:history", Self::LivechatHistory),
     ];
 }
 

@@ -14,6 +14,7 @@ mod outlet;
 mod payload;
 mod session;
 mod signals;
+mod staff;
 mod users;
 
 use std::num::NonZeroU32;
@@ -39,6 +40,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
 use crate::edge::{Lines, Origins, check_origin, mend_line_breaks, watch_requests};
+use crate::livechat;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::signaling::Board;
@@ -79,6 +81,9 @@ pub(crate) struct Server {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) desk: Desk,
+    pub(crate) livechat: livechat::Desk,
+    /// Roles that answer visitors.
+    pub(crate) livechat_staff: Arc<[String]>,
     pub(crate) lines: Lines,
     pub(crate) metrics: Metrics,
     pub(crate) default_sample_rate: u32,
@@ -95,9 +100,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(desk: Desk, board: Board, settings: &Settings, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        desk: Desk,
+        board: Board,
+        livechat: livechat::Desk,
+        settings: &Settings,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             desk,
+            livechat,
+            livechat_staff: settings.livechat_staff.clone().into(),
             lines: Lines::default(),
             metrics,
             default_sample_rate: settings.default_sample_rate,

@@ -38,6 +38,8 @@ pub(super) enum Fault {
     MessageId,
     #[error("before, after dan limit harus berupa bilangan bulat")]
     Span,
+    #[error("sessionId harus berupa teks")]
+    SessionId,
     #[error("Akses Ditolak")]
     Forbidden,
     #[error("Channel penuh")]
@@ -59,7 +61,7 @@ impl Fault {
             Self::NoObject | Self::NoChannel | Self::ChannelKind | Self::ChannelName => Some("channel_id"),
             Self::Codec | Self::SampleRate => Some("format"),
             Self::Level | Self::Priority | Self::Queue => Some("floor"),
-            Self::Text | Self::MessageId | Self::Span => Some("chat"),
+            Self::Text | Self::MessageId | Self::Span | Self::SessionId => Some("chat"),
             Self::NotJoined => Some("not_joined"),
             Self::TooFast => Some("rate"),
             Self::Forbidden | Self::Full | Self::TooMany | Self::Unavailable => None,

@@ -18,11 +18,13 @@ use super::inbox::{Inbox, Incoming, Request, Signal};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
 use super::signals;
+use super::staff::STAFF_ROOM;
 use super::users::Share;
 use crate::audio::Format;
 use crate::channel::{Channel, Input, Listener, Seat};
 use crate::desk::{Attached, JoinError, Notice};
 use crate::edge::Hold;
+use crate::livechat::StaffDesk;
 use crate::metrics::DropReason;
 use crate::notify::{self, Args};
 use crate::signaling::{self, Identity, Peer};
@@ -59,6 +61,8 @@ pub(super) struct Session {
     rate: DefaultDirectRateLimiter,
     budget: Budget,
     peer: Peer,
+    /// Where the client answers visitors.
+    pub(super) staff: Option<StaffDesk>,
 }
 
 impl Drop for Session {
@@ -85,6 +89,11 @@ impl Session {
         tracing::debug!(member = %attached.member, user = %attached.who.user, "who it is");
         let identity = Identity { user: attached.who.user.clone(), role: attached.who.role.clone() };
         let peer = shared.board.peer(Seat { space, sid: socket.id }, identity);
+        let is_staff = shared.livechat_staff.iter().any(|role| **role == *attached.who.role);
+        let staff = is_staff.then(|| {
+            socket.join(STAFF_ROOM);
+            shared.livechat.staff(attached.member)
+        });
         let rate = RateLimiter::direct(Quota::per_second(REQUESTS_PER_SECOND).allow_burst(REQUESTS_AT_ONCE));
         Self {
             shared: shared.clone(),
@@ -97,6 +106,7 @@ impl Session {
             rate,
             budget: Budget::new(Instant::now()),
             peer,
+            staff,
         }
     }
 
@@ -150,6 +160,13 @@ impl Session {
                 Request::ReleaseFloor => self.floor(payload, |member| Input::Release { member }),
                 Request::Chat | Request::Typing | Request::History => match ack.take() {
                     Some(ack) => self.chat(request, payload, ack).map(|()| None),
+                    None => Ok(None),
+                },
+                Request::LivechatReply
+                | Request::LivechatTyping
+                | Request::LivechatInbox
+                | Request::LivechatHistory => match ack.take() {
+                    Some(ack) => self.livechat(request, payload, ack).map(|()| None),
                     None => Ok(None),
                 },
             }

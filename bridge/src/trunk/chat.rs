@@ -1,7 +1,5 @@
 //! The trunk's chat stream: one for all members, beside the control stream and never in its way.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use suara_proto::frame::STREAM_CHAT;
 use suara_proto::message::{ChatMessage, ServerChat, decode_chat_server};
@@ -9,15 +7,13 @@ use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::mpsc;
 use wtransport::Connection;
 
+use super::pace::Pace;
 use super::session::{End, Frames, OpenError};
+use super::staff::staff_event;
 use super::{Trunk, TrunkEvent};
 
 /// Messages that wait for the gateway; more are refused, and sent again by whoever sent them.
 pub(super) const QUEUE: usize = 1024;
-
-/// What the control stream leaves of the messages that the gateway takes from a trunk in a second, and some at once.
-const SPACING: Duration = Duration::from_millis(7);
-const BURST: u32 = 300;
 
 /// What the gateway says of chat in a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +33,12 @@ pub(crate) enum ChatEvent {
 }
 
 /// Serves the chat stream as long as the session lasts.
-pub(super) async fn serve(connection: &Connection, queue: mpsc::Receiver<Bytes>, trunk: &Trunk) -> End {
+pub(super) async fn serve(
+    connection: &Connection,
+    queue: mpsc::Receiver<Bytes>,
+    pace: &Pace,
+    trunk: &Trunk,
+) -> End {
     let opened = async {
         let opening = connection.open_bi().await.ok()?;
         let (mut send, receive) = opening.await.ok()?;
@@ -46,20 +47,14 @@ pub(super) async fn serve(connection: &Connection, queue: mpsc::Receiver<Bytes>,
     };
     let Some((send, receive)) = opened.await else { return End::new("the chat stream broke off") };
     tokio::select! {
-        end = write(send, queue) => end,
+        end = write(send, queue, pace) => end,
         end = read(Frames { stream: receive, buffer: BytesMut::new() }, trunk) => end,
     }
 }
 
-async fn write(mut stream: wtransport::SendStream, mut queue: mpsc::Receiver<Bytes>) -> End {
-    let slack = SPACING * BURST;
-    let mut rested_at = tokio::time::Instant::now();
+async fn write(mut stream: wtransport::SendStream, mut queue: mpsc::Receiver<Bytes>, pace: &Pace) -> End {
     while let Some(message) = queue.recv().await {
-        let now = tokio::time::Instant::now();
-        rested_at = rested_at.max(now) + SPACING;
-        if rested_at > now + slack {
-            tokio::time::sleep_until(rested_at - slack).await;
-        }
+        pace.turn().await;
         if stream.write_all(&message).await.is_err() {
             return End::new("the chat stream broke off");
         }
@@ -74,15 +69,14 @@ async fn read(mut frames: Frames, trunk: &Trunk) -> End {
             Err(OpenError::Stream) => return End::new("the chat stream broke off"),
             Err(error) => return End::new(error),
         };
-        match decode_chat_server(&json) {
-            Ok(message) => {
-                if let Some((channel, chat)) = event(message)
-                    && trunk.events.send(TrunkEvent::Chat { channel, chat }).is_err()
-                {
-                    return End::new("the bridge stops");
-                }
-            }
-            Err(error) => tracing::debug!(%error, "a message of the gateway's chat was ignored"),
+        let event = match decode_chat_server(&json) {
+            Ok(message) => event(message).map(|(channel, chat)| TrunkEvent::Chat { channel, chat }),
+            Err(_) => staff_event(&json).map(TrunkEvent::Staff),
+        };
+        match event.map(|event| trunk.events.send(event)) {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return End::new("the bridge stops"),
+            None => tracing::debug!("a message of the gateway's chat was ignored"),
         }
     }
 }

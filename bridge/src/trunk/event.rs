@@ -13,6 +13,7 @@ use suara_proto::{
 
 use super::Link;
 use super::chat::ChatEvent;
+use super::staff::StaffEvent;
 
 /// Something happened on the trunk.
 #[derive(Debug)]
@@ -22,7 +23,9 @@ pub(crate) enum TrunkEvent {
     /// It is gone, and with it everybody's membership.
     Down { reason: String },
     /// The answer to `attach`.
-    Attached { request: RequestId, who: Who },
+    Attached { request: RequestId, who: Who, expires: u64 },
+    /// The answer to `visitor`.
+    VisitorSession { request: RequestId, session: String, token: String, expires: u64 },
     /// A member's token ended, or it was thrown out.
     Detached { member: MemberRef, code: CloseCode },
     /// The answer to `join`.
@@ -47,6 +50,8 @@ pub(crate) enum TrunkEvent {
     Chat { channel: ChannelNumber, chat: ChatEvent },
     /// Somebody in a channel is in an emergency, as clients are told it, or no longer.
     Alert { channel: ChannelNumber, user: String, alert: Option<Value> },
+    /// About visitors' conversations.
+    Staff(StaffEvent),
     /// A channel's floor.
     Floor { channel: ChannelNumber, floor: FloorEvent },
 }
@@ -165,8 +170,13 @@ fn payload(alert: &Alert<'_>) -> Value {
 /// The event in a message; `None` for what concerns the session alone.
 pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
     Some(match message {
-        ServerMessage::Attached { request, user, name, role, .. } => {
-            TrunkEvent::Attached { request, who: Who { role: (&*role).into(), ..who(&user, &name) } }
+        ServerMessage::VisitorSession { request, session, token, expires } => {
+            let (session, token) = (session.into_owned(), token.into_owned());
+            TrunkEvent::VisitorSession { request, session, token, expires }
+        }
+        ServerMessage::Attached { request, user, name, role, expires, .. } => {
+            let who = Who { role: (&*role).into(), ..who(&user, &name) };
+            TrunkEvent::Attached { request, who, expires }
         }
         ServerMessage::Rights { request, rights, .. } => TrunkEvent::Rights { request, rights },
         ServerMessage::Verified { request, user, scope, expires } => {

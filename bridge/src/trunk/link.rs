@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use suara_proto::message::{self, ClientChat, ClientMessage};
+use serde::Serialize;
+use suara_proto::message::{self, ClientMessage};
 
 /// What carries a link. None of the calls may block; they say whether it was taken.
 pub(crate) trait Carrier: Send + Sync {
@@ -57,7 +58,7 @@ impl Link {
 
     /// Sends a message of chat, in order; `false`, and nothing sent, when too much waits.
     #[must_use]
-    pub(crate) fn chat(&self, message: &ClientChat<'_>) -> bool {
+    pub(crate) fn chat(&self, message: &impl Serialize) -> bool {
         self.0.chat(message::encode(message))
     }
 

@@ -9,7 +9,9 @@ mod chat;
 mod clock;
 mod event;
 mod link;
+mod pace;
 mod session;
+mod staff;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ pub(crate) use event::{Bearer, Called, FloorEvent, Joined, Person, RosterEvent, 
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use link::recorded;
+pub(crate) use staff::{StaffEvent, StaffLine, Talk};
 
 pub(crate) use backoff::Backoff;
 use session::{End, Opened};

@@ -26,6 +26,7 @@ use super::chat;
 use super::clock::{self, GatewayClock};
 use super::event::{TrunkEvent, event};
 use super::link::{Carrier, Link};
+use super::pace::Pace;
 
 /// Voice that waits for the network in bytes, about a hundred frames, 20 ms of a hundred talkers: a datagram that
 /// finds it full pushes out the oldest. More would be heard late.
@@ -44,11 +45,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Without a sign of life from the gateway for so long, the session is dead.
 const IDLE: Duration = Duration::from_millis(15_000);
-
-/// The gateway takes 1 000 messages a second from a trunk, and 2 000 at once; a trunk that brings everybody back after
-/// a loss stays below.
-const MESSAGE_SPACING: Duration = Duration::from_micros(1250);
-const MESSAGE_BURST: u32 = 1200;
 
 /// Renewals of the trunk's own token; the desk counts its requests from 1.
 const RENEWAL: RequestId = RequestId(0);
@@ -123,7 +119,7 @@ impl Opened {
         let Self { connection, to_gateway, from_gateway, token, heartbeat, idle, _endpoint } = self;
         let (control, queue) = mpsc::unbounded_channel();
         let (chat, chats) = mpsc::channel(chat::QUEUE);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let (waiting, pace) = (Arc::new(AtomicUsize::new(0)), Pace::start());
         let clock = Arc::new(GatewayClock::default());
         let link = Link::new(Wire {
             control,
@@ -138,8 +134,8 @@ impl Opened {
         }
         let end = tokio::select! {
             end = read(from_gateway, idle, trunk) => end,
-            end = write(to_gateway, queue, &waiting) => end,
-            end = chat::serve(&connection, chats, trunk) => end,
+            end = write(to_gateway, queue, &waiting, &pace) => end,
+            end = chat::serve(&connection, chats, &pace, trunk) => end,
             end = hear(&connection, trunk, &clock) => end,
             end = ask_time(&connection, &clock) => end,
             end = stay(&link, heartbeat, &trunk.token_file, token) => end,
@@ -292,15 +288,10 @@ async fn write(
     mut stream: SendStream,
     mut queue: mpsc::UnboundedReceiver<Bytes>,
     waiting: &AtomicUsize,
+    pace: &Pace,
 ) -> End {
-    let slack = MESSAGE_SPACING * MESSAGE_BURST;
-    let mut rested_at = tokio::time::Instant::now();
     while let Some(message) = queue.recv().await {
-        let now = tokio::time::Instant::now();
-        rested_at = rested_at.max(now) + MESSAGE_SPACING;
-        if rested_at > now + slack {
-            tokio::time::sleep_until(rested_at - slack).await;
-        }
+        pace.turn().await;
         if stream.write_all(&message).await.is_err() {
             return End::new("the control stream broke off");
         }

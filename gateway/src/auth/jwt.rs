@@ -48,8 +48,8 @@ struct Key {
     id: Option<String>,
     key: DecodingKey,
     validation: Validation,
-    /// A key of the gateway's own that vouches for its bridges, and for nobody else.
-    trunk_only: bool,
+    /// A key of the gateway's own vouches for its bridges, or for visitors, and for nobody else.
+    only: Option<Scope>,
 }
 
 /// Everything that a token's signature may be checked against.
@@ -70,19 +70,24 @@ impl KeySet {
     /// Accepts tokens signed with this HS256 secret.
     pub fn add_secret(&mut self, secret: &[u8]) {
         let validation = self.validation(Algorithm::HS256);
-        self.keys.push(Key {
-            id: None,
-            key: DecodingKey::from_secret(secret),
-            validation,
-            trunk_only: false,
-        });
+        self.keys.push(Key { id: None, key: DecodingKey::from_secret(secret), validation, only: None });
     }
 
     /// Accepts bridges whose token is signed with this HS256 secret.
     pub fn add_trunk_secret(&mut self, secret: &[u8]) {
+        self.add_own(secret, Scope::Trunk);
+    }
+
+    /// Accepts visitors' sessions whose token is signed with this HS256 secret.
+    pub fn add_livechat_secret(&mut self, secret: &[u8]) {
+        self.add_own(secret, Scope::Livechat);
+    }
+
+    fn add_own(&mut self, secret: &[u8], only: Scope) {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY;
-        self.keys.push(Key { id: None, key: DecodingKey::from_secret(secret), validation, trunk_only: true });
+        let key = DecodingKey::from_secret(secret);
+        self.keys.push(Key { id: None, key, validation, only: Some(only) });
     }
 
     /// Accepts tokens signed by the public keys in a PEM file or a JWK set.
@@ -115,7 +120,7 @@ impl KeySet {
             self.keys.iter().filter(|key| key.id.is_none() || header.kid.is_none() || key.id == header.kid)
         {
             match decode::<Claims>(token, &key.key, &key.validation) {
-                Ok(data) if key.trunk_only && data.claims.scope != Scope::Trunk => {}
+                Ok(data) if key.only.is_some_and(|only| data.claims.scope != only) => {}
                 Ok(data) => return Ok(data.claims),
                 Err(error) => match error.kind() {
                     // A key that doesn't fit says nothing: another may.
@@ -167,7 +172,7 @@ impl KeySet {
         };
         let key = DecodingKey::from_jwk(jwk).ok()?;
         let validation = self.validation(algorithm);
-        Some(Key { id: jwk.common.key_id.clone(), key, validation, trunk_only: false })
+        Some(Key { id: jwk.common.key_id.clone(), key, validation, only: None })
     }
 
     fn pem(&self, pem: &str) -> Option<Key> {
@@ -183,7 +188,7 @@ impl KeySet {
             (Algorithm::ES256, length) if length != 65 => return None,
             (algorithm, _) => algorithm,
         };
-        Some(Key { id: None, key, validation: self.validation(algorithm), trunk_only: false })
+        Some(Key { id: None, key, validation: self.validation(algorithm), only: None })
     }
 }
 

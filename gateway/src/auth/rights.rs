@@ -1,6 +1,7 @@
 //! Which rights a token gives on which channels.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use suara_proto::message::{Right, Rights};
 use thiserror::Error;
@@ -63,6 +64,13 @@ pub enum ChannelRights {
     Everywhere(Rights),
     /// What the token lists; what several patterns give adds up.
     Listed(Vec<ChannelGrant>),
+    /// In one channel, whatever characters are in its name.
+    Only {
+        /// Which.
+        channel: Arc<str>,
+        /// What.
+        rights: Rights,
+    },
 }
 
 impl ChannelRights {
@@ -70,7 +78,7 @@ impl ChannelRights {
     #[must_use]
     pub fn anywhere(&self, right: Right) -> bool {
         match self {
-            Self::Everywhere(rights) => rights.has(right),
+            Self::Everywhere(rights) | Self::Only { rights, .. } => rights.has(right),
             Self::Listed(grants) => grants.iter().any(|grant| grant.rights.has(right)),
         }
     }
@@ -80,6 +88,8 @@ impl ChannelRights {
     pub fn on(&self, channel: &str) -> Rights {
         match self {
             Self::Everywhere(rights) => *rights,
+            Self::Only { channel: only, rights } if **only == *channel => *rights,
+            Self::Only { .. } => Rights::NONE,
             Self::Listed(grants) => grants
                 .iter()
                 .filter(|grant| grant.pattern.matches(channel))

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use suara_proto::message::{ChatMessage, ServerChat};
+use suara_proto::message::{ChatMessage, ServerChat, ServerLivechat, encode};
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef};
 use suara_store::{Batch, Draft, Message, Page, Span, Store, StoreError, Writer};
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 pub use metrics::ChatMetrics;
 
 use crate::hub::{Hub, Said};
+use crate::livechat::Livechat;
 use crate::session::Port;
 
 /// Messages of one user a second, and at once: faster than anybody writes.
@@ -35,10 +36,51 @@ type Rate = DefaultKeyedRateLimiter<Arc<str>>;
 pub struct Origin {
     /// The session.
     pub port: Port,
-    /// The channel's number there.
-    pub channel: ChannelNumber,
+    /// How it was said.
+    pub via: Via,
     /// Which of a trunk's members.
     pub member: Option<MemberRef>,
+}
+
+/// How a message was said: in a channel, or by staff to a visitor.
+pub enum Via {
+    /// In the channel of this number.
+    Channel(ChannelNumber),
+    /// To the visitor of this session.
+    Livechat(Arc<str>),
+}
+
+impl Origin {
+    /// Says that the message is stored.
+    fn stored(&self, id: &str, message: u64, at: u64) {
+        let (member, id) = (self.member, id.into());
+        match &self.via {
+            Via::Channel(channel) => {
+                self.port.chat.say(&ServerChat::Ack { channel: *channel, member, id, message, at });
+            }
+            Via::Livechat(session) => {
+                let session = (&**session).into();
+                self.port.chat.send(encode(&ServerLivechat::Ack { member, session, id, message, at }));
+            }
+        }
+    }
+
+    /// Says that the message is not stored.
+    fn not_stored(&self, id: &str) {
+        let (member, id, code) = (self.member, Some(id.into()), ErrorCode::Unavailable);
+        let (request, message) = (None, "the store doesn't answer; send it again".into());
+        match &self.via {
+            Via::Channel(channel) => {
+                let channel = Some(*channel);
+                self.port.chat.say(&ServerChat::Error { request, channel, member, id, code, message });
+            }
+            Via::Livechat(session) => {
+                let session = Some((&**session).into());
+                let error = ServerLivechat::Error { request, member, session, id, code, message };
+                self.port.chat.send(encode(&error));
+            }
+        }
+    }
 }
 
 /// The way into the store.
@@ -53,10 +95,10 @@ pub struct Chat {
 impl Chat {
     /// Begins to take messages for `store`, and to tell `hub` of those that are stored. To be called within a runtime.
     #[must_use]
-    pub fn start(store: Store, hub: Hub, metrics: ChatMetrics) -> Self {
+    pub fn start(store: Store, hub: Hub, livechat: Livechat, metrics: ChatMetrics) -> Self {
         let (done, batches) = mpsc::channel(TOLD);
         let writer = Writer::start(store.clone(), done);
-        tokio::spawn(tell(batches, hub, metrics));
+        tokio::spawn(tell(batches, hub, livechat, metrics));
         let [sends, typings, pages] = [SENDS, TYPINGS, PAGES].map(rate);
         Self { store, writer, sends, typings, pages }
     }
@@ -111,28 +153,29 @@ pub fn page(message: &Message) -> ChatMessage<'_> {
 }
 
 /// Acknowledges what is stored, and tells who is there, in the order of numbers.
-async fn tell(mut batches: mpsc::Receiver<Batch<Origin>>, hub: Hub, metrics: ChatMetrics) {
+async fn tell(
+    mut batches: mpsc::Receiver<Batch<Origin>>,
+    hub: Hub,
+    livechat: Livechat,
+    metrics: ChatMetrics,
+) {
     while let Some(Batch { outcomes, took }) = batches.recv().await {
         metrics.committed(outcomes.len(), took);
         for (draft, origin, outcome) in outcomes {
-            let Origin { port, channel, member } = origin;
             match outcome {
                 Ok(stored) => {
                     metrics.stored(stored.fresh);
-                    let (id, message) = ((&*draft.id).into(), stored.number);
-                    port.chat.say(&ServerChat::Ack { channel, member, id, message, at: stored.at });
+                    origin.stored(&draft.id, stored.number, stored.at);
                     if stored.fresh {
-                        let number = stored.number;
-                        hub.chat(Said { draft, number, session: port.id, member }).await;
+                        let (number, session, member) = (stored.number, origin.port.id, origin.member);
+                        livechat.said(&draft, number);
+                        hub.chat(Said { draft, number, session, member }).await;
                     }
                 }
                 Err(error) => {
                     metrics.not_stored();
                     tracing::debug!(%error, "a message was not stored");
-                    let message = "the store doesn't answer; send it again".into();
-                    let (channel, id) = (Some(channel), Some((&*draft.id).into()));
-                    let code = ErrorCode::Unavailable;
-                    port.chat.say(&ServerChat::Error { request: None, channel, member, id, code, message });
+                    origin.not_stored(&draft.id);
                 }
             }
         }

@@ -61,6 +61,15 @@ impl Hub {
         }
     }
 
+    /// Passes on that somebody writes who is no member of the channel, where anybody is there to read it.
+    pub fn typing_in(&self, channel: &str, user: &Arc<str>, name: &Arc<str>) {
+        let room = self.shared.rooms().get(channel).cloned();
+        if let Some(room) = room {
+            let command = Command::TypingFrom { user: user.clone(), name: name.clone() };
+            room.commands.try_send(command).unwrap_or_default();
+        }
+    }
+
     /// The number of the newest message, where the channel doesn't know it itself.
     pub(super) async fn last_message(&self, room: &RoomHandle) -> Option<u64> {
         let store = &self.shared.store;
@@ -99,6 +108,15 @@ impl Room {
             } else {
                 present.port.chat.send(framed.clone());
             }
+        }
+    }
+
+    /// Everybody hears of somebody who has no number here.
+    pub(super) fn typing_from(&self, user: &str, name: &str) {
+        let (channel, talker) = (self.handle.number, TalkerNumber(0));
+        let framed = encode(&ServerChat::Typing { channel, talker, user: user.into(), name: name.into() });
+        for present in self.present.values() {
+            present.port.chat.send(framed.clone());
         }
     }
 

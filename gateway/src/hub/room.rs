@@ -45,6 +45,7 @@ pub(super) enum Command {
     Chat(Box<Said>),
     Typing { talker: TalkerNumber },
     Notice { framed: bytes::Bytes, reply: oneshot::Sender<usize> },
+    TypingFrom { user: Arc<str>, name: Arc<str> },
 }
 
 /// Where a member sits.
@@ -210,6 +211,7 @@ impl Room {
             Command::Chat(said) => self.chat(&said),
             Command::Typing { talker } => self.typing(talker),
             Command::Notice { framed, reply } => reply.send(self.notice(&framed)).unwrap_or_default(),
+            Command::TypingFrom { user, name } => self.typing_from(&user, &name),
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
                     present.port.outbox.say(&self.view().snapshot());

@@ -11,7 +11,7 @@ use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId};
 use super::dispatch::identity;
 use super::members::{Attached, Seat};
 use super::serve::Session;
-use crate::auth::Principal;
+use crate::auth::{Principal, Scope};
 use crate::directory::{Whereabouts, Wish};
 use crate::hub::{Call, Joining, RoomHandle, is_call};
 
@@ -28,7 +28,9 @@ impl Session<'_> {
     /// Takes a member in, or a fresh token of one; from then on its user is found here.
     pub(super) fn put(&mut self, member: Option<MemberRef>, principal: Principal) {
         let (session, wishes) = (self.port.id, self.port.wishes.clone());
-        let whereabouts = Whereabouts { session, member, calls: self.calls, wishes };
+        // A visitor has its own channel and no other.
+        let calls = self.calls && principal.scope != Scope::Livechat;
+        let whereabouts = Whereabouts { session, member, calls, wishes };
         self.members.put(member, principal, |user| self.core.directory.list(user, whereabouts));
     }
 

@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use suara_proto::limits::{CHAT_PAGE, MAX_CHAT_ID, MAX_CHAT_PAGE, MAX_CHAT_TEXT};
 use suara_proto::message::chat::{Asked, chat_asked};
-use suara_proto::message::{ClientChat, Right, ServerChat, decode_chat_client};
+use suara_proto::message::{
+    ClientChat, MessageError, Right, ServerChat, decode_chat_client, decode_livechat_client,
+};
 use suara_proto::text::{clean, is_plain};
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 use suara_store::{Draft, Span};
@@ -14,8 +16,9 @@ use super::members::Attached;
 use super::outbox::Closing;
 use super::serve::Session;
 use crate::auth::Principal;
-use crate::chat::{Origin, page};
+use crate::chat::{Origin, Via, page};
 use crate::hub::RoomHandle;
+use crate::livechat::session_of;
 
 /// A member's place, for one message of chat.
 struct Place {
@@ -42,6 +45,10 @@ impl Session<'_> {
                 let asked = Asked { request: Some(request), ..about(channel, member) };
                 self.history(asked, request, Span { before, after, limit });
             }
+            Err(MessageError::UnknownType) => match decode_livechat_client(json) {
+                Ok(message) => self.livechat(message),
+                Err(fault) => self.refuse_chat(chat_asked(json), fault.code(), fault.to_string()),
+            },
             Err(fault) => self.refuse_chat(chat_asked(json), fault.code(), fault.to_string()),
         }
         Ok(())
@@ -75,8 +82,8 @@ impl Session<'_> {
             text: text.into(),
             at: now_ms(),
         };
-        let (channel, member) = (room.number, asked.member);
-        if self.core.chat.post(draft, Origin { port: self.port.clone(), channel, member }).is_err() {
+        let (via, member) = (Via::Channel(room.number), asked.member);
+        if self.core.chat.post(draft, Origin { port: self.port.clone(), via, member }).is_err() {
             self.refuse_chat(asked, ErrorCode::Unavailable, "the store can't keep up; try again");
         }
     }
@@ -89,6 +96,9 @@ impl Session<'_> {
         // It is nothing to be told about that it was said too often, or that nobody heard of it for now.
         if self.core.chat.may_say_typing(&who.user) {
             room.typing(talker);
+            if let Some(session) = session_of(&room.name) {
+                self.core.livechat.typing(session, false, &who.name);
+            }
         }
     }
 
@@ -152,7 +162,7 @@ fn refusal(
 }
 
 /// In milliseconds since 1970.
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,10 +1,11 @@
 //! What each message of a client leads to.
 
 use std::num::NonZeroU32;
+use std::time::SystemTime;
 
 use suara_channel::{Asking, Road};
 use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHANNELS_PER_MEMBER, MAX_MEMBERS_PER_TRUNK};
-use suara_proto::message::{ClientMessage, Right, ServerMessage};
+use suara_proto::message::{ClientMessage, MemberScope, Right, Rights, ServerMessage};
 use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, LeaveReason, MemberRef, RequestId};
 
@@ -14,6 +15,7 @@ use super::serve::Session;
 use super::verifying::Verified;
 use crate::auth::Scope;
 use crate::hub::{JoinRefused, Joining, RoomHandle};
+use crate::livechat::{Pass, as_visitor, is_livechat};
 
 /// A roster can be ten thousand times as long as its request: it counts as so many messages more.
 const ROSTER_COST: NonZeroU32 = NonZeroU32::new(24).unwrap();
@@ -28,13 +30,20 @@ impl Session<'_> {
                 self.refuse(None, None, ErrorCode::BadField, "hello was said already");
             }
             ClientMessage::Ping { nonce } => self.port.outbox.say(&ServerMessage::Pong { nonce }),
-            ClientMessage::Renew { request, token } => self.verify(request, None, token.into_owned()),
-            ClientMessage::Attach { request, member, token } if self.scope == Scope::Trunk => {
-                self.verify(request, Some(member), token.into_owned());
+            ClientMessage::Renew { request, token } => {
+                self.verify(request, None, self.scope, token.into_owned())
+            }
+            ClientMessage::Attach { request, member, token, scope } if self.scope == Scope::Trunk => {
+                let scope = match scope {
+                    MemberScope::User => Scope::User,
+                    MemberScope::Livechat => Scope::Livechat,
+                };
+                self.verify(request, Some(member), scope, token.into_owned());
             }
             ClientMessage::Attach { request, member, .. } => {
                 self.refuse(Some(request), Some(member), ErrorCode::Forbidden, "only a trunk has members");
             }
+            ClientMessage::Visitor { request, name } => self.visitor(request, &name),
             ClientMessage::Detach { member } => {
                 if !self.detach(Some(member), LeaveReason::Left).await {
                     self.refuse(None, Some(member), ErrorCode::UnknownMember, "no such member");
@@ -132,12 +141,29 @@ impl Session<'_> {
         }
     }
 
-    fn verify(&mut self, request: RequestId, member: Option<MemberRef>, token: String) {
-        self.verifying.start(self.core.auth.clone(), request, member, token);
+    fn verify(&mut self, request: RequestId, member: Option<MemberRef>, scope: Scope, token: String) {
+        self.verifying.start(self.core.auth.clone(), request, member, scope, token);
+    }
+
+    /// A livechat session for somebody who comes to a bridge without a token.
+    fn visitor(&self, request: RequestId, name: &str) {
+        if self.scope != Scope::Trunk {
+            return self.refuse(Some(request), None, ErrorCode::Forbidden, "only a trunk brings visitors");
+        }
+        let Some(passes) = self.core.livechat.passes() else {
+            return self.refuse(Some(request), None, ErrorCode::Forbidden, "this gateway has no livechat");
+        };
+        match passes.issue(name, SystemTime::now()) {
+            None => self.refuse(Some(request), None, ErrorCode::BadField, "nobody can be called so"),
+            Some(Pass { session, token, expires }) => {
+                let (session, token) = (session.into(), token.into());
+                self.port.outbox.say(&ServerMessage::VisitorSession { request, session, token, expires });
+            }
+        }
     }
 
     pub(super) fn verified(&mut self, verified: Verified) {
-        let Verified { request, member, verdict, given_up, looks, .. } = verified;
+        let Verified { request, member, scope, verdict, given_up, looks, .. } = verified;
         if looks {
             return self.looked_at(request, verdict);
         }
@@ -146,11 +172,15 @@ impl Session<'_> {
             return self.refuse(Some(request), member, code, "the member went before its token was verified");
         }
         let principal = match verdict {
-            Ok(principal) if member.is_none() || principal.scope == Scope::User => principal,
-            Ok(_) => {
-                let code = ErrorCode::Unauthenticated;
-                return self.refuse(Some(request), member, code, "the token's scope makes no member");
+            Ok(principal) if member.is_none() => principal,
+            Ok(principal) if principal.scope != scope => {
+                // A visitor's token may hold and yet be for something else; elsewhere such a token is nobody's.
+                let livechat = scope == Scope::Livechat;
+                let code = if livechat { ErrorCode::Forbidden } else { ErrorCode::Unauthenticated };
+                return self.refuse(Some(request), member, code, "the token is for something else");
             }
+            Ok(principal) if scope == Scope::Livechat => as_visitor(principal),
+            Ok(principal) => principal,
             Err(error) => return self.refuse(Some(request), member, error.code(), error.to_string()),
         };
         let known = self.members.get(member).map(|attached| attached.principal.user.clone());
@@ -222,21 +252,27 @@ impl Session<'_> {
         if !is_plain(channel, MAX_CHANNEL_NAME) {
             return refuse(ErrorCode::BadField, BAD_NAME);
         }
+        let visitor = attached.principal.scope == Scope::Livechat;
         let rights = rights_in(&attached.principal, channel);
-        if !rights.has(Right::Listen) {
+        // A visitor's channel is its own, however wide the rights of others are: staff sees it by its inbox.
+        if !rights.has(Right::Listen) || is_livechat(channel) != visitor {
             return refuse(ErrorCode::Forbidden, "no right to listen to this channel");
         }
+        // It is written in, not talked in.
+        let rights = if visitor { Rights::from_iter([Right::Listen]) } else { rights };
         if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
             return refuse(ErrorCode::TooManyChannels, "in as many channels as a member may be");
         }
         if attached.seats.values().any(|seat| &*seat.room.name == channel) {
             return refuse(ErrorCode::AlreadyJoined, "in that channel already");
         }
+        let who = identity(&attached.principal);
+        let name = who.name.clone();
         let joining = Joining {
             port: self.port.clone(),
             member,
             request: Some(request),
-            who: identity(&attached.principal),
+            who,
             rights,
             last_message: None,
         };
@@ -244,6 +280,9 @@ impl Session<'_> {
             Ok((room, talker)) => {
                 tracing::debug!(channel = %room.number, %talker, "joined");
                 self.members.sit(member, Seat { room, talker });
+                if visitor {
+                    self.members.visit(member, self.core.livechat.visit(channel, &name));
+                }
                 self.publish();
             }
             Err(JoinRefused::Full) => refuse(ErrorCode::ChannelFull, "the channel is full"),

@@ -10,6 +10,7 @@ use super::channels::Channels;
 use crate::auth::Principal;
 use crate::directory::Listing;
 use crate::hub::RoomHandle;
+use crate::livechat::{Visit, Watch};
 use crate::notices::Here;
 use crate::voice::OnAir;
 
@@ -27,6 +28,10 @@ pub(super) struct Attached {
     _listing: Listing,
     /// Of a trunk's members: that its user is here.
     _here: Option<Here>,
+    /// A visitor's presence in its channel.
+    visit: Option<Visit>,
+    /// Where it is one of staff who watches visitors.
+    watch: Option<Watch>,
 }
 
 /// A session's members; that of a user's session has no number.
@@ -61,8 +66,9 @@ impl Members {
             }
             None => {
                 let _listing = list(principal.user.clone());
-                self.table
-                    .insert(member, Attached { principal, seats: HashMap::new(), _listing, _here: None });
+                let seats = HashMap::new();
+                let attached = Attached { principal, seats, _listing, _here: None, visit: None, watch: None };
+                self.table.insert(member, attached);
             }
         }
         self.expiries.insert((expires, member));
@@ -91,8 +97,26 @@ impl Members {
         }
     }
 
+    /// A visitor is in its channel.
+    pub(super) fn visit(&mut self, member: Option<MemberRef>, visit: Option<Visit>) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            attached.visit = visit;
+        }
+    }
+
+    /// One of staff watches visitors, until it is gone.
+    pub(super) fn watch(&mut self, member: Option<MemberRef>, watch: Watch) {
+        if let Some(attached) = self.table.get_mut(&member) {
+            // The new one counts before the old one goes.
+            attached.watch = Some(watch);
+        }
+    }
+
     pub(super) fn rise(&mut self, member: Option<MemberRef>, channel: ChannelNumber) -> Option<Seat> {
-        let seat = self.table.get_mut(&member)?.seats.remove(&channel)?;
+        let attached = self.table.get_mut(&member)?;
+        let seat = attached.seats.remove(&channel)?;
+        // A visitor has one channel.
+        attached.visit = None;
         self.channels.leave(&seat);
         Some(seat)
     }

@@ -11,6 +11,7 @@ mod chat_outlet;
 mod dispatch;
 mod emergency;
 mod hello;
+mod livechat;
 mod members;
 mod notify;
 mod outbox;

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use suara_proto::{MemberRef, RequestId};
 use tokio::task::JoinSet;
 
-use crate::auth::{AuthError, Authenticator, Principal};
+use crate::auth::{AuthError, Authenticator, Principal, Scope};
 
 /// What a verification came to.
 pub(super) struct Verified {
     pub(super) request: RequestId,
     pub(super) member: Option<MemberRef>,
+    /// What a member's token has to be for.
+    pub(super) scope: Scope,
     pub(super) verdict: Result<Principal, AuthError>,
     /// Whether the member went while its token was looked at.
     pub(super) given_up: bool,
@@ -34,6 +36,7 @@ impl Verifying {
         auth: Authenticator,
         request: RequestId,
         member: Option<MemberRef>,
+        scope: Scope,
         token: String,
     ) {
         self.attempts += 1;
@@ -43,7 +46,7 @@ impl Verifying {
         }
         self.running.spawn(async move {
             let verdict = auth.verify(&token).await;
-            Verified { request, member, verdict, given_up: false, looks: false, attempt }
+            Verified { request, member, scope, verdict, given_up: false, looks: false, attempt }
         });
     }
 
@@ -51,7 +54,15 @@ impl Verifying {
     pub(super) fn look(&mut self, auth: Authenticator, request: RequestId, token: String) {
         self.running.spawn(async move {
             let verdict = auth.verify(&token).await;
-            Verified { request, member: None, verdict, given_up: false, looks: true, attempt: 0 }
+            Verified {
+                request,
+                member: None,
+                scope: Scope::User,
+                verdict,
+                given_up: false,
+                looks: true,
+                attempt: 0,
+            }
         });
     }
 

@@ -9,6 +9,7 @@ mod error;
 mod history;
 mod notices;
 mod pool;
+mod recent;
 mod schema;
 mod writer;
 
@@ -21,6 +22,7 @@ pub use error::StoreError;
 pub use history::{Message, Page, Span};
 pub use notices::{MAX_NOTICES, Notice};
 pub use pool::{file_url, is_postgres};
+pub use recent::Recent;
 pub use writer::{Batch, Writer};
 
 /// The store; clones share it.

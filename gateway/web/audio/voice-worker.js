@@ -50,6 +50,7 @@ const calls = {
   sendChat: (name, text) => core.chat.send(name, text),
   chatHistory: (name, span) => core.chat.history(name, span),
   typing: (name) => core.chat.typing(name),
+  visitors: (call, args) => core.chat.visitors.call(call, args),
   lateEntry: (on) => { core.lateEntry = on; },
   stats: () => core.stats(),
   outputLatency: (ms) => { core.reports.outputLatencyMs = ms; },

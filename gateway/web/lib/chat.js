@@ -4,6 +4,7 @@
 import { ChatLine } from './chat-line.js';
 import { Conversation } from './conversation.js';
 import { RequestError } from './session.js';
+import { Visitors } from './visitors.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
@@ -47,6 +48,8 @@ export class Chat {
   /** @param {ChatOptions} options */
   constructor(options) {
     this.options = options;
+    /** For staff. */
+    this.visitors = new Visitors({ ...options, say: (message) => this.#say(message) });
   }
 
   /** @param {import('./wire/messages.js').ServerMessage} message of the control stream, once it was taken */
@@ -68,6 +71,7 @@ export class Chat {
   lost() {
     this.#line?.close();
     this.#line = null;
+    if (this.#session) this.visitors.lost();
     this.#session = null;
     this.#names.clear();
     for (const request of [...this.#asked.keys()]) this.#answer(request)?.reject(new RequestError('lost'));
@@ -134,6 +138,14 @@ export class Chat {
     return conversation;
   }
 
+  /** What is said of no channel needs none joined. @param {any} message */
+  #say(message) {
+    const session = this.options.session();
+    if (session && session !== this.#session) this.#open(session);
+    this.#line?.say(message);
+    return this.#line !== null;
+  }
+
   /** @param {Session} session */
   #open(session) {
     this.lost();
@@ -153,6 +165,7 @@ export class Chat {
 
   /** @param {import('./wire/chat.js').ServerChat} message */
   #take(message) {
+    if (message.type.startsWith('livechat')) return this.visitors.take(message);
     const channel = message.channel == null ? undefined : this.options.channels.numbered(message.channel);
     if (message.type === 'chat_ack') return this.#sent(message);
     if (message.type === 'chat_error') return this.#refused(message);

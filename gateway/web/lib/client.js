@@ -212,6 +212,16 @@ export class SuaraClient extends EventTarget {
     this.#link.call('typing', [name]);
   }
 
+  /**
+   * For staff: `watch`, `reply`, `typing` and `history` of visitors' conversations ({@link import('./visitors.js').Visitors}).
+   * @param {'watch' | 'reply' | 'typing' | 'history'} call
+   * @param {...any} args
+   * @returns {Promise<any>} of `watch`, the conversations; what happens in them comes by `visitor`
+   */
+  visitors(call, ...args) {
+    return this.#link.call('visitors', [call, args]);
+  }
+
   /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */
   set lateEntry(on) {
     this.#link.call('lateEntry', [on]);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::measure::{Sample, Tally};
 
 pub use html::html;
+pub(crate) use table::micros;
 pub use table::table;
 
 /// The figures of a run: exactly what `--json` writes.

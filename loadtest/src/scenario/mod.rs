@@ -4,6 +4,7 @@ mod attack;
 mod flood;
 mod legacy;
 mod limit;
+mod livechat;
 mod progress;
 mod run;
 
@@ -30,6 +31,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
         Command::Socketio(args) => (legacy::socketio(args)?, &args.output),
         Command::Mixed(args) => (legacy::mixed(args)?, &args.flood.output),
         Command::Kpi(args) => return crate::kpi::run(args, out),
+        Command::Livechat(args) => (livechat::livechat(args)?, &args.output),
         Command::Limit(args) => return limit::limit(args, out).map(|()| true),
     };
     write(&outcome, output, out)?;

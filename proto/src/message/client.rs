@@ -9,6 +9,7 @@ use super::broadcast::Broadcast;
 use super::burst::{Heard, Said};
 use super::floor::{DispatchAction, Level};
 use super::is_default;
+use super::livechat::MemberScope;
 use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
 
 super::type_names![
@@ -16,6 +17,7 @@ super::type_names![
     "renew",
     "attach",
     "detach",
+    "visitor",
     "join",
     "leave",
     "floor_request",
@@ -75,6 +77,17 @@ pub enum ClientMessage<'a> {
         /// The member's own token.
         #[serde(borrow)]
         token: Cow<'a, str>,
+        /// What the token has to be for.
+        #[serde(default, deserialize_with = "super::null_is_missing", skip_serializing_if = "is_default")]
+        scope: MemberScope,
+    },
+    /// A trunk asks for a livechat session for somebody who has no token.
+    Visitor {
+        /// Repeated in the answer.
+        request: RequestId,
+        /// How the visitor wants to be called.
+        #[serde(borrow)]
+        name: Cow<'a, str>,
     },
     /// A trunk's member is gone.
     Detach {

@@ -11,6 +11,7 @@ mod call;
 pub mod chat;
 mod client;
 mod floor;
+mod livechat;
 mod patch;
 mod rights;
 mod server;
@@ -31,6 +32,10 @@ pub use chat::{
 };
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
 pub use floor::{ChannelMode, DispatchAction, Level};
+pub use livechat::{
+    ClientLivechat, Conversation, LIVECHAT_CLIENT_TYPES, LIVECHAT_PREFIX, LIVECHAT_SERVER_TYPES,
+    LivechatMessage, MemberScope, ServerLivechat, decode_livechat_client, decode_livechat_server,
+};
 pub use patch::Patched;
 pub use rights::{Right, Rights};
 pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};

@@ -19,6 +19,7 @@ super::type_names![
     "renewed",
     "attached",
     "detached",
+    "visitor_session",
     "joined",
     "left",
     "roster",
@@ -114,6 +115,19 @@ pub enum ServerMessage<'a> {
         member: MemberRef,
         /// Why.
         code: CloseCode,
+    },
+    /// The answer to `visitor`: a session of its own, and the token by which its visitor comes.
+    VisitorSession {
+        /// Which.
+        request: RequestId,
+        /// The session's id.
+        #[serde(borrow)]
+        session: Cow<'a, str>,
+        /// A JWT of the scope `livechat`.
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        /// When the token ends, in seconds since 1970 (UTC).
+        expires: u64,
     },
     /// The answer to `join`; or, without `request`, a channel that a resumed session is in still, or that of a call.
     Joined {

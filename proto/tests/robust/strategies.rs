@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
     Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Level, Location, Member,
-    Patched, Right, Rights, Said, ServerMessage, TalkerInfo, TalkerLeft,
+    MemberScope, Patched, Right, Rights, Said, ServerMessage, TalkerInfo, TalkerLeft,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -165,7 +165,13 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
         }),
         message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
-        message!(ClientMessage::Attach { request: request(), member: trunk_member(), token: text() }),
+        message!(ClientMessage::Attach {
+            request: request(),
+            member: trunk_member(),
+            token: text(),
+            scope: select(&MemberScope::ALL[..]),
+        }),
+        message!(ClientMessage::Visitor { request: request(), name: text() }),
         message!(ClientMessage::Detach { member: trunk_member() }),
         message!(ClientMessage::Join { request: request(), channel: text(), member: member() }),
         message!(ClientMessage::Leave { channel: channel(), member: member() }),
@@ -219,6 +225,12 @@ fn session_message() -> impl Strategy<Value = Server> {
             resumed: any::<bool>(),
         }),
         message!(ServerMessage::Renewed { request: request(), expires: any::<u64>() }),
+        message!(ServerMessage::VisitorSession {
+            request: request(),
+            session: text(),
+            token: text(),
+            expires: any::<u64>(),
+        }),
         message!(ServerMessage::Attached {
             request: request(),
             member: trunk_member(),

@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use suara_certs::{CertStore, pinned_client_config};
 use suara_gateway::auth::{Claims, KeySet, Scope};
 use suara_gateway::http::OriginPolicy;
+use suara_gateway::livechat::LivechatSettings;
 use suara_gateway::metrics::render;
 use suara_gateway::{Gateway, Settings};
 use suara_proto::message::Rights;
@@ -26,7 +27,7 @@ use wtransport::{ClientConfig, Connection, Endpoint};
 
 use super::client::Client;
 use super::soon;
-use super::token::{SECRET, TRUNK_SECRET, claims, mint};
+use super::token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, passes};
 
 pub(crate) struct TestGateway {
     pub(crate) gateway: Gateway,
@@ -50,6 +51,7 @@ impl TestGateway {
         let mut keys = KeySet::default();
         keys.add_secret(SECRET);
         keys.add_trunk_secret(TRUNK_SECRET);
+        keys.add_livechat_secret(LIVECHAT_SECRET);
         let mut settings = Settings {
             webtransport: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             announce: None,
@@ -60,6 +62,7 @@ impl TestGateway {
             origins: OriginPolicy::default(),
             channels: Vec::new(),
             calls: suara_gateway::hub::CallSettings::default(),
+            livechat: LivechatSettings { passes: Some(passes()), staff: vec!["admin".to_owned()] },
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
             store: Store::begin(&file_url(&dir.path().join("suara.db")).expect("a path")).expect("a URL"),

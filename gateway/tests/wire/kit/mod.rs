@@ -16,7 +16,7 @@ pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_st
 pub(crate) use frame::{END, START, TALK_AHEAD, carrying, frame, marked};
 pub(crate) use gateway::TestGateway;
 pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};
-pub(crate) use token::{SECRET, TRUNK_SECRET, claims, mint, now};
+pub(crate) use token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, now, passes};
 
 /// Nothing here takes so long, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,13 +1,23 @@
 //! Tokens.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use suara_gateway::auth::{Claims, Minter, Scope};
+use suara_gateway::livechat::VisitorPasses;
 
 /// What every test's gateway checks tokens against.
 pub(crate) const SECRET: &[u8] = b"the secret of the tests' gateways";
 /// What vouches for bridges only.
 pub(crate) const TRUNK_SECRET: &[u8] = b"the secret of the tests' own bridge";
+
+/// What vouches for visitors only.
+pub(crate) const LIVECHAT_SECRET: &[u8] = b"the secret of the tests' visitors";
+
+/// Makes visitors' tokens, for an hour.
+pub(crate) fn passes() -> VisitorPasses {
+    let (minter, ttl) = (Minter::new(LIVECHAT_SECRET), Duration::from_secs(3600));
+    VisitorPasses { minter, issuer: None, audience: None, ttl }
+}
 
 /// Seconds since 1970.
 pub(crate) fn now() -> u64 {

@@ -19,7 +19,11 @@
 /** First byte of a stream that carries chat. */
 export const STREAM_CHAT = 2;
 
-const TYPES = new Set(['chat_ack', 'chat', 'chat_typing', 'chat_page', 'chat_error']);
+const TYPES = new Set([
+  'chat_ack', 'chat', 'chat_typing', 'chat_page', 'chat_error',
+  // Section 10.6, for staff.
+  'livechat', 'livechat_inbox', 'livechat_presence', 'livechat_typing', 'livechat_ack', 'livechat_page', 'livechat_error',
+]);
 
 const utf8 = new TextEncoder();
 const text = new TextDecoder('utf-8', { fatal: true });

@@ -1,0 +1,235 @@
+//! Who is in a conversation, and who of staff hears of all of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use suara_proto::MemberRef;
+use suara_proto::message::{Conversation, LivechatMessage, ServerLivechat, encode};
+use suara_store::{Draft, Message, Recent};
+
+use super::VisitorPasses;
+use super::visitor::{is_livechat, session_of};
+use crate::auth::{Principal, Scope};
+use crate::session::{ChatOutlet, SessionId};
+
+/// What a gateway has to be told of its livechat.
+#[derive(Default)]
+pub struct LivechatSettings {
+    /// Makes visitors' tokens; without it they come with the deployment's.
+    pub passes: Option<VisitorPasses>,
+    /// Roles that answer visitors.
+    pub staff: Vec<String>,
+}
+
+/// The livechat of a gateway; clones share it.
+#[derive(Clone)]
+pub struct Livechat(Arc<Inner>);
+
+struct Inner {
+    settings: LivechatSettings,
+    board: Mutex<Board>,
+}
+
+#[derive(Default)]
+struct Board {
+    /// Sessions of staff, or their trunks. Each is told once, whoever of its members watches.
+    watchers: HashMap<SessionId, Watcher>,
+    open: HashMap<Arc<str>, Visiting>,
+}
+
+struct Watcher {
+    outlet: ChatOutlet,
+    /// How often each watches: one that asks again does so before its earlier watch ends.
+    members: BTreeMap<Option<MemberRef>, usize>,
+}
+
+struct Visiting {
+    name: Arc<str>,
+    connections: usize,
+}
+
+/// A visitor's presence, until it is dropped.
+pub struct Visit {
+    livechat: Livechat,
+    session: Arc<str>,
+}
+
+/// One of staff who watches, until it is dropped.
+pub struct Watch {
+    livechat: Livechat,
+    session: SessionId,
+    member: Option<MemberRef>,
+}
+
+impl Livechat {
+    /// With nobody there yet.
+    #[must_use]
+    pub fn new(settings: LivechatSettings) -> Self {
+        Self(Arc::new(Inner { settings, board: Mutex::default() }))
+    }
+
+    /// What makes visitors' tokens.
+    #[must_use]
+    pub fn passes(&self) -> Option<&VisitorPasses> {
+        self.0.settings.passes.as_ref()
+    }
+
+    /// Whether somebody answers visitors.
+    #[must_use]
+    pub fn is_staff(&self, who: &Principal) -> bool {
+        who.scope == Scope::User && self.0.settings.staff.iter().any(|role| **role == *who.role)
+    }
+
+    /// Tells a session of staff of everything from now on.
+    #[must_use]
+    pub fn watch(&self, session: SessionId, outlet: &ChatOutlet, member: Option<MemberRef>) -> Watch {
+        let mut board = self.board();
+        let empty = || Watcher { outlet: outlet.clone(), members: BTreeMap::new() };
+        let watcher = board.watchers.entry(session).or_insert_with(empty);
+        *watcher.members.entry(member).or_default() += 1;
+        Watch { livechat: self.clone(), session, member }
+    }
+
+    /// A visitor has come.
+    #[must_use]
+    pub fn visit(&self, channel: &str, name: &Arc<str>) -> Option<Visit> {
+        let session: Arc<str> = session_of(channel)?.into();
+        let mut board = self.board();
+        let visiting = board.open.entry(session.clone());
+        let visiting = visiting.or_insert_with(|| Visiting { name: name.clone(), connections: 0 });
+        visiting.connections += 1;
+        if visiting.connections == 1 {
+            board.tell(&presence(&session, name, true));
+        }
+        Some(Visit { livechat: self.clone(), session })
+    }
+
+    /// Whether a visitor is here.
+    #[must_use]
+    pub fn is_open(&self, session: &str) -> bool {
+        self.board().open.contains_key(session)
+    }
+
+    /// Something was stored.
+    pub fn said(&self, draft: &Draft, number: u64) {
+        let Some(session) = session_of(&draft.channel) else { return };
+        let board = self.board();
+        if board.watchers.is_empty() {
+            return;
+        }
+        let said = LivechatMessage {
+            message: number,
+            staff: !is_livechat(&draft.user),
+            user: (&*draft.user).into(),
+            name: (&*draft.name).into(),
+            text: (&*draft.text).into(),
+            at: draft.at,
+        };
+        board.tell(&ServerLivechat::Said { session: session.into(), said });
+    }
+
+    /// Somebody writes.
+    pub fn typing(&self, session: &str, staff: bool, name: &str) {
+        let (session, name) = (session.into(), name.into());
+        self.board().tell(&ServerLivechat::Typing { session, staff, name });
+    }
+
+    /// The conversations that are open, and those that were last.
+    pub fn conversations<'a>(&self, recent: &'a [Recent]) -> Vec<Conversation<'a>> {
+        let board = self.board();
+        let mut listed: Vec<_> =
+            recent.iter().filter_map(|recent| conversation(recent, &board.open)).collect();
+        let known: BTreeSet<String> = listed.iter().map(|listed| listed.session.to_string()).collect();
+        // Nothing was said in these yet.
+        let silent = board.open.iter().filter(|(session, _)| !known.contains(&***session));
+        let mut silent: Vec<_> = silent
+            .map(|(session, visiting)| Conversation {
+                session: session.to_string().into(),
+                name: visiting.name.to_string().into(),
+                open: true,
+                last: None,
+            })
+            .collect();
+        silent.sort_by(|a, b| a.session.cmp(&b.session));
+        listed.append(&mut silent);
+        listed
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Board {
+    fn tell(&self, message: &ServerLivechat<'_>) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        let framed: Bytes = encode(message);
+        for watcher in self.watchers.values() {
+            watcher.outlet.send(framed.clone());
+        }
+    }
+}
+
+fn presence<'a>(session: &'a str, name: &'a str, open: bool) -> ServerLivechat<'a> {
+    ServerLivechat::Presence { session: session.into(), name: name.into(), open }
+}
+
+fn conversation<'a>(recent: &'a Recent, open: &HashMap<Arc<str>, Visiting>) -> Option<Conversation<'a>> {
+    let session = session_of(&recent.channel)?;
+    let visiting = open.get(session);
+    let name = match visiting {
+        Some(visiting) => visiting.name.to_string().into(),
+        None => recent.visitor.as_deref().unwrap_or_default().into(),
+    };
+    Some(Conversation {
+        session: session.into(),
+        name,
+        open: visiting.is_some(),
+        last: Some(line(&recent.last)),
+    })
+}
+
+/// A stored message in the words of the protocol.
+#[must_use]
+pub fn line(message: &Message) -> LivechatMessage<'_> {
+    LivechatMessage {
+        message: message.number,
+        staff: !is_livechat(&message.user),
+        user: (&*message.user).into(),
+        name: (&*message.name).into(),
+        text: (&*message.text).into(),
+        at: message.at,
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut board = self.livechat.board();
+        let Some(visiting) = board.open.get_mut(&self.session) else { return };
+        visiting.connections -= 1;
+        if visiting.connections == 0 {
+            let name = visiting.name.clone();
+            board.open.remove(&self.session);
+            board.tell(&presence(&self.session, &name, false));
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut board = self.livechat.board();
+        let Some(watcher) = board.watchers.get_mut(&self.session) else { return };
+        if let Some(watches) = watcher.members.get_mut(&self.member) {
+            *watches -= 1;
+            if *watches == 0 {
+                watcher.members.remove(&self.member);
+            }
+        }
+        if watcher.members.is_empty() {
+            board.watchers.remove(&self.session);
+        }
+    }
+}
