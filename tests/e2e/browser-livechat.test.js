@@ -46,7 +46,7 @@ test('a visitor in a page and one of staff in the console write to each other', 
   const { page } = console;
   await until('two wait for an answer', async () => (await page.locator('#inbox-count').textContent()) === '2', WAIT);
   await page.locator('#inbox-open').click();
-  await page.locator('.talk', { hasText: 'Budi di Solo' }).click();
+  await page.locator('.visitor', { hasText: 'Budi di Solo' }).click();
   await until('his message', async () => (await page.locator('#inbox-lines p').allTextContents()).includes(script), WAIT);
   assert.notEqual(await page.title(), 'broken', 'it is text, whatever it looks like');
   await budi.evaluate(() => /** @type {any} */ (globalThis).chat.typing());
@@ -65,7 +65,7 @@ test('a visitor in a page and one of staff in the console write to each other', 
   if (process.env.SUARA_SCREENSHOTS) await page.screenshot({ path: `${process.env.SUARA_SCREENSHOTS}/inbox.png` });
 
   await sari.close();
-  await until('she has gone', () => page.locator('.talk[data-state="gone"]', { hasText: 'Sari' }).count(), WAIT);
+  await until('she has gone', () => page.locator('.visitor[data-state="gone"]', { hasText: 'Sari' }).count(), WAIT);
 });
 
 test('who is no staff has no inbox', async (t) => {

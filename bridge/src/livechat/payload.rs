@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn bad_frames_are_named() {
-        let deep = format!("{}{}", r#"{"type":"#.repeat(1), "[".repeat(100_000));
+        let deep = format!("{}{}", r#"{"type":"#, "[".repeat(100_000));
         let long =
             json!({"type": "message:send", "data": {"text": "x".repeat(MAX_CHAT_TEXT + 1)}}).to_string();
         for (frame, fault) in [

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use suara_proto::message::ChatMessage;
-use suara_proto::{CloseCode, ErrorCode, MemberRef, RequestId, TalkerNumber};
+use suara_proto::{CloseCode, ErrorCode, MemberRef, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 
 use super::kit::{chat, joined, line, member, request, who};
@@ -353,7 +353,7 @@ fn a_session_is_asked_of_the_gateway() {
         expires: 9,
     });
     assert_eq!(answer.try_recv().unwrap().unwrap().session, "v1");
-    scene.event(TrunkEvent::Refused { request: RequestId(request(&asked).0), code: ErrorCode::Other });
+    scene.event(TrunkEvent::Refused { request: request(&asked), code: ErrorCode::Other });
     let later = scene.now + Duration::from_secs(60);
     scene.state.tick(later);
 }

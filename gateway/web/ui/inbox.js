@@ -157,10 +157,10 @@ export class Inbox {
   #row(talk) {
     const { session, name, open, last, unread } = talk;
     const state = !open ? 'gone' : last && !last.staff ? 'waiting' : 'here';
-    const button = make('button', { type: 'button', class: 'talk', 'data-state': state, 'aria-current': String(session === this.#shown) }, [
-      make('span', { class: 'talk-who' }, [bdi(name || session.slice(0, 8)), make('span', { class: 'count' }, unread > 0 ? [String(unread)] : [])]),
-      make('span', { class: 'muted small talk-last', dir: 'auto' }, [last ? last.text.slice(0, 80) : t('inbox.silent')]),
-      make('span', { class: 'small talk-state' }, [t(`inbox.${state}`)]),
+    const button = make('button', { type: 'button', class: 'visitor', 'data-state': state, 'aria-current': String(session === this.#shown) }, [
+      make('span', { class: 'visitor-who' }, [bdi(name || session.slice(0, 8)), make('span', { class: 'count' }, unread > 0 ? [String(unread)] : [])]),
+      make('span', { class: 'muted small visitor-last', dir: 'auto' }, [last ? last.text.slice(0, 80) : t('inbox.silent')]),
+      make('span', { class: 'small visitor-state' }, [t(`inbox.${state}`)]),
     ]);
     button.addEventListener('click', () => this.#show(session));
     return make('li', {}, [button]);

@@ -38,8 +38,7 @@ pub struct Acks {
 
 impl Default for Acks {
     fn default() -> Self {
-        let latency = Histogram::new(3).unwrap_or_else(|_| Histogram::new_from(&Tally::default().latency));
-        Self { acked: 0, out_of_order: 0, refused: 0, latency }
+        Self { acked: 0, out_of_order: 0, refused: 0, latency: Tally::default().latency }
     }
 }
 
