@@ -11,7 +11,7 @@ import { encode } from './wire/voice.js';
  * @typedef {object} ButtonOptions
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
- * @property {import('./press.js').Microphone} microphone
+ * @property {import('./press-options.js').Microphone} microphone
  * @property {(session: Session, channel: Channel, burst: import('./reports.js').SaidBurst) => void} onSaid a burst is over
  * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
  */

@@ -1,4 +1,4 @@
-// Who hears whom beside the channels themselves: calls (PROTOCOL.md, section 4.3) and patches (5.7).
+// Who hears whom beside the channels themselves: calls (PROTOCOL.md, section 4.3), and what a dispatcher decides (5.3, 5.7).
 
 import { RequestError } from './session.js';
 
@@ -32,6 +32,20 @@ export class Calls {
     if (!channel || !peer) throw new RequestError('not_joined');
     await session().ask((request) => (
       { type: on ? 'patch' : 'unpatch', request, channel: channel.number, with: peer.number }));
+  }
+
+  /**
+   * What a dispatcher may do: `revoke`, `mute` or `unmute` a talker, or `clear` the floor.
+   * @param {string} name
+   * @param {import('./wire/messages.js').DispatchAction} action
+   * @param {number} [talker]
+   */
+  async dispatch(name, action, talker) {
+    const channel = this.options.channels.named(name);
+    if (!channel) throw new RequestError('not_joined');
+    await this.options.session().ask((request) => ({
+      type: 'dispatch', request, channel: channel.number, action, ...(talker !== undefined && { talker }),
+    }));
   }
 
   /** For all who are in it. @param {string} name */

@@ -1,8 +1,8 @@
 // Suara in a page: the whole public interface. See README.md beside this file.
 
 import { deniedFloor } from './channel.js';
-import { WorkerLink } from './link.js';
 import { RoadMemory } from './memory.js';
+import { Requests } from './requests.js';
 import { Sound } from './sound.js';
 
 export { RequestError } from './session.js';
@@ -41,8 +41,7 @@ export { RequestError } from './session.js';
  *   user was away, and null otherwise
  * - `refused`: `{code, message}`, an error that answers no call; `fault`: `{code, message}`, the browser's
  */
-export class SuaraClient extends EventTarget {
-  #link;
+export class SuaraClient extends Requests {
   #sound;
   #name;
   #memory = new RoadMemory();
@@ -54,14 +53,13 @@ export class SuaraClient extends EventTarget {
   constructor({ client = 'suara-web/0.1' } = {}) {
     super();
     this.#name = client;
-    this.#link = new WorkerLink((event, detail) => this.#emit(event, detail));
     this.#sound = new Sound({
-      onPort: (name, port) => this.#link.call(name, [port], [port]),
-      onLevel: (level) => this.#emit('level', { level }),
-      onMicrophone: (state) => this.#emit('microphone', { state }),
+      onPort: (name, port) => this.ask(name, [port], [port]),
+      onLevel: (level) => this.tell('level', { level }),
+      onMicrophone: (state) => this.tell('microphone', { state }),
       onState: (state) => {
-        this.#emit('sound', { state });
-        this.#link.call('outputLatency', [this.#sound.outputLatencyMs]);
+        this.tell('sound', { state });
+        this.ask('outputLatency', [this.#sound.outputLatencyMs]);
       },
     });
     globalThis.addEventListener?.('online', this.#online);
@@ -83,12 +81,12 @@ export class SuaraClient extends EventTarget {
    * @returns {Promise<ConnectionState>} when online, rejected when it ended; while the gateway is away it waits
    */
   async connect({ url = location.origin, token }) {
-    this.#sound.start().catch((error) => this.#emit('fault', { code: 'sound', message: String(error) }));
+    this.#sound.start().catch((error) => this.tell('fault', { code: 'sound', message: String(error) }));
     // Its end, if there was one, is not this attempt's.
     await this.disconnect();
     const settled = this.#settled();
     this.#url = url;
-    await this.#link.call('connect', [{ url, token, client: this.#name, road: this.#memory.recall(url) }]);
+    await this.ask('connect', [{ url, token, client: this.#name, road: this.#memory.recall(url) }]);
     return settled;
   }
 
@@ -97,57 +95,12 @@ export class SuaraClient extends EventTarget {
    * @returns {Promise<JoinedDetail>} rejected with a `RequestError`: `forbidden`, `channel_full`…
    */
   join(name) {
-    return this.#link.call('join', [name]);
+    return this.ask('join', [name]);
   }
 
   /** @param {string} name */
   leave(name) {
-    return this.#link.call('leave', [name]);
-  }
-
-  /**
-   * Calls users: one, or as a dispatcher several. They hear what is said there, and nobody else does.
-   * @param {string[]} users their ids
-   * @returns {Promise<JoinedDetail & {reached: string[]}>} the call's channel, to press and to leave; rejected with a
-   *   `RequestError`: `unknown_user`, `forbidden`, `too_many_calls`…
-   */
-  call(users) {
-    return this.#link.call('call', [users]);
-  }
-
-  /** Ends a call for all who are in it; for who made it, and for dispatchers. @param {string} name of its channel */
-  endCall(name) {
-    return this.#link.call('endCall', [name]);
-  }
-
-  /**
-   * As a dispatcher of both: two channels hear each other from now on, or no longer.
-   * @param {string} one
-   * @param {string} other
-   * @param {boolean} [on]
-   * @returns {Promise<void>} rejected with a `RequestError`: `forbidden`, `unavailable`
-   */
-  patch(one, other, on = true) {
-    return this.#link.call('patch', [one, other, on]);
-  }
-
-  /**
-   * An emergency in one action (right `emergency` in the emergency channel): everybody there is told, and the microphone is open
-   * for a while; what is said from now on is heard.
-   * @param {{location?: import('./alarm.js').Place | null, text?: string}} [what]
-   * @returns {Promise<{channel: string, microphoneMs: number}>} rejected with a `RequestError`: `forbidden`…
-   */
-  emergency(what) {
-    return this.#link.call('emergency', [what]);
-  }
-
-  /**
-   * The emergency is over: one's own, or as a dispatcher another user's.
-   * @param {string} name of its channel
-   * @param {string} [user]
-   */
-  cancelEmergency(name, user) {
-    return this.#link.call('cancelEmergency', [name, user]);
+    return this.ask('leave', [name]);
   }
 
   /**
@@ -156,24 +109,13 @@ export class SuaraClient extends EventTarget {
    * @param {import('./asking.js').Urgency} [urgency]
    */
   press(name, urgency) {
-    if (!this.#sound.microphoneOpen) return this.#emit('floor', deniedFloor(name, 'no_microphone'));
-    this.#link.call('press', [name, urgency]);
+    if (!this.#sound.microphoneOpen) return this.tell('floor', deniedFloor(name, 'no_microphone'));
+    this.ask('press', [name, urgency]);
   }
 
   /** The button is up. A request that waits in the queue is taken back. */
   release() {
-    this.#link.call('release');
-  }
-
-  /**
-   * What a dispatcher may do in a channel (right `dispatch`).
-   * @param {string} name
-   * @param {import('./wire/messages.js').DispatchAction} action
-   * @param {number} [talker] whom it concerns; nobody for `clear`
-   * @returns {Promise<void>} rejected with a `RequestError`: `forbidden`, `unknown_talker`
-   */
-  dispatch(name, action, talker) {
-    return this.#link.call('dispatch', [name, action, talker]);
+    this.ask('release');
   }
 
   /**
@@ -184,32 +126,7 @@ export class SuaraClient extends EventTarget {
    *   with a `RequestError`: `no_burst`, `rate_limited`, `unavailable`
    */
   replay(name) {
-    return this.#link.call('replay', [name]);
-  }
-
-  /**
-   * Writes to a channel. It is sent again until the gateway has stored it, over any number of reconnects.
-   * @param {string} name
-   * @param {string} text to be shown as text: it may be anything
-   * @returns {Promise<{message: number, at: number}>} rejected with a `RequestError`: `forbidden`, `bad_field`, `not_joined`
-   */
-  sendChat(name, text) {
-    return this.#link.call('sendChat', [name, text]);
-  }
-
-  /**
-   * What was written before: the newest, or those before a message.
-   * @param {string} name
-   * @param {{before?: number, limit?: number}} [span]
-   * @returns {Promise<{messages: import('./wire/chat.js').ChatMessage[], more: boolean}>}
-   */
-  chatHistory(name, span) {
-    return this.#link.call('chatHistory', [name, span]);
-  }
-
-  /** One writes: the others are told, at most every 3 s. @param {string} name */
-  typing(name) {
-    this.#link.call('typing', [name]);
+    return this.ask('replay', [name]);
   }
 
   /**
@@ -224,12 +141,12 @@ export class SuaraClient extends EventTarget {
 
   /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */
   set lateEntry(on) {
-    this.#link.call('lateEntry', [on]);
+    this.ask('lateEntry', [on]);
   }
 
   /** How loud a channel is beside the others, 0 to 1. @param {string} name @param {number} volume */
   volume(name, volume) {
-    return this.#link.call('volume', [name, volume]);
+    return this.ask('volume', [name, volume]);
   }
 
   /**
@@ -238,30 +155,30 @@ export class SuaraClient extends EventTarget {
    * @returns {Promise<{expires: number}>}
    */
   renew(token) {
-    return this.#link.call('renew', [token]);
+    return this.ask('renew', [token]);
   }
 
   async stats() {
-    const [voice, playback] = await Promise.all([this.#link.call('stats'), this.#sound.stats()]);
+    const [voice, playback] = await Promise.all([this.ask('stats'), this.#sound.stats()]);
     return { ...voice, playback };
   }
 
   /** Leaves; `connect` may be called again. */
   disconnect() {
-    return this.#link.call('close');
+    return this.ask('close');
   }
 
   /** Ends everything. */
   async close() {
     globalThis.removeEventListener?.('online', this.#online);
     await this.disconnect();
-    this.#link.close();
+    this.endWorker();
     await this.#sound.close();
   }
 
   /** Tries again at once, when it waits for its next attempt. */
   retry() {
-    this.#link.call('hurry', [this.#url ? this.#memory.recall(this.#url) : null]);
+    this.ask('hurry', [this.#url ? this.#memory.recall(this.#url) : null]);
   }
 
   // A worker isn't told in every browser.
@@ -281,12 +198,14 @@ export class SuaraClient extends EventTarget {
   }
 
   /**
+   * @protected
+   * @override
    * @param {string} type
    * @param {any} detail
    */
-  #emit(type, detail) {
+  tell(type, detail) {
     if (type === 'state') this.#state = detail;
     if (type === 'road') this.#memory.note(this.#url, detail.road);
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+    super.tell(type, detail);
   }
 }

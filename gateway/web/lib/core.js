@@ -12,7 +12,6 @@ import { Hearing } from './hearing.js';
 import { Inbox } from './inbox.js';
 import { Connection } from './reconnect.js';
 import { Reports } from './reports.js';
-import { replay } from './replay-stream.js';
 import { RequestError, unlessJoined } from './session.js';
 import { KIND_CLOCK } from './wire/clock.js';
 import { encodeReport } from './wire/report.js';
@@ -26,7 +25,7 @@ import { encodeReport } from './wire/report.js';
  * @property {import('./clock.js').Clock} clock
  * @property {() => number} random from [0, 1)
  * @property {import('./road.js').Roads} roads
- * @property {import('./press.js').Microphone} microphone
+ * @property {import('./press-options.js').Microphone} microphone
  * @property {import('./hearing.js').Speaker} speaker
  * @property {(type: string, detail: any) => void} emit
  */
@@ -74,7 +73,7 @@ export class Core {
     });
     this.alarm = new Alarm({ clock, channels: this.#channels, button: this.#button, microphone, session });
     this.hearing = new Hearing({
-      channels: this.#channels, speaker, clock, onFloor, emit, onFrame: (frame) => this.#report(frame),
+      channels: this.#channels, speaker, clock, onFloor, emit, session, onFrame: (frame) => this.#report(frame),
     });
     this.#inbox = new Inbox({
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
@@ -82,7 +81,7 @@ export class Core {
       raises: () => this.alarm.asks,
       onLate: (channel) => {
         // It is a kindness: without it one hears what follows.
-        if (this.lateEntry) this.replay(channel.name, true).catch(() => {});
+        if (this.lateEntry) this.hearing.replay(channel.name, true).catch(() => {});
       },
       onDraining: (deadlineMs) => { this.#drainBy = clock.now() + deadlineMs / 2; },
     });
@@ -183,33 +182,6 @@ export class Core {
 
   release() {
     this.#button.release();
-  }
-
-  /**
-   * What a dispatcher may do: `revoke`, `mute` or `unmute` a talker, or `clear` the floor.
-   * @param {string} name
-   * @param {import('./wire/messages.js').DispatchAction} action
-   * @param {number} [talker]
-   */
-  async dispatch(name, action, talker) {
-    const channel = this.#channels.named(name);
-    if (!channel) throw new RequestError('not_joined');
-    await this.#session().ask((request) => ({
-      type: 'dispatch', request, channel: channel.number, action, ...(talker !== undefined && { talker }),
-    }));
-  }
-
-  /**
-   * Plays the newest burst of a channel from its start.
-   * @param {string} name
-   * @param {boolean} [onlyLive] nothing, when it is over
-   */
-  async replay(name, onlyLive = false) {
-    const { road } = this.#session();
-    const channel = this.#channels.named(name);
-    if (!channel) throw new RequestError('not_joined');
-    const grant = channel.floor.view().talkers.find(({ talker }) => talker !== channel.talker)?.grant;
-    return replay({ road, replays: this.hearing.replays, channel: channel.number, grant, onlyLive });
   }
 
   stats() {

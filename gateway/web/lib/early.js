@@ -4,7 +4,7 @@
 /** In packets of 20 ms: as much as the gateway holds of voice that comes before its grant. */
 export const MOST_KEPT = 15;
 
-/** @typedef {import('./press.js').Microphone} Microphone */
+/** @typedef {import('./press-options.js').Microphone} Microphone */
 
 /** @implements {Microphone} */
 export class EarlyMicrophone {

@@ -1,6 +1,8 @@
 // Datagrams on their way to the speaker: decoded, and checked against what one knows of the channel and its floor.
 
 import { REPLAYED, Replays } from './replay.js';
+import { replay } from './replay-stream.js';
+import { RequestError } from './session.js';
 import { decode, VoiceError } from './wire/voice.js';
 
 /**
@@ -21,6 +23,7 @@ import { decode, VoiceError } from './wire/voice.js';
  * @property {(channel: Channel) => void} onFloor voice told of a talker before the floor's message did
  * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} onFrame a datagram of voice came, whosever it is
  * @property {(type: 'speaking', detail: any) => void} emit
+ * @property {() => import('./session.js').Session} session throws where there is none
  */
 
 export class Hearing {
@@ -84,6 +87,20 @@ export class Hearing {
   tune({ name, number }) {
     const volume = this.#volumes.get(name);
     if (volume !== undefined) this.options.speaker.gain(number, volume);
+  }
+
+  /**
+   * Plays the newest burst of a channel from its start.
+   * @param {string} name
+   * @param {boolean} [onlyLive] nothing, when it is over
+   */
+  async replay(name, onlyLive = false) {
+    const { channels, session } = this.options;
+    const { road } = session();
+    const channel = channels.named(name);
+    if (!channel) throw new RequestError('not_joined');
+    const grant = channel.floor.view().talkers.find(({ talker }) => talker !== channel.talker)?.grant;
+    return replay({ road, replays: this.replays, channel: channel.number, grant, onlyLive });
   }
 
   /** Drops what is buffered, of one channel or of all. @param {number | null} channel its number */

@@ -2,48 +2,28 @@
 // bytes.
 
 import { Asking } from './asking.js';
+import { Moment } from './moment.js';
+import { Said } from './said.js';
 import { Talkspurt } from './talkspurt.js';
 
-/**
- * @typedef {object} Microphone
- * @property {(onPacket: (packet: Uint8Array) => void) => void} start
- * @property {() => Promise<void>} stop resolves when the last packet has been handed out
- *
- * @typedef {object} PressOptions
- * @property {import('./session.js').Session} session
- * @property {import('./channel.js').Channel} channel
- * @property {Microphone} microphone
- * @property {import('./clock.js').Clock} clock
- * @property {() => number} random from [0, 1)
- * @property {(frame: import('./wire/voice.js').VoiceFrame, session: import('./session.js').Session) => void} send
- * @property {() => void} onHeldTooLong a captured frame grew too old before the grant
- * @property {(channel: import('./channel.js').Channel) => void} onChange the floor's view changed
- * @property {(burst: import('./reports.js').SaidBurst, session: import('./session.js').Session,
- *   channel: import('./channel.js').Channel) => void} onSaid what was said is out
- * @property {Press | null} previous its end may still be under way
- * @property {import('./asking.js').Urgency} [urgency]
- */
+/** @typedef {import('./press-options.js').PressOptions} PressOptions */
 
 /** The button is let go of before the last word is out (measured in the field); so much more is captured. */
 export const TAIL_MS = 150;
 /** A release that is lost on the stream has arrived by then, but for a network that is as good as gone. */
 const RELEASED_MS = 1000;
-/** How long a packet sounds. */
-const FRAME_MS = 20;
 
 export class Press {
   /** When the floor was released. */
   releasedAt = -Infinity;
   #held = true;
   /** For the burst's report. */
-  #saw = { pressedAt: 0, grantedAt: /** @type {number | null} */ (null), at: -1, timestamp: 0, waited: false };
+  #saw;
   #capturing = false;
-  #captured;
-  #finished;
-  /** @type {() => void} */
-  #markCaptured = () => {};
-  /** @type {() => void} */
-  #markFinished = () => {};
+  /** Nothing more is captured. */
+  #captured = new Moment();
+  /** The floor is another's to ask for. */
+  #finished = new Moment();
   #over = false;
   /** Once the floor is asked for. @type {Asking | null} */
   #asking = null;
@@ -64,11 +44,9 @@ export class Press {
     this.#previous = options.previous;
     this.#session = options.session;
     this.#channel = options.channel;
-    this.#captured = new Promise((resolve) => { this.#markCaptured = () => resolve(undefined); });
-    this.#finished = new Promise((resolve) => { this.#markFinished = () => resolve(undefined); });
     const { channel, clock, random, send, onHeldTooLong } = options;
     const timestamp = Math.floor(random() * 0x100000000);
-    Object.assign(this.#saw, { pressedAt: clock.now(), timestamp });
+    this.#saw = new Said(clock.now(), timestamp);
     this.#talkspurt = new Talkspurt({
       clock, onHeldTooLong, send: (frame) => send(frame, this.#session), earlier: () => this.#session.earlier,
       channel: channel.number, talker: channel.talker,
@@ -76,9 +54,8 @@ export class Press {
       release: (grant) => {
         this.releasedAt = clock.now();
         this.#session.send({ type: 'floor_release', channel: channel.number, grant });
-        const { waited, grantedAt, ...saw } = this.#saw;
-        const burst = { ...saw, grant, grantedAt: waited ? null : grantedAt };
-        if (saw.at >= 0) options.onSaid(burst, this.#session, this.#channel);
+        const burst = this.#saw.burst(grant);
+        if (burst) options.onSaid(burst, this.#session, this.#channel);
       },
       done: () => this.#done(),
     });
@@ -107,16 +84,15 @@ export class Press {
     const { clock, microphone } = this.options;
     const previous = this.#previous;
     // Two presses in a row: the microphone is free once the first is drained, the floor once it is released.
-    if (previous) await previous.#captured;
+    if (previous) await previous.#captured.come;
     if (!this.#held) return this.#talkspurt.abort();
     if (this.#over) return;
     this.#capturing = true;
     microphone.start((packet) => {
-      // It is whole when its last sample is.
-      if (this.#saw.at < 0) this.#saw.at = clock.now() - FRAME_MS;
+      this.#saw.packet(clock.now());
       this.#talkspurt.packet(packet);
     });
-    if (previous) await previous.#finished;
+    if (previous) await previous.#finished.come;
     if (this.#over) return;
     this.#mayAsk = true;
     // A datagram could overtake the release on the stream, and get the grant that is about to end.
@@ -222,7 +198,7 @@ export class Press {
   /** @param {number} grant */
   granted(grant) {
     this.#suspended = false;
-    this.#saw.grantedAt ??= this.options.clock.now();
+    this.#saw.granted(this.options.clock.now());
     this.#talkspurt.granted(grant);
   }
 
@@ -237,7 +213,7 @@ export class Press {
     this.#capturing = false;
     this.options.microphone.stop().then(() => {
       then();
-      this.#markCaptured();
+      this.#captured.mark();
     });
   }
 
@@ -246,17 +222,17 @@ export class Press {
     this.options.clock.cancel(this.#tail);
     this.#asking?.stop();
     if (this.#capturing) this.#stopCapture(() => {});
-    else if (!this.#asking) this.#markCaptured();
+    else if (!this.#asking) this.#captured.mark();
     if (!this.#held) this.#settle();
     this.#finish();
   }
 
   /** Nobody's floor is asked for while an earlier press is still ending, even when this one had nothing to say. */
   async #finish() {
-    if (this.#previous) await this.#previous.#finished;
+    if (this.#previous) await this.#previous.#finished.come;
     // Else every press would keep all that went before it.
     this.#previous = null;
-    this.#markFinished();
+    this.#finished.mark();
   }
 
   /** Denied and revoked stay visible for as long as the button is down. */

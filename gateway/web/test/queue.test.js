@@ -52,14 +52,14 @@ test('a tap that lands in the queue is taken back', async () => {
 
 test('a dispatcher’s action is answered, or refused by name', async () => {
   const { clock, core, road } = await online();
-  const done = core.dispatch('ops', 'mute', 9);
+  const done = core.calls.dispatch('ops', 'mute', 9);
   await clock.advance(5);
   const [{ request, ...said }] = road.all('dispatch');
   assert.deepEqual([said.channel, said.action, said.talker], [17, 'mute', 9]);
   road.say({ type: 'dispatched', request, channel: 17, action: 'mute' });
   await clock.advance(5);
   await done;
-  const refused = assert.rejects(core.dispatch('ops', 'clear'), (/** @type {any} */ error) => error.code === 'forbidden');
+  const refused = assert.rejects(core.calls.dispatch('ops', 'clear'), (/** @type {any} */ error) => error.code === 'forbidden');
   await clock.advance(5);
   const clear = road.all('dispatch')[1];
   assert.equal('talker' in clear, false);

@@ -63,7 +63,7 @@ test('the last burst is played again as it was said, twice if one likes, beside 
   const { core, clock, heard } = scene;
   answers(scene, stream(head(false), [frame(0), frame(1), frame(2)]));
   for (const round of [1, 2]) {
-    const playing = core.replay('ops');
+    const playing = core.hearing.replay('ops');
     await clock.advance(500);
     assert.deepEqual(await playing, { talker: 9, user: 'eve', name: 'Eve', live: false, ageMs: 400 });
     assert.deepEqual(said(heard), [0, 1, 2]);
@@ -78,7 +78,7 @@ test('who enters in mid-burst hears it from its start, in order, faster until it
   answers(scene, stream(head(), Array.from({ length: 20 }, (_, i) => frame(i))));
   road.handlers?.onDatagram(encode(frame(19)));
   heard.length = 0;
-  const playing = core.replay('ops', true);
+  const playing = core.hearing.replay('ops', true);
   for (let number = 20; number < 400; number++) {
     await clock.advance(20);
     road.handlers?.onDatagram(encode(frame(number)));
@@ -95,13 +95,13 @@ test('a refused or slow replay leaves what is said as it is', async () => {
   const { core, clock, heard, road } = scene;
   road.handlers?.onDatagram(encode(frame(0)));
   answers(scene, stream({ type: 'error', code: 'rate_limited', message: '' }, []), 100);
-  const refused = assert.rejects(core.replay('ops'), (/** @type {any} */ error) => error.code === 'rate_limited');
+  const refused = assert.rejects(core.hearing.replay('ops'), (/** @type {any} */ error) => error.code === 'rate_limited');
   road.handlers?.onDatagram(encode(frame(1)));
   await clock.advance(200);
   await refused;
   assert.deepEqual(said(heard), [0, 1]);
   answers(scene, stream(head(), [frame(0)]), 3000);
-  const late = core.replay('ops');
+  const late = core.hearing.replay('ops');
   for (let number = 2; number < 160; number++) {
     await clock.advance(20);
     road.handlers?.onDatagram(encode(frame(number)));
@@ -112,7 +112,7 @@ test('a refused or slow replay leaves what is said as it is', async () => {
 
 test('where there is no stream for it, it is unavailable', async () => {
   const { core } = await online('websocket');
-  await assert.rejects(core.replay('ops'), (/** @type {any} */ error) => error.code === 'unavailable');
+  await assert.rejects(core.hearing.replay('ops'), (/** @type {any} */ error) => error.code === 'unavailable');
 });
 
 test('faster speech has the same pitch, no click, and the right length', () => {
