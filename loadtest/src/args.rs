@@ -106,9 +106,9 @@ pub struct KpiArgs {
     /// Channels that they are spread over, at the same time
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub channels: u32,
-    /// Earlier packets in each frame of a talker's
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=2))]
-    pub earlier: u32,
+    /// Earlier packets in each frame of a talker's [default: as the gateway wants]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=2))]
+    pub earlier: Option<u32>,
     /// A fault on purpose: what is said before the grant isn't sent
     #[arg(long)]
     pub no_talk_ahead: bool,

@@ -43,9 +43,12 @@ export class WorkletSpeaker {
     this.#port?.postMessage({ channel, gain });
   }
 
-  /** @param {import('../lib/wire/voice.js').VoiceFrame} frame */
-  frame(frame) {
-    this.#stream(frame.channel, frame.talker)?.frame(frame, performance.now());
+  /**
+   * @param {import('../lib/wire/voice.js').VoiceFrame} frame
+   * @param {boolean} [entered] whether one came in the middle of its talkspurt
+   */
+  frame(frame, entered) {
+    this.#stream(frame.channel, frame.talker)?.frame(frame, performance.now(), entered);
   }
 
   /**

@@ -58,9 +58,10 @@ export class Stream {
   /**
    * @param {import('../lib/wire/voice.js').VoiceFrame} frame
    * @param {number} now
+   * @param {boolean} [entered] whether one came in the middle of this talkspurt
    */
-  frame(frame, now) {
-    const pushed = this.jitter.push(frame, now);
+  frame(frame, now, entered) {
+    const pushed = this.jitter.push(frame, now, entered);
     if (pushed === 'started') {
       this.#start();
       this.#first.start(frame.grant);

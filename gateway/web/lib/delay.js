@@ -5,6 +5,9 @@ import { TICKS_PER_MS } from './wire/opus.js';
 
 /** Before anything is known. */
 export const START_MS = 60;
+/** Who enters in the middle of a talkspurt waits for so long only: it has missed enough, and its first underrun adds what was
+ * too little. */
+export const ENTRY_MS = 10;
 /** Lower would turn a scheduler's hiccup into a gap. */
 export const SHALLOWEST_MS = 40;
 /** Higher would be most of a mouth-to-ear budget; what jitters more than that is concealed. */

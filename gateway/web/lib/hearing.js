@@ -9,7 +9,8 @@ import { decode, VoiceError } from './wire/voice.js';
  * @typedef {import('./channel.js').Channel} Channel
  *
  * @typedef {object} Speaker plays what comes
- * @property {(frame: import('./wire/voice.js').VoiceFrame) => void} frame
+ * @property {(frame: import('./wire/voice.js').VoiceFrame, entered?: boolean) => void} frame `entered` when one came in the
+ *   middle of its talkspurt
  * @property {(channel: number, talker: number | null) => void} floorIdle a talker's burst is over, or whoever's it was
  * @property {(channel: number | null) => void} silence drops what is buffered, of one channel or of all
  * @property {(channel: number, talker: number, speed: number) => void} speed how fast a talker is played
@@ -55,7 +56,7 @@ export class Hearing {
     this.counts.framesHeard++;
     const known = channel.floor.voice(frame, channel.roster.get(frame.talker), clock.now());
     if (known === 'changed') onFloor(channel);
-    if (known !== 'old' && !this.replays.take(frame)) speaker.frame(frame);
+    if (known !== 'old' && !this.replays.take(frame)) speaker.frame(frame, frame.grant === channel.enteredDuring);
   }
 
   /**

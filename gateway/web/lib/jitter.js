@@ -1,7 +1,7 @@
 // A talker's jitter buffer. Pure: frames and time in, packets in order out, one per call of `pop`, which the playback's
 // clock drives. It adapts between talkspurts only, where a change of delay is inaudible: no sound is ever stretched.
 
-import { DelayTarget } from './delay.js';
+import { DelayTarget, ENTRY_MS } from './delay.js';
 import { ticks, TICKS_PER_MS } from './wire/opus.js';
 
 /**
@@ -40,6 +40,8 @@ export class JitterBuffer {
   #starved = 0;
   /** The newest grant; frames of older ones are late by definition. */
   #grant = -1;
+  /** Whether one came in the middle of this talkspurt. */
+  #entered = false;
   /** Whether START itself was seen: nothing comes before it. */
   #anchored = false;
   /** Numbers that were passed over: one that comes after all is late, any other is a repeat. @type {Set<number>} */
@@ -64,12 +66,13 @@ export class JitterBuffer {
    * Takes a frame; `started` when it opens a talkspurt, which resets decoder and playback.
    * @param {VoiceFrame} frame
    * @param {number} now
+   * @param {boolean} [entered] whether one entered the channel in the middle of this talkspurt
    * @returns {'started' | 'taken' | 'dropped'}
    */
-  push(frame, now) {
+  push(frame, now, entered = false) {
     if (frame.grant < this.#grant) return this.#drop('stale');
     const fresh = frame.grant > this.#grant || this.#restarts(frame);
-    if (fresh) this.#start(frame, now);
+    if (fresh) this.#start(frame, now, entered && !frame.start);
     const sequence = this.#extend(frame.sequence);
     // A closed talkspurt stays closed: a repeat of END or a straggler must not open it again.
     if (!this.#open) return this.#drop(sequence < this.#next && !this.#gaps.has(sequence) ? 'duplicate' : 'late');
@@ -107,13 +110,11 @@ export class JitterBuffer {
     return must ? this.#conceal() : { kind: 'nothing' };
   }
 
-  /**
-   * Whether it is time to play. A talker's held voice comes faster than it was said: then the depth tells.
-   * @param {number} now
-   */
+  /** Whether it is time to play. A talker's held voice comes faster than it was said: then the depth tells. @param {number} now */
   #ripe(now) {
     if (this.#end !== Infinity || this.#idle) return true;
-    return now - this.#firstAt >= this.targetMs || this.depthMs >= this.targetMs + this.#frameTicks / TICKS_PER_MS;
+    const target = this.#entered ? ENTRY_MS : this.targetMs;
+    return now - this.#firstAt >= target || this.depthMs >= target + this.#frameTicks / TICKS_PER_MS;
   }
 
   /**
@@ -130,8 +131,9 @@ export class JitterBuffer {
   /**
    * @param {VoiceFrame} frame
    * @param {number} now
+   * @param {boolean} entered
    */
-  #start(frame, now) {
+  #start(frame, now, entered) {
     this.#delay.newTalkspurt();
     this.#packets.clear();
     this.#grant = frame.grant;
@@ -142,6 +144,7 @@ export class JitterBuffer {
     this.#debt = 0;
     this.#starved = 0;
     this.#firstAt = now;
+    this.#entered = entered;
     this.#anchored = frame.start;
     this.#gaps.clear();
     this.#earlier = 0;
@@ -155,10 +158,7 @@ export class JitterBuffer {
     return /** @type {const} */ ('dropped');
   }
 
-  /**
-   * Unwraps 16 bits by the highest number seen.
-   * @param {number} sequence
-   */
+  /** Unwraps 16 bits by the highest number seen. @param {number} sequence */
   #extend(sequence) {
     const difference = ((sequence - this.#highest + 0x8000) & 0xffff) - 0x8000;
     return this.#highest + difference;

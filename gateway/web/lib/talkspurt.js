@@ -13,6 +13,10 @@ export const REPEAT_MS = 20;
 /** How often END is repeated: with 10 % of loss, one in a thousand talkspurts ends without it. */
 export const REPEATS = 2;
 
+/** A talkspurt's first frames carry as many earlier packets as there may be: the gateway can't have told yet what is lost,
+ * and a first syllable is what is missed most. */
+export const OPENING = 10;
+
 const FRAME_MS = 20;
 
 /**
@@ -166,7 +170,7 @@ export class Talkspurt {
 
   /** As many of those before as the gateway wants and a datagram holds. @param {Uint8Array} packet */
   #redundant(packet) {
-    const wanted = this.options.earlier();
+    const wanted = this.#sent <= OPENING ? MAX_REDUNDANT : this.options.earlier();
     const redundant = wanted > 0 ? this.#before.slice(-wanted) : [];
     let length = redundant.reduce((sum, earlier) => sum + 2 + earlier.length, HEADER_LEN + packet.length);
     while (length > MAX_DATAGRAM) length -= 2 + (redundant.shift()?.length ?? length);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { JitterBuffer } from '../lib/jitter.js';
 import { Reporter } from '../lib/reception.js';
-import { Talkspurt } from '../lib/talkspurt.js';
+import { OPENING, Talkspurt } from '../lib/talkspurt.js';
 import { online } from './fakes.js';
 import { Redundancy } from './redundancy.js';
 import { simulate } from './path.js';
@@ -108,7 +108,9 @@ test('a talker sends as many earlier packets as the gateway wants', async () => 
   const { core, road, clock } = await online();
   core.press('ops');
   await clock.advance(300);
-  assert.ok(road.frames.every((each) => each.redundant.length === 0));
+  // Nobody can know yet what is lost: the first frames carry what they can, those after them nothing.
+  assert.deepEqual(road.frames.map((each) => each.redundant.length), road.frames.map((_, n) => (n < OPENING ? Math.min(n, 2) : 0)));
+  assert.ok(road.frames.length > OPENING);
   road.reported({ expected: 50, lost: 5, gap: 1, earlier: 2 });
   const before = road.frames.length;
   await clock.advance(200);

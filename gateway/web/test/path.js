@@ -3,6 +3,7 @@
 
 import { JitterBuffer } from '../lib/jitter.js';
 import { Reporter } from '../lib/reception.js';
+import { OPENING } from '../lib/talkspurt.js';
 import { Redundancy } from './redundancy.js';
 import { packet, seeded } from './support.js';
 
@@ -107,7 +108,8 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
         events.at(at + (number + repeat) * FRAME_MS, (now) => {
           if (grant === 1 && number === 50) reported = now + 60;
           const redundant = [];
-          for (let back = Math.min(up.level, number); back > 0; back--) redundant.push(packet(number - back));
+          const level = number < OPENING ? 2 : up.level;
+          for (let back = Math.min(level, number); back > 0; back--) redundant.push(packet(number - back));
           const frame = { start: number === 0, end, talkAhead: false, sequence: number, talker: 4, channel: 1, grant,
             timestamp: number * 960, redundant, packet: packet(number) };
           cross(now, (later) => ingress(frame, later));

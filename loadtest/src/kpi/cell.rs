@@ -128,7 +128,6 @@ impl Member {
                 }
                 let mut heard = Vec::new();
                 while let Ok(said) = timeout_at(until, client.hear()).await {
-                    // A receiver report to the gateway, once there are any, is sent from here.
                     if let Said::Datagram(bytes) = said?
                         && VoiceFrame::decode(&bytes).is_ok()
                     {

@@ -13,6 +13,12 @@ use super::sound::{FRAME, RATE};
 const START_MS: f64 = 60.0;
 const SHALLOWEST_MS: f64 = 40.0;
 const DEEPEST_MS: f64 = 240.0;
+/// With each earlier packet in a frame a lost one comes 20 ms later.
+const REPAIR_MS: f64 = 20.0;
+/// Both legs' repair, beyond the 95th percentile.
+const REPAIRED_MS: f64 = 40.0;
+/// Who enters in the middle waits for so long only.
+const ENTRY_MS: f64 = 10.0;
 const MARGIN_MS: f64 = 30.0;
 const HYSTERESIS_MS: f64 = 15.0;
 const STEP_DOWN_MS: f64 = 20.0;
@@ -50,7 +56,8 @@ impl Depth {
         }
         let mut sorted = self.late.clone();
         sorted.sort_by(f64::total_cmp);
-        let change = sorted[sorted.len() * 95 / 100] + MARGIN_MS - self.target_ms;
+        let at = |percent: usize| sorted[sorted.len() * percent / 100];
+        let change = at(99).min(at(95) + REPAIRED_MS) + MARGIN_MS - self.target_ms;
         if change.abs() >= HYSTERESIS_MS {
             self.target_ms = (self.target_ms + change.max(-STEP_DOWN_MS)).clamp(SHALLOWEST_MS, DEEPEST_MS);
         }
@@ -81,12 +88,16 @@ pub(super) struct Played {
     pub(super) concealed: u32,
 }
 
-/// Plays a burst: datagrams and when they came, in order.
+/// Plays a burst: datagrams and when they came, in order; `entered` when its listener came in the middle of it.
 ///
 /// # Errors
 /// When the decoder can't be made.
-pub(super) fn play(arrivals: &[(Duration, Vec<u8>)], depth: &mut Depth) -> Result<Played, opus::Error> {
-    let mut player = Player::new(depth)?;
+pub(super) fn play(
+    arrivals: &[(Duration, Vec<u8>)],
+    depth: &mut Depth,
+    entered: bool,
+) -> Result<Played, opus::Error> {
+    let mut player = Player { entered, ..Player::new(depth)? };
     let Some((begin, _)) = arrivals.first() else { return Ok(Played::default()) };
     let begin_ms = begin.as_secs_f64() * 1000.0;
     let last_ms = arrivals.last().map_or(0.0, |(at, _)| at.as_secs_f64() * 1000.0) - begin_ms;
@@ -124,6 +135,10 @@ struct Player<'a> {
     first: Option<(u16, u32, f64)>,
     anchored: bool,
     least: f64,
+    /// In the middle of a burst.
+    entered: bool,
+    /// Earlier packets in its frames before it was played.
+    earlier: usize,
     playing: bool,
     next: i64,
     end: i64,
@@ -145,6 +160,8 @@ impl<'a> Player<'a> {
             first: None,
             anchored: false,
             least: f64::INFINITY,
+            entered: false,
+            earlier: 0,
             playing: false,
             next: 0,
             end: i64::MAX,
@@ -166,6 +183,9 @@ impl<'a> Player<'a> {
         self.depth.arrived(now - spoken - self.least);
         let redundant = frame.redundant.as_slice();
         let oldest = sequence - redundant.len() as i64;
+        if !self.playing {
+            self.earlier = self.earlier.max(redundant.len());
+        }
         if !self.playing && !self.anchored {
             self.next = self.next.min(oldest);
         }
@@ -186,7 +206,11 @@ impl<'a> Player<'a> {
     fn ripe(&self, now: f64) -> bool {
         let Some((_, _, since)) = self.first else { return false };
         let depth = self.packets.len() as f64 * 20.0;
-        self.end != i64::MAX || now - since >= self.depth.target_ms || depth >= self.depth.target_ms + 20.0
+        let target = match self.entered && !self.anchored {
+            true => ENTRY_MS,
+            false => self.depth.target_ms + REPAIR_MS * self.earlier as f64,
+        };
+        self.end != i64::MAX || now - since >= target || depth >= target + 20.0
     }
 
     /// Decodes until enough waits for the loudspeaker.
@@ -260,7 +284,7 @@ mod tests {
     fn a_clean_burst_is_played_whole_after_the_buffers_depth() {
         let (burst, mut depth) = (Burst::synthetic(), Depth::default());
         let voice = Voice::of(&burst).unwrap();
-        let played = play(&arrivals(&voice, |_| true), &mut depth).unwrap();
+        let played = play(&arrivals(&voice, |_| true), &mut depth, false).unwrap();
         assert_eq!((played.concealed, played.frames), (0, voice.packets.len() as u32));
         let delay = played.first_sound.unwrap() - played.began;
         assert_eq!(delay, Duration::from_millis(60));
@@ -272,7 +296,9 @@ mod tests {
     fn a_frame_that_the_next_one_carries_is_not_concealed_and_two_in_a_row_are() {
         let voice = Voice::of(&Burst::synthetic()).unwrap();
         let lost = |numbers: &'static [usize]| {
-            play(&arrivals(&voice, |n| !numbers.contains(&n)), &mut Depth::default()).unwrap().concealed
+            play(&arrivals(&voice, |n| !numbers.contains(&n)), &mut Depth::default(), false)
+                .unwrap()
+                .concealed
         };
         assert_eq!(lost(&[0, 30, 50]), 0);
         assert_eq!(lost(&[30, 31]), 1);
@@ -287,8 +313,18 @@ mod tests {
             *at += Duration::from_millis(if n % 3 == 1 { 55 } else { 0 });
         }
         late.sort_by_key(|(at, _)| *at);
-        play(&late, &mut depth).unwrap();
-        let next = play(&arrivals(&voice, |_| true), &mut depth).unwrap();
+        play(&late, &mut depth, false).unwrap();
+        let next = play(&arrivals(&voice, |_| true), &mut depth, false).unwrap();
         assert!(next.first_sound.unwrap() - next.began > Duration::from_millis(60));
+    }
+
+    #[test]
+    fn who_enters_in_the_middle_hears_at_once_and_pays_with_one_frame_at_most() {
+        let (voice, mut depth) = (Voice::of(&Burst::synthetic()).unwrap(), Depth::default());
+        let played = play(&arrivals(&voice, |n| n >= 30), &mut depth, true).unwrap();
+        assert_eq!(played.first_sound.unwrap() - played.began, Duration::from_millis(10));
+        assert!(played.concealed <= 1, "{}", played.concealed);
+        let whole = play(&arrivals(&voice, |n| n >= 30), &mut depth, false).unwrap();
+        assert_eq!(whole.first_sound.unwrap() - whole.began, Duration::from_millis(60));
     }
 }

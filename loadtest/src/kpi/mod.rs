@@ -91,7 +91,8 @@ pub fn run(args: &KpiArgs, out: &mut dyn Write) -> Result<bool, LoadError> {
         None => Burst::synthetic(),
     };
     let voice = Voice::of(&burst).map_err(|error| LoadError::Settings(format!("no encoder: {error}")))?;
-    let manner = Manner { voice, earlier: args.earlier as usize, ahead: !args.no_talk_ahead };
+    let manner =
+        Manner { voice, earlier: args.earlier.map(|earlier| earlier as usize), ahead: !args.no_talk_ahead };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -9,6 +9,9 @@ use suara_proto::RequestId;
 use suara_proto::frame::{STREAM_CONTROL, split};
 use suara_proto::limits::{HEARTBEAT, MAX_SERVER_MESSAGE};
 use suara_proto::message::{ClientMessage, ServerMessage, decode_server, encode};
+use suara_proto::reception::Reporter;
+use suara_proto::report::Report;
+use suara_proto::voice::VoiceFrame;
 use suara_proto::websocket::{CONTROL, DATAGRAM, Piece, SUBPROTOCOL};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -47,6 +50,11 @@ pub(super) struct Client {
     pub(super) has_datagrams: bool,
     /// When what [`hear`](Self::hear) returned last came.
     pub(super) came: Instant,
+    /// Earlier packets that the gateway wants in each frame, by its newest report.
+    pub(super) earlier: usize,
+    /// What came of the voice that the gateway sent.
+    reporter: Reporter,
+    began: Instant,
 }
 
 impl Client {
@@ -173,7 +181,9 @@ impl Client {
     ) -> (Self, mpsc::UnboundedReceiver<Say>, mpsc::UnboundedSender<(Instant, Said)>) {
         let (say, to_say) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
-        (Self { say, heard, has_datagrams, came: Instant::now() }, to_say, tell)
+        let now = Instant::now();
+        let reporter = Reporter::default();
+        (Self { say, heard, has_datagrams, came: now, earlier: 0, reporter, began: now }, to_say, tell)
     }
 
     async fn greeted(mut self, token: &str) -> Result<Self, String> {
@@ -207,12 +217,30 @@ impl Client {
     pub(super) async fn hear(&mut self) -> Result<Said, String> {
         let (came, said) = self.heard.recv().await.ok_or_else(|| "the session ended".to_owned())?;
         self.came = came;
+        self.account(&said);
         Ok(said)
     }
 
     /// What has come and wasn't looked at is of no interest any more.
     pub(super) fn forget(&mut self) {
-        while self.heard.try_recv().is_ok() {}
+        while let Ok((came, said)) = self.heard.try_recv() {
+            self.came = came;
+            self.account(&said);
+        }
+    }
+
+    /// Receiver reports, in both directions (`PROTOCOL.md`, 6.3): what the gateway's says is done, and ours is sent when it is due.
+    fn account(&mut self, said: &Said) {
+        let Said::Datagram(bytes) = said else { return };
+        if let Ok(report) = Report::decode(bytes) {
+            self.earlier = report.earlier.into();
+        }
+        let Ok(frame) = VoiceFrame::decode(bytes) else { return };
+        let now = self.came.saturating_duration_since(self.began);
+        // By TCP nothing is lost.
+        if let Some(report) = self.reporter.frame(now, &frame, false).filter(|_| self.has_datagrams) {
+            self.datagram(&report.encode());
+        }
     }
 
     /// Enters a channel; its number, and the client's own in it.

@@ -75,7 +75,7 @@ pub(super) fn rows(
         for take in &heard.takes {
             let played = match heard.listener {
                 Road::Socketio => legacy::play(&take.arrivals),
-                _ => play(&take.arrivals, &mut depth)
+                _ => play(&take.arrivals, &mut depth, take.entered.is_some())
                     .map_err(|error| crate::LoadError::Settings(format!("no decoder: {error}")))?,
             };
             match take.entered {

@@ -27,6 +27,9 @@ const HELD: u32 = 15;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest packet in bytes.
 const MAX_PACKET: usize = 400;
+/// A burst's first frames carry as many earlier packets as there may be: the gateway can't have told yet what is lost.
+const OPENING: usize = 10;
+const IN_OPENING: usize = 2;
 /// Ticks of 48 kHz in a frame.
 const TICKS: u32 = 960;
 
@@ -85,10 +88,17 @@ pub(super) fn frame_of(
 pub(super) struct Manner {
     /// What it says.
     pub(super) voice: Voice,
-    /// Earlier packets in each frame.
-    pub(super) earlier: usize,
+    /// Earlier packets in each frame, whatever the gateway wants.
+    pub(super) earlier: Option<usize>,
     /// Whether it sends what is said before the grant, for the gateway to hold. Without it that is lost: a fault on purpose.
     pub(super) ahead: bool,
+}
+
+impl Manner {
+    /// Earlier packets in frame `n`, when the gateway wants so many in each.
+    fn earlier(&self, n: usize, wanted: usize) -> usize {
+        self.earlier.unwrap_or(if n < OPENING { IN_OPENING } else { wanted })
+    }
 }
 
 /// Presses the button at `press`, says the burst, and lets go. Says how long the grant took.
@@ -133,7 +143,8 @@ pub(super) async fn press(
         if next < last && now >= due {
             let under = grant.map_or((true, request), |(grant, _)| (false, grant));
             if !under.0 || manner.ahead {
-                client.datagram(&frame_of(&manner.voice, next, manner.earlier, place, under));
+                let earlier = manner.earlier(next, client.earlier);
+                client.datagram(&frame_of(&manner.voice, next, earlier, place, under));
                 ahead += u32::from(under.0);
             }
             next += 1;
@@ -145,7 +156,8 @@ pub(super) async fn press(
     let Some((grant, since)) = grant else { return Err("the floor was not granted".to_owned()) };
     for _ in 0..REPEATS {
         tokio::time::sleep(PERIOD).await;
-        client.datagram(&frame_of(&manner.voice, last - 1, manner.earlier, place, (false, grant)));
+        let earlier = manner.earlier(last - 1, client.earlier);
+        client.datagram(&frame_of(&manner.voice, last - 1, earlier, place, (false, grant)));
     }
     // What was said ahead is out by then.
     sleep_until(since + SPACING * ahead.min(HELD)).await;
