@@ -75,11 +75,11 @@ impl Core {
     ) -> Self {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
+        let notices = Arc::new(Notices::new(store.clone()));
         let chat = Chat::start(store, hub.clone(), metrics.chat.clone());
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
-        let notices = Arc::default();
         Self {
             auth,
             hub,
