@@ -64,27 +64,31 @@ struct Crowd {
     kept: usize,
 }
 
+/// What a deployment settles.
+pub struct Rules {
+    /// Channels' settings by name.
+    pub channels: ChannelSettings,
+    /// Who may call whom.
+    pub calls: CallSettings,
+    /// The livechat's visitors and staff.
+    pub livechat: LivechatSettings,
+    /// Users' sessions that may be there at a time.
+    pub max_sessions: usize,
+}
+
 impl Core {
     /// With nobody there yet. To be called within a runtime.
     #[must_use]
-    pub fn new(
-        auth: Authenticator,
-        channels: ChannelSettings,
-        metrics: Metrics,
-        clock: Clock,
-        max_sessions: usize,
-        livechat: LivechatSettings,
-        store: Store,
-        calls: CallSettings,
-    ) -> Self {
+    pub fn new(auth: Authenticator, rules: Rules, store: Store, metrics: Metrics, clock: Clock) -> Self {
+        let Rules { channels, calls, livechat, max_sessions } = rules;
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
+        let notices = Arc::new(Notices::new(store.clone()));
         let livechat = Livechat::new(livechat);
         let chat = Chat::start(store, hub.clone(), livechat.clone(), metrics.chat.clone());
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
-        let notices = Arc::default();
         Self {
             auth,
             hub,

@@ -13,7 +13,7 @@ use suara_store::Store;
 
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
-use crate::core::Core;
+use crate::core::{Core, Rules};
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
 use crate::http::api;
@@ -70,16 +70,9 @@ impl Gateway {
         let metrics = Metrics::default();
         metrics.register(registry);
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
-        let core = Arc::new(Core::new(
-            auth,
-            settings.channels,
-            metrics,
-            clock,
-            settings.max_sessions,
-            settings.livechat,
-            settings.store,
-            settings.calls,
-        ));
+        let Settings { channels, calls, livechat, max_sessions, .. } = settings;
+        let rules = Rules { channels, calls, livechat, max_sessions };
+        let core = Arc::new(Core::new(auth, rules, settings.store, metrics, clock));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;

@@ -152,6 +152,17 @@ describe('kept for one who is away', () => {
     await sleep(300);
     assert.deepEqual(got(second, 'notification'), []);
   });
+
+  test('outlives kill -9 once it was answered', async (t) => {
+    const own = await startServer();
+    t.after(() => own.stop('SIGINT'));
+    const token = await own.token({ user: 'billing', args: ['--scope', 'service'] });
+    const body = { event: 'notification', payload: 'still here', room: 'user_away', keep_ms: 600_000 };
+    assert.deepEqual((await post(body, { token, at: own })).body, { status: 'ok', kept: true });
+    await own.stop('SIGKILL');
+    await own.start();
+    await gets(await member(t, own, 'away', 'guard'), 'notification', [['still here']]);
+  });
 });
 
 describe('by Redis', () => {

@@ -5,19 +5,35 @@
 
 mod audience;
 mod copies;
-mod keeper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use suara_proto::MemberRef;
 use suara_proto::message::{ServerMessage, encode};
+use suara_store::{Notice, Store, StoreError};
+use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use crate::session::{Outbox, SessionId};
 use audience::{Audience, Place};
 use copies::Copies;
-pub use keeper::{KeepError, KeepFuture, Keeper, Kept, Memory};
+
+/// How many ask the store at a time what waits for them. When everybody logs in at once, the others stand in line here and
+/// not before the store, which has messages to store.
+const ASKING: usize = 2;
+
+/// Why a notification isn't kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum KeepError {
+    /// The user has as many as may be.
+    #[error("as many notifications wait as may")]
+    Full,
+    /// The store doesn't answer.
+    #[error("notifications can't be kept at the moment")]
+    Unavailable,
+}
 
 /// For whom a notification is, but for those in a channel: the channel's own task tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +50,8 @@ pub enum To<'a> {
 pub struct Notices {
     audience: Mutex<Audience>,
     copies: Mutex<Copies>,
-    keeper: Box<dyn Keeper>,
-}
-
-impl Default for Notices {
-    fn default() -> Self {
-        Self::new(Box::new(Memory::default()))
-    }
+    store: Store,
+    asking: Semaphore,
 }
 
 /// A user's being here by one session or one member of a trunk; over when it is dropped.
@@ -51,10 +62,10 @@ pub struct Here {
 }
 
 impl Notices {
-    /// Keeps by `keeper`.
+    /// With nobody here yet, and what `store` has kept.
     #[must_use]
-    pub fn new(keeper: Box<dyn Keeper>) -> Self {
-        Self { audience: Mutex::default(), copies: Mutex::default(), keeper }
+    pub fn new(store: Store) -> Self {
+        Self { audience: Mutex::default(), copies: Mutex::default(), store, asking: Semaphore::new(ASKING) }
     }
 
     /// A session is here, or a trunk's member.
@@ -104,9 +115,13 @@ impl Notices {
         payload: &Value,
         time: Duration,
     ) -> Result<(), KeepError> {
-        let now = SystemTime::now();
-        let kept = Kept { event: event.to_owned(), payload: payload.clone(), at: now, until: now + time };
-        self.keeper.keep(user.to_owned(), kept).await?;
+        let (at, event) = (unix_ms(), event.to_owned());
+        let expires_at = at.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let notice = Notice { event, payload: payload.to_string(), at, expires_at };
+        self.store.keep(user, &notice).await.map_err(|error| match error {
+            StoreError::Full => KeepError::Full,
+            _ => KeepError::Unavailable,
+        })?;
         // It may have come in meanwhile.
         if self.is_here(user) {
             self.hand_over(user).await;
@@ -114,27 +129,35 @@ impl Notices {
         Ok(())
     }
 
-    /// Hands what was kept for a user to the newest of its places, once.
+    /// Hands what was kept for a user to the newest of its places, once. While the store is away it waits on, for the next
+    /// log-in.
     pub async fn hand_over(&self, user: &str) {
-        if !self.keeper.has(user) {
-            return;
-        }
-        let mut back = Vec::new();
-        for kept in self.keeper.take(user.to_owned(), SystemTime::now()).await {
-            let Kept { event, payload, at: told, until } = kept;
-            let at = told.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-            if let Some(Place { outbox, member, .. }) = self.audience().newest(user) {
-                outbox.say(&notification(*member, &event, &payload, Some(at)));
-            } else {
+        for notice in self.take(user).await {
+            let told = match (self.audience().newest(user), serde_json::from_str(&notice.payload)) {
+                (Some(Place { outbox, member, .. }), Ok(payload)) => {
+                    outbox.say(&notification(*member, &notice.event, &payload, Some(notice.at)));
+                    true
+                }
                 // It went away again meanwhile.
-                back.push(Kept { event, payload, at: told, until });
-            }
-        }
-        for kept in back {
-            if let Err(error) = self.keeper.keep(user.to_owned(), kept).await {
+                (None, _) => false,
+                // Nobody could be told that.
+                (_, Err(_)) => true,
+            };
+            if !told && let Err(error) = self.store.keep(user, &notice).await {
                 tracing::warn!(%error, "a kept notification is lost");
             }
         }
+    }
+
+    async fn take(&self, user: &str) -> Vec<Notice> {
+        let Ok(_asking) = self.asking.acquire().await else { return Vec::new() };
+        if !self.store.is_up() {
+            return Vec::new();
+        }
+        self.store.take(user).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what was kept waits on");
+            Vec::new()
+        })
     }
 
     fn audience(&self) -> MutexGuard<'_, Audience> {
@@ -150,6 +173,11 @@ pub fn notification<'a>(
     at: Option<u64>,
 ) -> ServerMessage<'a> {
     ServerMessage::Notification { member, event: event.into(), payload: payload.clone(), at }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Here {

@@ -17,12 +17,15 @@ pub enum StoreError {
     /// It took longer than anybody waits. What was to be stored may be there or not.
     #[error("the database doesn't answer in time")]
     TimedOut,
+    /// As many are kept as may be.
+    #[error("as many are kept as may be")]
+    Full,
 }
 
 impl StoreError {
-    /// Whether the database itself refused this, rather than being out of reach.
+    /// Whether this itself was refused, rather than being out of reach.
     #[must_use]
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Database(sqlx::Error::Database(_) | sqlx::Error::Encode(_)))
+        matches!(self, Self::Full | Self::Database(sqlx::Error::Database(_) | sqlx::Error::Encode(_)))
     }
 }

@@ -1,9 +1,10 @@
-//! What outlives a session: the messages of channels, and the notices kept for users.
+//! What outlives a session: the messages of channels, and the notices kept for users, who is banned.
 //!
 //! One schema and one set of SQL, by `sqlx`'s `Any` driver, for SQLite in a file of the gateway's own and for PostgreSQL. The
 //! store knows no session and no channel's members: it numbers what it is given, keeps it, and gives it back. Everything that
 //! counts is decided under a row's lock in the transaction that stores, so that several gateways may share a PostgreSQL.
 
+mod bans;
 mod commit;
 mod error;
 mod history;

@@ -1,64 +1,55 @@
 //! Notices for users who aren't there: each is kept for a while, and given once.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::Row;
 
 use crate::commit::{signed, unsigned};
 use crate::{Store, StoreError};
 
-/// Notices that are kept for one user; another one pushes the oldest out.
+/// Notices that are kept for one user. What was kept stays: another one is refused.
 pub const MAX_NOTICES: u32 = 100;
 
-/// A notice that was kept.
+/// A notice for somebody who isn't there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Its number among the user's, upwards.
-    pub number: u64,
     /// What kind it is.
     pub event: String,
     /// What it says, as it was given.
     pub payload: String,
-    /// Until when it was to be kept, in milliseconds since 1970.
+    /// When it was said, in milliseconds since 1970.
+    pub at: u64,
+    /// Until when it is kept, likewise.
     pub expires_at: u64,
 }
 
 impl Store {
-    /// Keeps a notice for a user, for so long.
+    /// Keeps a notice for a user.
     ///
     /// # Errors
-    /// When it isn't kept for sure.
-    pub async fn keep(
-        &self,
-        user: &str,
-        event: &str,
-        payload: &str,
-        ttl: Duration,
-    ) -> Result<(), StoreError> {
-        self.within(self.keep_at(now(), user, event, payload, ttl)).await
+    /// [`StoreError::Full`] when as many wait as may; others when it isn't kept for sure.
+    pub async fn keep(&self, user: &str, notice: &Notice) -> Result<(), StoreError> {
+        self.within(self.keep_at(now(), user, notice)).await
     }
 
-    async fn keep_at(
-        &self,
-        now: i64,
-        user: &str,
-        event: &str,
-        payload: &str,
-        ttl: Duration,
-    ) -> Result<(), StoreError> {
+    async fn keep_at(&self, now: i64, user: &str, notice: &Notice) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
+        // The row is locked to the transaction's end: what is counted below stays so.
         let next = "INSERT INTO inboxes (user_id, last_notice) VALUES ($1, 1) ON CONFLICT (user_id) \
                     DO UPDATE SET last_notice = inboxes.last_notice + 1 RETURNING last_notice";
         let row = sqlx::query(next).bind(user).fetch_one(&mut *transaction).await?;
         let number: i64 = row.try_get(0)?;
-        let make_room = "DELETE FROM notices WHERE user_id = $1 AND (expires_at <= $2 OR number <= (SELECT number \
-                         FROM notices WHERE user_id = $3 ORDER BY number DESC LIMIT 1 OFFSET $4))";
-        let make_room = sqlx::query(make_room).bind(user).bind(now).bind(user);
-        make_room.bind(i64::from(MAX_NOTICES) - 1).execute(&mut *transaction).await?;
-        let expires_at = now.saturating_add(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX));
-        let insert =
-            "INSERT INTO notices (user_id, number, event, payload, expires_at) VALUES ($1, $2, $3, $4, $5)";
-        let insert = sqlx::query(insert).bind(user).bind(number).bind(event).bind(payload).bind(expires_at);
+        let make_room = "DELETE FROM notices WHERE user_id = $1 AND expires_at <= $2";
+        sqlx::query(make_room).bind(user).bind(now).execute(&mut *transaction).await?;
+        let count = "SELECT COUNT(*) FROM notices WHERE user_id = $1";
+        let row = sqlx::query(count).bind(user).fetch_one(&mut *transaction).await?;
+        if row.try_get::<i64, _>(0)? >= i64::from(MAX_NOTICES) {
+            return Err(StoreError::Full);
+        }
+        let insert = "INSERT INTO notices (user_id, number, event, payload, at, expires_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6)";
+        let insert = sqlx::query(insert).bind(user).bind(number).bind(&notice.event).bind(&notice.payload);
+        let insert = insert.bind(signed(notice.at)).bind(signed(notice.expires_at));
         insert.execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
@@ -69,33 +60,46 @@ impl Store {
     /// # Errors
     /// When the database doesn't answer; then it is kept on, or lost if it failed at the very end.
     pub async fn take(&self, user: &str) -> Result<Vec<Notice>, StoreError> {
-        let take = "DELETE FROM notices WHERE user_id = $1 RETURNING number, event, payload, expires_at";
-        let take = sqlx::query(take).bind(user);
-        let rows = self.within(async { Ok(take.fetch_all(&self.pool).await?) }).await?;
-        let notice = |row: &sqlx::any::AnyRow| {
-            Ok(Notice {
-                number: unsigned(row.try_get(0)?),
-                event: row.try_get(1)?,
-                payload: row.try_get(2)?,
-                expires_at: unsigned(row.try_get(3)?),
-            })
-        };
-        let mut notices = rows.iter().map(notice).collect::<Result<Vec<_>, sqlx::Error>>()?;
+        let mut rows = self.within(self.take_rows(user)).await?;
         let now = unsigned(now());
-        notices.retain(|notice| notice.expires_at > now);
-        notices.sort_by_key(|notice| notice.number);
-        Ok(notices)
+        rows.retain(|(_, notice)| notice.expires_at > now);
+        rows.sort_by_key(|(number, _)| *number);
+        Ok(rows.into_iter().map(|(_, notice)| notice).collect())
     }
 
-    /// Forgets notices that have expired, of users who never came back.
+    async fn take_rows(&self, user: &str) -> Result<Vec<(i64, Notice)>, StoreError> {
+        // For most nothing waits, and who only looks holds nobody up.
+        let look = sqlx::query("SELECT number FROM notices WHERE user_id = $1 LIMIT 1").bind(user);
+        if look.fetch_optional(&self.pool).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let take = "DELETE FROM notices WHERE user_id = $1 RETURNING number, event, payload, at, expires_at";
+        let rows = sqlx::query(take).bind(user).fetch_all(&self.pool).await?;
+        let notice = |row: &sqlx::any::AnyRow| {
+            let notice = Notice {
+                event: row.try_get(1)?,
+                payload: row.try_get(2)?,
+                at: unsigned(row.try_get(3)?),
+                expires_at: unsigned(row.try_get(4)?),
+            };
+            Ok((row.try_get(0)?, notice))
+        };
+        Ok(rows.iter().map(notice).collect::<Result<_, sqlx::Error>>()?)
+    }
+
+    /// Forgets what has expired: notices of users who never came back, and bans.
     pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
-        let sweep = sqlx::query("DELETE FROM notices WHERE expires_at <= $1").bind(now());
-        self.within(async { Ok(sweep.execute(&self.pool).await?) }).await?;
-        Ok(())
+        let now = now();
+        let sweep = async {
+            sqlx::query("DELETE FROM notices WHERE expires_at <= $1").bind(now).execute(&self.pool).await?;
+            sqlx::query("DELETE FROM bans WHERE expires_at <= $1").bind(now).execute(&self.pool).await?;
+            Ok(())
+        };
+        self.within(sweep).await
     }
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     signed(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

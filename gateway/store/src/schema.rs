@@ -8,7 +8,10 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::StoreError;
 
-const VERSIONS: [(i64, &str, &str); 1] = [(1, "chat", include_str!("../migrations/0001_chat.sql"))];
+const VERSIONS: [(i64, &str, &str); 2] = [
+    (1, "chat", include_str!("../migrations/0001_chat.sql")),
+    (2, "upkeep", include_str!("../migrations/0002_upkeep.sql")),
+];
 
 /// Brings a database up to date. Several processes may do it at a time.
 pub(crate) async fn migrate(pool: &AnyPool) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use suara_gateway::auth::{Claims, Scope};
+use suara_store::{MAX_NOTICES, Store, file_url};
 
 use crate::kit::{Client, TestGateway, claims, mint};
 
@@ -75,6 +76,30 @@ async fn what_is_for_a_user_who_is_away_waits_for_its_next_log_in_by_whatever_cl
     assert_eq!(notify(&mut trunk, keep(6)).await["kept"], false, "by a trunk it is here as well");
     trunk.say(json!({"type": "detach", "member": 9})).await;
     assert_eq!(notify(&mut trunk, keep(7)).await["kept"], true);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_kept_by_the_store_and_no_more_than_a_user_needs() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let url = file_url(&dir.path().join("kept.db")).expect("a path");
+    let on_it = || TestGateway::with(|settings| settings.store = Store::begin(&url).expect("a URL"));
+    let keep = |payload: u32| json!({"event": "n", "payload": payload, "user": "alice", "keep_ms": 60_000});
+    let gateway = on_it();
+    let mut trunk = gateway.trunk().await;
+    for payload in 1..=MAX_NOTICES {
+        assert_eq!(notify(&mut trunk, keep(payload)).await["kept"], true);
+    }
+    assert_eq!(notify(&mut trunk, keep(0)).await["code"], "unavailable", "what was kept stays");
+
+    // Another gateway knows nothing but what is stored; the first is as if it had been killed.
+    let another = on_it();
+    another.until("its store is there", |gateway| gateway.gateway.ready_check()().is_ok()).await;
+    let mut alice = another.welcome(&claims("alice")).await;
+    for payload in 1..=MAX_NOTICES {
+        assert_eq!(told(&mut alice).await, (json!("n"), json!(payload)));
+    }
+    drop(another.welcome(&claims("alice")).await);
+    assert!(alice.so_far().await.is_empty(), "each is given once");
 }
 
 #[tokio::test]

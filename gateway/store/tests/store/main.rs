@@ -45,7 +45,8 @@ on_both![
     history_is_had_by_page_in_both_directions,
     any_text_is_kept_as_it_is,
     notices_are_kept_for_a_while_and_given_once,
-    a_users_newest_notices_are_kept,
+    what_was_kept_stays_and_one_more_is_refused,
+    bans_hold_until_they_end_or_are_lifted,
 ];
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What holds on either database.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use suara_store::{Batch, Draft, MAX_NOTICES, Span, Store, StoreError, Stored, Writer};
+use suara_store::{Batch, Draft, MAX_NOTICES, Notice, Span, Store, StoreError, Stored, Writer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -147,25 +147,58 @@ pub(crate) async fn any_text_is_kept_as_it_is(store: Store) {
     }
 }
 
-pub(crate) async fn notices_are_kept_for_a_while_and_given_once(store: Store) {
-    let hour = Duration::from_secs(3600);
-    store.keep("alice", "incident", r#"{"n":1}"#, hour).await.unwrap();
-    store.keep("bob", "incident", "null", hour).await.unwrap();
-    store.keep("alice", "gone", "{}", Duration::ZERO).await.unwrap();
-    store.keep("alice", "incident", r#"{"n":2}"#, hour).await.unwrap();
-    let (one, other) = tokio::join!(store.take("alice"), store.take("alice"));
-    let notices: Vec<_> = [one.unwrap(), other.unwrap()].concat();
-    let payloads: Vec<&str> = notices.iter().map(|notice| &*notice.payload).collect();
-    assert_eq!(payloads, [r#"{"n":1}"#, r#"{"n":2}"#], "to one of the two that ask at a time");
-    assert_eq!(store.take("alice").await.unwrap(), []);
-    assert_eq!(store.take("bob").await.unwrap()[0].event, "incident");
+fn notice(payload: &str, kept: Duration) -> Notice {
+    let at = unix_ms();
+    let expires_at = at + u64::try_from(kept.as_millis()).unwrap();
+    Notice { event: "incident".into(), payload: payload.into(), at, expires_at }
 }
 
-pub(crate) async fn a_users_newest_notices_are_kept(store: Store) {
-    for n in 1..=MAX_NOTICES + 20 {
-        store.keep("alice", "incident", &n.to_string(), Duration::from_secs(3600)).await.unwrap();
+fn unix_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) async fn notices_are_kept_for_a_while_and_given_once(store: Store) {
+    let (first, second, bobs) =
+        (notice(r#"{"n":1}"#, HOUR), notice(r#"{"n":2}"#, HOUR), notice("null", HOUR));
+    store.keep("alice", &first).await.unwrap();
+    store.keep("bob", &bobs).await.unwrap();
+    store.keep("alice", &notice("{}", Duration::ZERO)).await.unwrap();
+    store.keep("alice", &second).await.unwrap();
+    let (one, other) = tokio::join!(store.take("alice"), store.take("alice"));
+    assert_eq!(
+        [one.unwrap(), other.unwrap()].concat(),
+        [first, second],
+        "to one of the two that ask at a time"
+    );
+    assert_eq!(store.take("alice").await.unwrap(), []);
+    assert_eq!(store.take("bob").await.unwrap(), [bobs]);
+}
+
+pub(crate) async fn what_was_kept_stays_and_one_more_is_refused(store: Store) {
+    store.keep("alice", &notice("over", Duration::ZERO)).await.unwrap();
+    for n in 1..=MAX_NOTICES {
+        store.keep("alice", &notice(&n.to_string(), HOUR)).await.unwrap();
     }
+    let refused = store.keep("alice", &notice("more", HOUR)).await;
+    assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+    assert!(store.is_up(), "it is no fault of the store's");
+    store.keep("bob", &notice("his", HOUR)).await.unwrap();
     let payloads: Vec<_> =
         store.take("alice").await.unwrap().into_iter().map(|notice| notice.payload).collect();
-    assert_eq!(payloads, (21..=MAX_NOTICES + 20).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(payloads, (1..=MAX_NOTICES).map(|n| n.to_string()).collect::<Vec<_>>());
+    store.keep("alice", &notice("room again", HOUR)).await.unwrap();
+}
+
+pub(crate) async fn bans_hold_until_they_end_or_are_lifted(store: Store) {
+    let now = unix_ms();
+    store.ban("alice", now + 3_600_000).await.unwrap();
+    store.ban("bob", now + 60_000).await.unwrap();
+    store.ban("carol", now).await.unwrap();
+    let bans = vec![("alice".to_owned(), now + 3_600_000), ("bob".to_owned(), now + 60_000)];
+    assert_eq!(store.bans(10).await.unwrap(), bans);
+    assert_eq!(store.bans(1).await.unwrap(), bans[..1]);
+    store.ban("alice", 0).await.unwrap();
+    assert_eq!(store.bans(10).await.unwrap(), bans[1..]);
 }
