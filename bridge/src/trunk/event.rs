@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
-use suara_proto::message::{Level, Member, Rights, ServerMessage, TalkerInfo};
+use suara_proto::message::{self, Level, Member, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -149,7 +149,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             TrunkEvent::Notification { member: member?, event: event.into_owned(), payload }
         }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
-        ServerMessage::Joined { .. } => return entry(message),
+        ServerMessage::Joined(joined) => return entry(joined),
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }
         }
@@ -168,13 +168,9 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
 }
 
 /// That a member is in a channel: at its own wish, or by another's call.
-fn entry(message: ServerMessage<'_>) -> Option<TrunkEvent> {
-    let ServerMessage::Joined {
-        request, member, channel, name, talker, version, members, talking, call, ..
-    } = message
-    else {
-        return None;
-    };
+fn entry(joined: message::Joined<'_>) -> Option<TrunkEvent> {
+    let message::Joined { request, member, channel, name, talker, version, members, talking, call, .. } =
+        joined;
     let (members, talking) = (members.map(people), talking.map(talker_of));
     let joined = |request| Joined { request, channel, talker, version, members, talking };
     match (request, call) {

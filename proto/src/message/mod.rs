@@ -9,7 +9,9 @@ mod burst;
 mod call;
 pub mod chat;
 mod client;
+mod entry;
 mod floor;
+mod member;
 mod rights;
 mod server;
 
@@ -27,9 +29,11 @@ pub use chat::{
     decode_chat_server,
 };
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
-pub use floor::{ChannelMode, DispatchAction, Level};
+pub use entry::{Joined, Welcome};
+pub use floor::{ChannelMode, DispatchAction, Level, TalkerInfo};
+pub use member::{Member, TalkerLeft};
 pub use rights::{Right, Rights};
-pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
+pub use server::{ServerMessage, TYPES as SERVER_TYPES};
 
 use crate::code::ErrorCode;
 

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Level, Member, Right, Rights,
-    Said, ServerMessage, TalkerInfo, TalkerLeft,
+    CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Joined, Level, Member, Right,
+    Rights, Said, ServerMessage, TalkerInfo, TalkerLeft, Welcome,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -98,10 +98,10 @@ fn action() -> impl Strategy<Value = DispatchAction> {
     select(&DispatchAction::ALL[..])
 }
 
-/// One strategy per variant: its fields from the strategies named beside them.
+/// One strategy per variant, or per what is in it: its fields from the strategies named beside them.
 macro_rules! message {
-    ($enum:ident::$variant:ident { $($field:ident: $strategy:expr),+ $(,)? }) => {
-        ($($strategy,)+).prop_map(|($($field,)+)| $enum::$variant { $($field),+ }).boxed()
+    ($($what:ident)::+ { $($field:ident: $strategy:expr),+ $(,)? }) => {
+        ($($strategy,)+).prop_map(|($($field,)+)| $($what)::+ { $($field),+ }).boxed()
     };
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn server() -> impl Strategy<Value = Server> {
 
 fn session_message() -> impl Strategy<Value = Server> {
     prop_oneof![
-        message!(ServerMessage::Welcome {
+        message!(Welcome {
             version: any::<u32>(),
             session: text(),
             user: text(),
@@ -183,7 +183,8 @@ fn session_message() -> impl Strategy<Value = Server> {
             floor_renewal_ms: any::<u32>(),
             resume: option::of(text()),
             resumed: any::<bool>(),
-        }),
+        })
+        .prop_map(ServerMessage::Welcome),
         message!(ServerMessage::Renewed { request: request(), expires: any::<u64>() }),
         message!(ServerMessage::Attached {
             request: request(),
@@ -221,7 +222,7 @@ fn joined() -> impl Strategy<Value = Server> {
     (whose, state).prop_map(|(whose, state)| {
         let (request, member, channel, name, talker, rights, mode) = whose;
         let (version, members, (talking, also_talking), last_message, call) = state;
-        ServerMessage::Joined {
+        ServerMessage::Joined(Joined {
             request,
             member,
             channel,
@@ -235,7 +236,7 @@ fn joined() -> impl Strategy<Value = Server> {
             also_talking,
             last_message,
             call,
-        }
+        })
     })
 }
 
