@@ -5,6 +5,7 @@
 mod actor;
 mod audience;
 mod chat;
+mod held;
 mod pace;
 mod press;
 mod report;

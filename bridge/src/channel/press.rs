@@ -3,24 +3,18 @@
 //! Pure logic: time is an argument, and what is to be done comes back as [`Act`]s, in the order in which it is to be
 //! done. Knows no codec, no socket and no other client.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use suara_proto::message::Level;
 use suara_proto::{DenyCause, Grant, RequestId, RevokeCause};
 
+use super::held::Held;
 use crate::metrics::DropReason;
 
 /// Without a chunk for so long, a press is over: a legacy client says nothing when it stops. Less would cut a press in
 /// two whenever the road hiccups, more would keep others waiting.
 pub(super) const SILENCE: Duration = Duration::from_millis(600);
-
-/// What is said before the grant is kept for so long: the protocol's bound on talk-ahead. More would be heard late.
-pub(super) const HOLD: Duration = Duration::from_millis(300);
-
-/// Bytes that are kept before the grant; 300 ms of 48 kHz are 28 800. Bounds a client that sends faster than it speaks.
-const HOLD_BYTES: usize = 128 * 1024;
 
 /// After a denial that no idle floor will follow, the next request waits this long.
 const RETRY: Duration = Duration::from_millis(1000);
@@ -40,6 +34,11 @@ pub(crate) struct Wish {
     pub(crate) priority: Option<u8>,
     /// Rather wait in the queue than be denied.
     pub(crate) queue: bool,
+}
+
+impl Wish {
+    /// Of a client that says nothing of the floor: while it keeps on sending it waits.
+    const UNSAID: Self = Self { level: Level::Normal, priority: None, queue: true };
 }
 
 /// What is to be done.
@@ -71,42 +70,15 @@ pub(super) enum Act {
     Drop(DropReason, usize),
 }
 
-/// Chunks that wait for the grant.
-#[derive(Debug, Default)]
-struct Held {
-    chunks: VecDeque<(Instant, Bytes)>,
-    bytes: usize,
-}
-
-impl Held {
-    /// Keeps `chunk`, and returns how many older ones went for it.
-    fn push(&mut self, now: Instant, chunk: Bytes) -> usize {
-        self.bytes += chunk.len();
-        self.chunks.push_back((now, chunk));
-        let mut gone = 0;
-        while self.chunks.len() > 1
-            && self
-                .chunks
-                .front()
-                .is_some_and(|(at, _)| now.saturating_duration_since(*at) > HOLD || self.bytes > HOLD_BYTES)
-        {
-            let (_, old) = self.chunks.pop_front().unwrap_or((now, Bytes::new()));
-            self.bytes -= old.len();
-            gone += 1;
-        }
-        gone
-    }
-}
-
 #[derive(Debug)]
 enum State {
     /// No press.
     Idle,
     /// Asked; the answer isn't there yet.
     Asking { request: RequestId, wish: Wish, retry_at: Instant, held: Held },
-    /// Asked, and in the gateway's queue: one that asked to wait, or waits for the talker that it pre-empts.
+    /// Asked, and in the gateway's queue.
     Queued { request: RequestId, held: Held },
-    /// Denied while the client keeps on: the first chunk from then on asks again. A chunk, and not the moment itself,
+    /// Denied all the same while the client keeps on: the first chunk from then on asks again. A chunk, and not the moment itself,
     /// for one who stopped talking meanwhile isn't known to have yet.
     Waiting { retry_at: Instant, held: Held },
     /// Has the floor.
@@ -129,6 +101,8 @@ pub(super) struct Press {
     /// When its first one did.
     first_chunk: Option<Instant>,
     told_denied: bool,
+    /// Whether it had to wait for its grant: in the queue, or denied before.
+    waited: bool,
 }
 
 impl Default for Press {
@@ -140,6 +114,7 @@ impl Default for Press {
             explicit: false,
             first: None,
             told_denied: false,
+            waited: false,
         }
     }
 }
@@ -154,7 +129,7 @@ impl Press {
             State::Idle => {
                 let mut held = Held::default();
                 held.push(now, chunk);
-                self.ask(now, request, Wish::default(), held, &mut acts);
+                self.ask(now, request, Wish::UNSAID, held, &mut acts);
             }
             State::Asking { held, .. } | State::Queued { held, .. } => {
                 let gone = held.push(now, chunk);
@@ -165,7 +140,7 @@ impl Press {
                 drop_some(DropReason::NoFloor, gone, &mut acts);
                 if *retry_at <= now {
                     let held = std::mem::take(held);
-                    self.ask(now, request, Wish::default(), held, &mut acts);
+                    self.ask(now, request, Wish::UNSAID, held, &mut acts);
                 }
             }
             State::Talking { .. } => acts.push(Act::Voice(chunk)),
@@ -217,7 +192,7 @@ impl Press {
                 let held = std::mem::take(held);
                 self.state = State::Talking { grant };
                 let mut acts = vec![Act::Granted { duration_ms }, Act::Begin(grant)];
-                acts.extend(held.chunks.into_iter().map(|(_, chunk)| Act::Voice(chunk)));
+                acts.extend(held.into_chunks().map(Act::Voice));
                 acts
             }
             // It asked again while it talked.
@@ -226,7 +201,8 @@ impl Press {
         }
     }
 
-    /// The request waits; said again when its place changes.
+    /// The request waits; said again when its place changes. A client that didn't ask to wait doesn't know that it does,
+    /// and is told, once, that another talks.
     pub(super) fn queued(&mut self, request: RequestId, position: u16, size: u16) -> Vec<Act> {
         match &mut self.state {
             State::Asking { request: asked, held, .. } if *asked == request => {
@@ -236,7 +212,13 @@ impl Press {
             State::Queued { request: asked, .. } if *asked == request => {}
             _ => return Vec::new(),
         }
-        vec![Act::Queued { position, size }]
+        self.waited = true;
+        let mut acts = Vec::new();
+        if !self.explicit && !std::mem::replace(&mut self.told_denied, true) {
+            acts.push(Act::Denied(DenyCause::AnotherHasPermission));
+        }
+        acts.push(Act::Queued { position, size });
+        acts
     }
 
     /// The talk limit is near.
@@ -265,6 +247,7 @@ impl Press {
             let busy = matches!(cause, DenyCause::AnotherHasPermission | DenyCause::QueueFull);
             State::Waiting { retry_at: now + if busy { RETRY_BUSY } else { RETRY }, held }
         };
+        self.waited = true;
         if !std::mem::replace(&mut self.told_denied, true) {
             acts.push(Act::Denied(cause));
         }
@@ -358,9 +341,9 @@ impl Press {
         self.first_chunk
     }
 
-    /// Whether this press was denied before, and so had to wait.
-    pub(super) const fn was_denied(&self) -> bool {
-        self.told_denied
+    /// Whether this press had to wait for its grant.
+    pub(super) const fn has_waited(&self) -> bool {
+        self.waited
     }
 
     /// Whether there is no press.
@@ -391,7 +374,7 @@ impl Press {
 
 fn dropped(held: &Held) -> Vec<Act> {
     let mut acts = Vec::new();
-    drop_some(DropReason::NoFloor, held.chunks.len(), &mut acts);
+    drop_some(DropReason::NoFloor, held.len(), &mut acts);
     acts
 }
 

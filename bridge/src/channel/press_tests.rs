@@ -334,37 +334,6 @@ fn who_asked_in_so_many_words_keeps_the_floor_through_silence_until_it_gives_it_
 }
 
 #[test]
-fn one_that_waits_hears_of_its_place_and_keeps_what_it_says_last() {
-    let mut scene = Scene::new();
-    let acts = wish(&mut scene, URGENT);
-    let request = Scene::asked(&acts);
-    assert_eq!(acts, [Act::Request(request, URGENT)]);
-    assert_eq!(scene.press.queued(request, 2, 2), [Act::Queued { position: 2, size: 2 }]);
-    assert_eq!(scene.at(100).chunk(1), []);
-    assert_eq!(scene.press.queued(request, 1, 1), [Act::Queued { position: 1, size: 1 }]);
-    assert_eq!(scene.at(5000).tick(), [], "it isn't asked for again, nor ended by silence");
-    assert_eq!(scene.at(5010).chunk(2), [Act::Drop(DropReason::NoFloor, 1)]);
-    assert_eq!(scene.press.granted(request, G1, 30_000), [GRANTED, Act::Begin(G1), voice(2)]);
-}
-
-#[test]
-fn one_that_stops_waiting_takes_its_request_back() {
-    let mut scene = Scene::new();
-    let request = Scene::asked(&wish(&mut scene, URGENT));
-    scene.press.queued(request, 1, 1);
-    assert_eq!(scene.press.release(), [Act::Cancel(request)]);
-    assert!(scene.press.is_idle());
-}
-
-#[test]
-fn a_client_that_knows_no_floor_and_falls_silent_in_the_queue_leaves_it() {
-    let mut scene = Scene::new();
-    let request = Scene::asked(&scene.chunk(1));
-    scene.press.queued(request, 1, 1);
-    assert_eq!(scene.at(600).tick(), [Act::Drop(DropReason::NoFloor, 1), Act::Cancel(request)]);
-}
-
-#[test]
 fn a_talker_that_asks_again_keeps_its_grant_and_is_told_of_it() {
     let mut scene = Scene::new();
     let request = Scene::asked(&scene.chunk(1));
@@ -387,13 +356,5 @@ fn a_warning_is_told_to_who_talks_by_that_grant() {
     assert_eq!(scene.press.warned(G1, 5000), [Act::Warned { remaining_ms: 5000 }]);
 }
 
-#[test]
-fn a_denial_ends_a_wait_in_the_queue() {
-    let mut scene = Scene::new();
-    let request = Scene::asked(&wish(&mut scene, URGENT));
-    scene.press.queued(request, 1, 1);
-    let other = DenyCause::Other;
-    assert_eq!(scene.press.denied(scene.now, request, other), [Act::Denied(other)]);
-    assert_eq!(scene.at(600).tick(), []);
-    assert!(scene.press.is_idle());
-}
+#[path = "press_wait_tests.rs"]
+mod waits;

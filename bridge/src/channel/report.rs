@@ -17,7 +17,7 @@ const FRAME_TICKS: u32 = 960;
 pub(super) struct Spoken {
     /// When its first chunk came.
     pub(super) pressed: Instant,
-    /// When its grant did; `None` when it was denied before, and so had to wait.
+    /// When its grant did; `None` when it had to wait, in the queue or denied.
     pub(super) granted: Option<Instant>,
     /// Of its first sample.
     pub(super) timestamp: u32,

@@ -1,5 +1,7 @@
 //! Scenarios of a channel: legacy clients of several formats, a gateway whose words are given, and what is heard.
 
+mod queue;
+
 use std::sync::Mutex;
 use std::time::Duration;
 

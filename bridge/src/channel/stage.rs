@@ -8,8 +8,9 @@ use suara_proto::message::{ClientMessage, Level};
 use suara_proto::{ChannelNumber, Grant, MemberRef, TalkerNumber};
 
 use super::audience::{Audience, Listener, Utterance};
+use super::held::HOLD;
 use super::pace::Pace;
-use super::press::{Act, HOLD, Press, Wish};
+use super::press::{Act, Press, Wish};
 use super::report::Spoken;
 use super::talk::{Out, Talk};
 use crate::audio::{Format, Piece};
@@ -91,7 +92,7 @@ impl Stage<'_> {
     /// What is known of a burst that begins. Who asked in so many words may speak later: that is no access.
     fn spoken(&self, present: &Present) -> Option<Spoken> {
         let pressed = present.press.first_chunk()?;
-        let granted = (!present.press.was_denied()).then_some(self.now);
+        let granted = (!present.press.has_waited()).then_some(self.now);
         Some(Spoken { pressed, granted, timestamp: present.talk.as_ref()?.timestamp() })
     }
 

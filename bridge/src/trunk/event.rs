@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use suara_proto::message::ServerMessage::{EmergencyAlert, EmergencyOver};
-use suara_proto::message::{Alert, CallInfo, Level, Member, Rights, ServerMessage, TalkerInfo};
+use suara_proto::message::{self, Alert, CallInfo, Level, Member, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -188,28 +188,7 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             TrunkEvent::Notification { member: member?, event: event.into_owned(), payload }
         }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
-        ServerMessage::Joined {
-            request,
-            member,
-            channel,
-            name,
-            talker,
-            version,
-            members,
-            talking,
-            call,
-            ..
-        } => {
-            let (members, talking) = (members.map(people), talking.map(talker_of));
-            let joined = |request| Joined { request, channel, talker, version, members, talking };
-            match (request, call) {
-                (Some(request), _) => TrunkEvent::Joined(joined(request)),
-                (None, Some(call)) => {
-                    TrunkEvent::Called(called(member?, name.into_owned(), call, joined(RequestId(0))))
-                }
-                (None, None) => return None,
-            }
-        }
+        ServerMessage::Joined(joined) => return entry(joined),
         message @ (EmergencyAlert { .. } | EmergencyOver { .. }) => alert(message)?,
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }
@@ -221,42 +200,49 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             let roster = RosterEvent { since, version, members, joined, left, changed };
             TrunkEvent::Roster { channel, roster }
         }
-        ServerMessage::FloorGranted { member, channel, request, grant, duration_ms } => {
-            let floor = FloorEvent::Granted { member: member?, request, grant, duration_ms };
+        of_the_floor => {
+            let (channel, floor) = floor_event(of_the_floor)?;
             TrunkEvent::Floor { channel, floor }
+        }
+    })
+}
+
+/// That a member is in a channel: at its own wish, or by another's call.
+fn entry(joined: message::Joined<'_>) -> Option<TrunkEvent> {
+    let message::Joined { request, member, channel, name, talker, version, members, talking, call, .. } =
+        joined;
+    let (members, talking) = (members.map(people), talking.map(talker_of));
+    let joined = |request| Joined { request, channel, talker, version, members, talking };
+    match (request, call) {
+        (Some(request), _) => Some(TrunkEvent::Joined(joined(request))),
+        (None, Some(call)) => {
+            Some(TrunkEvent::Called(called(member?, name.into_owned(), call, joined(RequestId(0)))))
+        }
+        (None, None) => None,
+    }
+}
+
+/// What the floor of which channel did; `None` for what concerns the session alone.
+fn floor_event(message: ServerMessage<'_>) -> Option<(ChannelNumber, FloorEvent)> {
+    Some(match message {
+        ServerMessage::FloorGranted { member, channel, request, grant, duration_ms } => {
+            (channel, FloorEvent::Granted { member: member?, request, grant, duration_ms })
         }
         ServerMessage::FloorDeny { member, channel, request, cause } => {
-            TrunkEvent::Floor { channel, floor: FloorEvent::Denied { member: member?, request, cause } }
+            (channel, FloorEvent::Denied { member: member?, request, cause })
         }
         ServerMessage::FloorRevoke { member, channel, grant, cause, grace_ms } => {
-            let floor = FloorEvent::Revoked { member: member?, grant, cause, grace_ms };
-            TrunkEvent::Floor { channel, floor }
+            (channel, FloorEvent::Revoked { member: member?, grant, cause, grace_ms })
         }
         ServerMessage::FloorQueued { member, channel, request, position, size } => {
-            let floor = FloorEvent::Queued { member: member?, request, position, size };
-            TrunkEvent::Floor { channel, floor }
+            (channel, FloorEvent::Queued { member: member?, request, position, size })
         }
         ServerMessage::FloorWarning { member, channel, grant, remaining_ms } => {
-            let floor = FloorEvent::Warning { member: member?, grant, remaining_ms };
-            TrunkEvent::Floor { channel, floor }
+            (channel, FloorEvent::Warning { member: member?, grant, remaining_ms })
         }
-        ServerMessage::FloorTaken { channel, talking } => {
-            TrunkEvent::Floor { channel, floor: FloorEvent::Taken(talker_of(talking)) }
-        }
-        ServerMessage::FloorIdle { channel, grant } => {
-            TrunkEvent::Floor { channel, floor: FloorEvent::Idle { grant } }
-        }
-        ServerMessage::Welcome { .. }
-        | ServerMessage::Renewed { .. }
-        | ServerMessage::FloorCancelled { .. }
-        | ServerMessage::Dispatched { .. }
-        | ServerMessage::Replaying { .. }
-        | ServerMessage::Draining { .. }
-        | ServerMessage::Closing { .. }
-        | ServerMessage::Called { .. }
-        | ServerMessage::EmergencyRaised { .. }
-        | ServerMessage::Patched { .. }
-        | ServerMessage::Pong { .. } => return None,
+        ServerMessage::FloorTaken { channel, talking } => (channel, FloorEvent::Taken(talker_of(talking))),
+        ServerMessage::FloorIdle { channel, grant } => (channel, FloorEvent::Idle { grant }),
+        _ => return None,
     })
 }
 

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use suara_proto::clock::KIND_CLOCK;
 use suara_proto::frame::{self, FrameError, STREAM_CONTROL};
 use suara_proto::limits::{MAX_DATAGRAM, MAX_SERVER_MESSAGE};
-use suara_proto::message::{self, ClientMessage, ServerMessage};
+use suara_proto::message::{self, ClientMessage, ServerMessage, Welcome};
 use suara_proto::{ErrorCode, RequestId};
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -215,7 +215,7 @@ fn bind(url: &str) -> IpBindConfig {
 
 fn welcome(json: &[u8]) -> Result<(Duration, Duration), OpenError> {
     match message::decode_server(json) {
-        Ok(ServerMessage::Welcome { heartbeat_ms, idle_timeout_ms, .. }) => {
+        Ok(ServerMessage::Welcome(Welcome { heartbeat_ms, idle_timeout_ms, .. })) => {
             let idle = Duration::from_millis(idle_timeout_ms.into());
             Ok((Duration::from_millis(heartbeat_ms.max(100).into()), idle))
         }

@@ -138,12 +138,13 @@ impl Channel {
     /// Floor Release (TS 24.380, 8.2.8). The grant is idle; its late frames are forwarded for
     /// [`Settings::release_tail`], where there is one talker at a time unless the floor is granted again before. A grant
     /// that the member doesn't hold is refused with `wrong_grant`, but for its own one that a timer or a dispatcher ended
-    /// last: that Release crossed the Idle on its way. By datagram nothing is refused: it may be a repetition.
+    /// last, whose Release crossed the Idle on its way, and for its last eight that a datagram or a cancel released: those
+    /// Releases come again on the stream. By datagram nothing is refused: it may be a repetition.
     pub fn floor_release(&mut self, now: Time, talker: TalkerNumber, grant: Grant, road: Road) {
         self.advance(now);
         if self.roster.get(talker).is_some() {
             let (mut step, floor) = self.step();
-            if !floor.release(&mut step, Speaker { talker, grant }) && road == Road::Stream {
+            if !floor.release(&mut step, Speaker { talker, grant }, road) && road == Road::Stream {
                 Floor::wrong(&mut step, talker);
             }
         }

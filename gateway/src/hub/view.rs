@@ -2,7 +2,7 @@
 
 use suara_channel::{Channel, Effect, Member as ChannelMember, Talking};
 use suara_proto::floor::{FloorDatagram, FloorWord};
-use suara_proto::message::{Member, Right, Rights, ServerMessage, TalkerInfo};
+use suara_proto::message::{Joined, Member, Right, Rights, ServerMessage, TalkerInfo};
 use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 
 use super::call::Call;
@@ -33,7 +33,7 @@ impl<'a> View<'a> {
     /// The answer to a join.
     pub(super) fn joined(&self, answer: JoinAnswer<'a>) -> ServerMessage<'a> {
         let JoinAnswer { request, member, talker, rights, talking, with_members } = answer;
-        ServerMessage::Joined {
+        ServerMessage::Joined(Joined {
             request,
             member,
             channel: self.number,
@@ -47,7 +47,7 @@ impl<'a> View<'a> {
             also_talking: talking.iter().rev().skip(1).map(describe_talker).collect(),
             last_message: self.last_message,
             call: self.call.map(Call::info),
-        }
+        })
     }
 
     /// The whole roster.

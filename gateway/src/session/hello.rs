@@ -6,7 +6,7 @@ use futures_channel::mpsc;
 use futures_util::StreamExt;
 use suara_proto::CloseCode;
 use suara_proto::limits::{FLOOR_RENEWAL, HEARTBEAT, HELLO_TIMEOUT, IDLE_TIMEOUT};
-use suara_proto::message::{ClientMessage, ServerMessage, decode_client};
+use suara_proto::message::{ClientMessage, ServerMessage, Welcome, decode_client};
 use tokio::time::{Instant, timeout_at};
 
 use super::outbox::Closing;
@@ -82,7 +82,7 @@ pub(super) fn welcome<'a>(
     resume: Option<&'a str>,
     resumed: bool,
 ) -> ServerMessage<'a> {
-    ServerMessage::Welcome {
+    ServerMessage::Welcome(Welcome {
         version: VERSION,
         session: port.id.to_string().into(),
         user: (&*principal.user).into(),
@@ -94,5 +94,5 @@ pub(super) fn welcome<'a>(
         floor_renewal_ms: FLOOR_RENEWAL.as_millis() as u32,
         resume: resume.map(Cow::Borrowed),
         resumed,
-    }
+    })
 }

@@ -1,5 +1,5 @@
-// A floor request's way to the gateway: on the control stream, and by datagram beside it until there is an answer, for a
-// packet that is lost on a stream costs a probe timeout (PROTOCOL.md, section 5.6).
+// A floor request's way to the gateway, and a release's: on the control stream, and by datagram beside it, for a packet that
+// is lost on a stream costs a probe timeout (PROTOCOL.md, section 5.6). A request is repeated until there is an answer.
 
 import { BEST } from './road.js';
 import { ALL_PRIORITY, encodeFloor } from './wire/floor.js';
@@ -56,4 +56,13 @@ export class Asking {
     this.session.sendDatagram(this.datagram);
     this.#timer = this.clock.after(() => this.#repeat(), REPEAT_MS);
   }
+}
+
+/**
+ * Gives the floor back, by each road once: what comes second says nothing new.
+ * @param {{session: import('./session.js').Session, channel: import('./channel.js').Channel, grant: number}} what
+ */
+export function giveBack({ session, channel: { number: channel, talker }, grant }) {
+  session.send({ type: 'floor_release', channel, grant });
+  if (session.road.kind === BEST) session.sendDatagram(encodeFloor({ channel, talker, subtype: 'release', grant }));
 }

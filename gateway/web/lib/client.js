@@ -136,7 +136,7 @@ export class SuaraClient extends Requests {
    * @returns {Promise<any>} of `watch`, the conversations; what happens in them comes by `visitor`
    */
   visitors(call, ...args) {
-    return this.#link.call('visitors', [call, args]);
+    return this.ask('visitors', [call, args]);
   }
 
   /** Whether who enters in mid-burst hears it from its start, faster until it is live. @param {boolean} on */

@@ -1,7 +1,7 @@
 // One press of the button: microphone, floor request, talkspurt and release in the right order. Knows neither sound nor
 // bytes.
 
-import { Asking } from './asking.js';
+import { Asking, giveBack } from './asking.js';
 import { Moment } from './moment.js';
 import { Said } from './said.js';
 import { Talkspurt } from './talkspurt.js';
@@ -53,7 +53,7 @@ export class Press {
       sequence: Math.floor(random() * 0x10000), timestamp,
       release: (grant) => {
         this.releasedAt = clock.now();
-        this.#session.send({ type: 'floor_release', channel: channel.number, grant });
+        giveBack({ session: this.#session, channel: this.#channel, grant });
         const burst = this.#saw.burst(grant);
         if (burst) options.onSaid(burst, this.#session, this.#channel);
       },

@@ -43,6 +43,21 @@ test('sequence and timestamp count on, and every field is filled', async () => {
   }
 });
 
+test('the floor is given back by datagram too, behind the last frame; by WebSocket on the stream alone', async () => {
+  for (const kind of /** @type {const} */ (['webtransport', 'websocket'])) {
+    const { core, clock, road } = await online(kind);
+    core.press('ops');
+    await clock.advance(400);
+    core.release();
+    await clock.advance(500);
+    const [{ at, grant }] = road.all('floor_release');
+    const releases = road.words.filter(({ subtype }) => subtype === 'release');
+    const expected = { at, subtype: 'release', channel: 17, talker: 4, grant };
+    assert.deepEqual(releases, kind === 'webtransport' ? [expected] : []);
+    assert.ok(at >= Math.max(...road.frames.map((frame) => frame.at)));
+  }
+});
+
 /** @param {any} scene @param {number} ms that the gateway takes to grant the newest request */
 async function grantAfter({ clock, road }, ms) {
   await clock.advance(ms);

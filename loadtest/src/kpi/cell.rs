@@ -83,7 +83,7 @@ pub(super) struct Heard {
 }
 
 enum Member {
-    Own(Client, (u32, u16)),
+    Own(Box<Client>, (u32, u16)),
     Legacy(Box<Legacy>),
 }
 
@@ -93,9 +93,9 @@ impl Member {
         let token = stage.minter.mint(user, &rights).map_err(|error| error.to_string())?;
         Ok(match road {
             Road::Webtransport => {
-                Self::Own(Client::webtransport(&stage.target, gate.udp, &token).await?, (0, 0))
+                Self::Own(Box::new(Client::webtransport(&stage.target, gate.udp, &token).await?), (0, 0))
             }
-            Road::Websocket => Self::Own(Client::websocket(gate.tcp, &token).await?, (0, 0)),
+            Road::Websocket => Self::Own(Box::new(Client::websocket(gate.tcp, &token).await?), (0, 0)),
             Road::Socketio => Self::Legacy(Box::new(Legacy::connect(gate.tcp, &token).await?)),
         })
     }

@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use suara_proto::RequestId;
 use suara_proto::frame::{STREAM_CONTROL, split};
 use suara_proto::limits::{HEARTBEAT, MAX_SERVER_MESSAGE};
-use suara_proto::message::{ClientMessage, ServerMessage, decode_server, encode};
+use suara_proto::message::{ClientMessage, Joined, ServerMessage, decode_server, encode};
 use suara_proto::reception::Reporter;
 use suara_proto::report::Report;
 use suara_proto::voice::VoiceFrame;
@@ -195,7 +195,7 @@ impl Client {
             resume: None,
             calls: false,
         });
-        self.wait(|message| matches!(message, ServerMessage::Welcome { .. }).then_some(())).await?;
+        self.wait(|message| matches!(message, ServerMessage::Welcome(_)).then_some(())).await?;
         Ok(self)
     }
 
@@ -258,7 +258,7 @@ impl Client {
     /// When it is refused.
     pub(super) async fn joined(&mut self) -> Result<(u32, u16), String> {
         self.wait(|message| match message {
-            ServerMessage::Joined { channel, talker, .. } => Some((channel.0, talker.0)),
+            ServerMessage::Joined(Joined { channel, talker, .. }) => Some((channel.0, talker.0)),
             _ => None,
         })
         .await

@@ -1,6 +1,11 @@
 //! Words of the floor that both sides use.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use super::{is_default, null_is_missing};
+use crate::ids::{Grant, TalkerNumber};
 
 /// How urgent a request is: TS 24.380's tiers. Ordered, the most urgent last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -53,4 +58,24 @@ pub enum ChannelMode {
     /// What a newer gateway's mode is read as: its rules aren't known here, so don't ask for the floor.
     #[serde(other)]
     Other,
+}
+
+/// Who holds the floor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalkerInfo<'a> {
+    /// Its number in voice frames.
+    pub talker: TalkerNumber,
+    /// Who it is, for those whose roster is behind.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
+    /// The name to show.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// By which grant.
+    pub grant: Grant,
+    /// Until the talk limit ends it; [`limits::UNLIMITED`](crate::limits::UNLIMITED) where there is none.
+    pub remaining_ms: u32,
+    /// How urgent it is.
+    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
+    pub level: Level,
 }

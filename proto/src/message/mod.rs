@@ -10,8 +10,10 @@ mod burst;
 mod call;
 pub mod chat;
 mod client;
+mod entry;
 mod floor;
 mod livechat;
+mod member;
 mod patch;
 mod rights;
 mod server;
@@ -31,14 +33,16 @@ pub use chat::{
     decode_chat_server,
 };
 pub use client::{ClientMessage, TYPES as CLIENT_TYPES};
-pub use floor::{ChannelMode, DispatchAction, Level};
+pub use entry::{Joined, Welcome};
+pub use floor::{ChannelMode, DispatchAction, Level, TalkerInfo};
 pub use livechat::{
     ClientLivechat, Conversation, LIVECHAT_CLIENT_TYPES, LIVECHAT_PREFIX, LIVECHAT_SERVER_TYPES,
     LivechatMessage, MemberScope, ServerLivechat, decode_livechat_client, decode_livechat_server,
 };
+pub use member::{Member, TalkerLeft};
 pub use patch::Patched;
 pub use rights::{Right, Rights};
-pub use server::{Member, ServerMessage, TYPES as SERVER_TYPES, TalkerInfo, TalkerLeft};
+pub use server::{ServerMessage, TYPES as SERVER_TYPES};
 
 use crate::code::ErrorCode;
 

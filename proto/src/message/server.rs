@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::alert::Alert;
-use super::call::CallInfo;
-use super::floor::{ChannelMode, DispatchAction, Level};
+use super::entry::{Joined, Welcome};
+use super::floor::{DispatchAction, TalkerInfo};
+use super::member::{Member, TalkerLeft};
+use super::null_is_missing;
 use super::patch::Patched;
 use super::rights::Rights;
-use super::{is_default, null_is_missing};
 use crate::code::{CloseCode, DenyCause, ErrorCode, LeaveReason, RevokeCause};
-use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId, TalkerNumber};
+use crate::ids::{ChannelNumber, Grant, MemberRef, RequestId};
 
 super::type_names![
     "welcome",
@@ -54,36 +55,8 @@ super::type_names![
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {
     /// The answer to `hello`.
-    Welcome {
-        /// The protocol version of this session.
-        version: u32,
-        /// Names the session in logs and support cases; gives no rights.
-        #[serde(borrow)]
-        session: Cow<'a, str>,
-        /// Who the token says you are.
-        #[serde(borrow)]
-        user: Cow<'a, str>,
-        /// How others see you.
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-        /// The token's role.
-        #[serde(borrow)]
-        role: Cow<'a, str>,
-        /// When the token ends, in seconds since 1970 (UTC).
-        expires: u64,
-        /// Say something at least this often.
-        heartbeat_ms: u32,
-        /// Having heard nothing for this long, either side takes the other for gone.
-        idle_timeout_ms: u32,
-        /// `floor_taken` is repeated this often.
-        floor_renewal_ms: u32,
-        /// What takes this session's place once it is lost; for those who asked for it. A secret.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        resume: Option<Cow<'a, str>>,
-        /// Whether it took the place of the one before: each of its channels is told about next.
-        #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
-        resumed: bool,
-    },
+    #[serde(borrow)]
+    Welcome(Welcome<'a>),
     /// The answer to `renew`.
     Renewed {
         /// Which.
@@ -130,47 +103,8 @@ pub enum ServerMessage<'a> {
         expires: u64,
     },
     /// The answer to `join`; or, without `request`, a channel that a resumed session is in still, or that of a call.
-    Joined {
-        /// Which.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        request: Option<RequestId>,
-        /// Of a trunk.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        member: Option<MemberRef>,
-        /// The channel's number from now on.
-        channel: ChannelNumber,
-        /// Its name, as asked for.
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-        /// You, in this channel.
-        talker: TalkerNumber,
-        /// What you may do here.
-        rights: Rights,
-        /// How the floor works here.
-        mode: ChannelMode,
-        /// The roster's version that follows.
-        version: u64,
-        /// Everybody here, you included; left out towards a trunk that knows the channel already.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        members: Option<Vec<Member<'a>>>,
-        /// Who talks at this moment.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        talking: Option<TalkerInfo<'a>>,
-        /// Who else does, in a mode with several talkers: those of older grants.
-        #[serde(
-            borrow,
-            default,
-            deserialize_with = "null_is_missing",
-            skip_serializing_if = "Vec::is_empty"
-        )]
-        also_talking: Vec<TalkerInfo<'a>>,
-        /// The number of the channel's newest chat message, 0 for none; missing while the store doesn't answer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        last_message: Option<u64>,
-        /// What call this is the channel of.
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-        call: Option<CallInfo<'a>>,
-    },
+    #[serde(borrow)]
+    Joined(Joined<'a>),
     /// You are no longer in the channel.
     Left {
         /// Of a trunk.
@@ -475,58 +409,4 @@ pub enum ServerMessage<'a> {
         /// From the `ping`.
         nonce: u32,
     },
-}
-
-/// One member of a channel, as others see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member<'a> {
-    /// Its number in voice frames.
-    pub talker: TalkerNumber,
-    /// Who it is.
-    #[serde(borrow)]
-    pub user: Cow<'a, str>,
-    /// The name to show.
-    #[serde(borrow)]
-    pub name: Cow<'a, str>,
-    /// The token's role.
-    #[serde(borrow)]
-    pub role: Cow<'a, str>,
-    /// May not talk.
-    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "std::ops::Not::not")]
-    pub listen_only: bool,
-    /// A dispatcher doesn't let it talk.
-    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
-    pub muted: bool,
-    /// Its transport is lost; it may come back and is kept a place meanwhile.
-    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
-    pub unreachable: bool,
-}
-
-/// A member that went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TalkerLeft {
-    /// Which.
-    pub talker: TalkerNumber,
-    /// Why.
-    pub reason: LeaveReason,
-}
-
-/// Who holds the floor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TalkerInfo<'a> {
-    /// Its number in voice frames.
-    pub talker: TalkerNumber,
-    /// Who it is, for those whose roster is behind.
-    #[serde(borrow)]
-    pub user: Cow<'a, str>,
-    /// The name to show.
-    #[serde(borrow)]
-    pub name: Cow<'a, str>,
-    /// By which grant.
-    pub grant: Grant,
-    /// Until the talk limit ends it; [`limits::UNLIMITED`](crate::limits::UNLIMITED) where there is none.
-    pub remaining_ms: u32,
-    /// How urgent it is.
-    #[serde(default, deserialize_with = "null_is_missing", skip_serializing_if = "is_default")]
-    pub level: Level,
 }

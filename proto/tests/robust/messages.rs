@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use suara_proto::limits::{MAX_MEMBERS, MAX_SERVER_MESSAGE, MAX_USER_NAME};
 use suara_proto::message::{
-    self, ChannelMode, ClientMessage, Member, Rights, ServerMessage, decode_client, decode_server, request_of,
+    self, ChannelMode, ClientMessage, Joined, Member, Rights, ServerMessage, decode_client, decode_server,
+    request_of,
 };
 use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, RequestId, TalkerNumber, frame};
@@ -141,7 +142,7 @@ fn the_largest_roster_fits_into_a_message() {
         muted: true,
         unreachable: true,
     };
-    let joined = ServerMessage::Joined {
+    let joined = ServerMessage::Joined(Joined {
         request: Some(RequestId(u32::MAX)),
         member: None,
         channel: ChannelNumber(u32::MAX),
@@ -155,6 +156,6 @@ fn the_largest_roster_fits_into_a_message() {
         also_talking: Vec::new(),
         last_message: None,
         call: None,
-    };
+    });
     assert!(json(&joined).len() < MAX_SERVER_MESSAGE);
 }

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use suara_proto::message::{
-    Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Level, Location, Member,
-    MemberScope, Patched, Right, Rights, Said, ServerMessage, TalkerInfo, TalkerLeft,
+    Alert, CallInfo, CallKind, ChannelMode, ClientMessage, DispatchAction, Heard, Joined, Level, Location,
+    Member, MemberScope, Patched, Right, Rights, Said, ServerMessage, TalkerInfo, TalkerLeft, Welcome,
 };
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
@@ -109,10 +109,10 @@ fn action() -> impl Strategy<Value = DispatchAction> {
     select(&DispatchAction::ALL[..])
 }
 
-/// One strategy per variant: its fields from the strategies named beside them.
+/// One strategy per variant, or per what is in it: its fields from the strategies named beside them.
 macro_rules! message {
-    ($enum:ident::$variant:ident { $($field:ident: $strategy:expr),+ $(,)? }) => {
-        ($($strategy,)+).prop_map(|($($field,)+)| $enum::$variant { $($field),+ }).boxed()
+    ($($what:ident)::+ { $($field:ident: $strategy:expr),+ $(,)? }) => {
+        ($($strategy,)+).prop_map(|($($field,)+)| $($what)::+ { $($field),+ }).boxed()
     };
 }
 
@@ -211,7 +211,7 @@ pub(crate) fn server() -> impl Strategy<Value = Server> {
 
 fn session_message() -> impl Strategy<Value = Server> {
     prop_oneof![
-        message!(ServerMessage::Welcome {
+        message!(Welcome {
             version: any::<u32>(),
             session: text(),
             user: text(),
@@ -223,7 +223,8 @@ fn session_message() -> impl Strategy<Value = Server> {
             floor_renewal_ms: any::<u32>(),
             resume: option::of(text()),
             resumed: any::<bool>(),
-        }),
+        })
+        .prop_map(ServerMessage::Welcome),
         message!(ServerMessage::Renewed { request: request(), expires: any::<u64>() }),
         message!(ServerMessage::VisitorSession {
             request: request(),
@@ -267,7 +268,7 @@ fn joined() -> impl Strategy<Value = Server> {
     (whose, state).prop_map(|(whose, state)| {
         let (request, member, channel, name, talker, rights, mode) = whose;
         let (version, members, (talking, also_talking), last_message, call) = state;
-        ServerMessage::Joined {
+        ServerMessage::Joined(Joined {
             request,
             member,
             channel,
@@ -281,7 +282,7 @@ fn joined() -> impl Strategy<Value = Server> {
             also_talking,
             last_message,
             call,
-        }
+        })
     })
 }
 

@@ -1,13 +1,14 @@
-//! The requests that came last, so that one which comes twice is decided once.
+//! The requests and the Releases that came last, so that what comes twice is decided once.
 //!
 //! A datagram is sent again until it is answered, and beside it goes the same request on the stream: the later ones may
-//! come when the first was denied, or granted, used and released.
+//! come when the first was denied, or granted, used and released. So does a Release.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use suara_proto::{DenyCause, RequestId, TalkerNumber};
+use suara_proto::{DenyCause, Grant, RequestId, TalkerNumber};
 
 use crate::asking::Road;
+use crate::effect::Speaker;
 
 /// Numbers kept of each member: a hasty thumb makes four requests while one repetition is under way, not nine.
 const KEPT: usize = 8;
@@ -15,6 +16,8 @@ const KEPT: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     of: BTreeMap<TalkerNumber, VecDeque<Seen>>,
+    /// Grants that were released by datagram, or taken back: their Releases may come yet on the stream.
+    released: BTreeMap<TalkerNumber, VecDeque<Grant>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,20 @@ impl Memory {
         }
     }
 
+    /// Notes a Release that may come again.
+    pub(crate) fn released(&mut self, by: Speaker) {
+        let grants = self.released.entry(by.talker).or_default();
+        grants.truncate(KEPT - 1);
+        grants.push_front(by.grant);
+    }
+
+    /// Whether a Release was here before.
+    pub(crate) fn knows_released(&self, by: Speaker) -> bool {
+        self.released.get(&by.talker).is_some_and(|grants| grants.contains(&by.grant))
+    }
+
     pub(crate) fn forget(&mut self, talker: TalkerNumber) {
         self.of.remove(&talker);
+        self.released.remove(&talker);
     }
 }

@@ -4,12 +4,12 @@
 //! grant from its Granted to its Idle; the mode says how many there may be at a time.
 
 mod burst;
+mod dispatch;
 mod inactivity;
 mod memory;
 mod queue;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use suara_proto::message::{ChannelMode, Level};
 use suara_proto::{DenyCause, ErrorCode, Grant, RequestId, RevokeCause, TalkerNumber};
@@ -125,7 +125,7 @@ impl Floor {
 
     /// Takes a request back: out of the queue, or its grant.
     pub(crate) fn cancel(&mut self, step: &mut Step<'_>, talker: TalkerNumber, request: RequestId) {
-        // One that comes later by another road has to find it known.
+        // One that comes later by another road has to find it known; so has a Release that crossed this.
         self.memory.note(talker, request, Road::Datagram);
         if self.queue.request(talker) == Some(request) {
             self.queue.remove(talker);
@@ -133,17 +133,20 @@ impl Floor {
         }
         let own = self.bursts.iter().find(|burst| burst.speaker.talker == talker && burst.request == request);
         if let Some(by) = own.map(|burst| burst.speaker) {
-            self.release(step, by);
+            self.release(step, by, Road::Datagram);
         }
         step.say(Effect::Cancelled { talker, request });
     }
 
     /// `false` when this is nobody's grant to release.
-    pub(crate) fn release(&mut self, step: &mut Step<'_>, by: Speaker) -> bool {
+    pub(crate) fn release(&mut self, step: &mut Step<'_>, by: Speaker, road: Road) -> bool {
         let Some(index) = self.bursts.iter().position(|burst| burst.speaker == by) else {
-            return self.lapsed.contains(&by);
+            return self.lapsed.contains(&by) || self.memory.knows_released(by);
         };
         self.bursts.remove(index);
+        if road == Road::Datagram {
+            self.memory.released(by);
+        }
         self.rest(step.now);
         // What it said last may still be under way.
         self.tails.push(Tail { speaker: by, until: step.now + step.settings.release_tail });
@@ -156,7 +159,7 @@ impl Floor {
     pub(crate) fn release_all(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
         self.queue.remove(talker);
         for speaker in self.bursts_of(talker) {
-            self.release(step, speaker);
+            self.release(step, speaker, Road::Stream);
         }
         self.queue.tell(step);
     }
@@ -184,47 +187,6 @@ impl Floor {
         self.bursts_of(talker).into_iter().for_each(|speaker| self.end(step, speaker));
         self.say_speakers(step);
         self.admit(step);
-    }
-
-    /// A dispatcher takes back what a member has of the floor: its grant after T3, its place in the queue at once.
-    pub(crate) fn revoke(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.take_back(step, talker, step.settings.t3, DenyCause::Other);
-    }
-
-    fn take_back(&mut self, step: &mut Step<'_>, talker: TalkerNumber, grace: Duration, cause: DenyCause) {
-        if let Some((claim, _)) = self.queue.remove(talker) {
-            self.deny(step, talker, claim.request, cause);
-            self.queue.tell(step);
-        }
-        let own = self.bursts.iter_mut().filter(|burst| burst.speaker.talker == talker);
-        own.for_each(|burst| burst.revoke(step, RevokeCause::NoPermission, grace));
-    }
-
-    /// A dispatcher lets members talk no more, from now on. All of them are out before anybody comes in their place.
-    pub(crate) fn mute(&mut self, step: &mut Step<'_>, talkers: &[TalkerNumber]) {
-        for talker in talkers {
-            self.take_back(step, *talker, Duration::ZERO, DenyCause::ReceiveOnly);
-        }
-        for talker in talkers {
-            self.lapse(step, *talker);
-            self.tails.retain(|tail| tail.speaker.talker != *talker);
-        }
-        self.say_speakers(step);
-        self.admit(step);
-    }
-
-    /// A dispatcher ends everything.
-    pub(crate) fn clear(&mut self, step: &mut Step<'_>) {
-        for claim in self.queue.drain() {
-            self.deny(step, claim.talker, claim.request, DenyCause::Other);
-        }
-        let talkers: Vec<_> = self.bursts.iter().map(|burst| burst.speaker.talker).collect();
-        for talker in talkers {
-            self.take_back(step, talker, Duration::ZERO, DenyCause::Other);
-            self.lapse(step, talker);
-        }
-        self.tails.clear();
-        self.say_speakers(step);
     }
 
     /// The first member is there: T4 begins.

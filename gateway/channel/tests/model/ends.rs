@@ -26,7 +26,7 @@ impl Story<'_> {
                 self.book[own].over = Some(Over::Cancelled);
                 self.tell_positions();
             } else {
-                self.release(own);
+                self.release(own, Road::Datagram);
             }
         }
         self.said.push(Effect::Cancelled { talker, request });
@@ -38,16 +38,26 @@ impl Story<'_> {
         }
         let own = self.book.iter().position(|line| line.holds() && line.speaker() == Some(by));
         match own {
-            Some(own) => self.release(own),
-            None if road == Road::Stream && !self.lapsed(by) => {
+            Some(own) => self.release(own, road),
+            None if road == Road::Stream && !self.lapsed(by) && !self.comes_again(by) => {
                 self.said.push(Effect::Refused { talker: by.talker, code: ErrorCode::WrongGrant });
             }
             None => {}
         }
     }
 
-    fn release(&mut self, own: usize) {
+    /// Whether it is one of the last eight that its member, since it came, released in a way that comes again.
+    fn comes_again(&mut self, by: Speaker) -> bool {
+        let own = self.book.iter_mut().filter(|line| line.said_again && line.who.talker == by.talker);
+        let mut own: Vec<_> = own.collect();
+        own.sort_by_key(|line| line.grant);
+        let again = own.into_iter().rev().take(8).find(|line| line.grant == Some(by.grant));
+        again.map(|line| line.came_again = true).is_some()
+    }
+
+    fn release(&mut self, own: usize, road: Road) {
         let until = self.now + millis(self.rules.release_tail);
+        self.book[own].said_again = road == Road::Datagram;
         self.book[own].tail_until = Some(until);
         self.end(own, Over::Release);
         self.admit();
@@ -64,6 +74,7 @@ impl Story<'_> {
                 continue;
             }
             self.book[index].cut_tail(Over::Leave);
+            self.book[index].said_again = false;
             if self.book[index].waits() {
                 self.book[index].over = Some(Over::Leave);
             } else if self.book[index].holds() {

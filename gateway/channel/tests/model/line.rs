@@ -45,6 +45,10 @@ pub(crate) struct Line {
     pub(crate) warned: bool,
     pub(crate) told_position: Option<usize>,
     pub(crate) waited: bool,
+    /// Its release may be said again.
+    pub(crate) said_again: bool,
+    /// It was.
+    pub(crate) came_again: bool,
     pub(crate) tail_until: Option<u64>,
     /// How the tail ended, other than by running out.
     pub(crate) tail_cut: Option<Over>,
@@ -74,6 +78,8 @@ impl Line {
             warned: false,
             told_position: None,
             waited: false,
+            said_again: false,
+            came_again: false,
             tail_until: None,
             tail_cut: None,
         }

@@ -8,9 +8,10 @@ use crate::line::{Line, Over};
 use crate::reference::Story;
 
 /// What has to happen somewhere in a whole run.
-pub(crate) const WORTH_HAVING: [&str; 42] = [
+pub(crate) const WORTH_HAVING: [&str; 43] = [
     "ended by a release",
     "released in the grace time",
+    "released by both roads",
     "ended by T1",
     "ended by T3",
     "ended by T1 in the grace time",
@@ -139,6 +140,9 @@ fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
         (Some(Over::Release), Some(_)) => tally("tail of one who was muted"),
         (Some(Over::Release), None) => tally("tail that ran out"),
         _ => {}
+    }
+    if line.came_again {
+        tally("released by both roads");
     }
     if line.tellings > 1 + usize::from(line.grace.is_some()) {
         tally("taken, repeated");

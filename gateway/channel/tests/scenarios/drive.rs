@@ -84,6 +84,11 @@ impl Drive {
         self.drain()
     }
 
+    pub(crate) fn release_by_datagram(&mut self, talker: TalkerNumber, counter: u16) -> Vec<Effect> {
+        self.channel.floor_release(self.time(), talker, grant(counter), Road::Datagram);
+        self.drain()
+    }
+
     /// Voice under a grant, now.
     pub(crate) fn talk(&mut self, counter: u16) {
         self.channel.media(grant(counter), self.time());

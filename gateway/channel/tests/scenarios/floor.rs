@@ -108,6 +108,39 @@ fn a_release_of_what_one_does_not_hold_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_release_that_came_by_datagram_and_comes_again_on_the_stream_is_no_fault() {
+    let (mut drive, [alice, bob]) = Drive::of(["alice", "bob"]);
+    drive.request(alice, 1);
+
+    assert_eq!(drive.release_by_datagram(alice, 1), [idle(1)]);
+    drive.request(bob, 1);
+    assert_eq!(drive.release_by_datagram(bob, 2), [idle(2)]);
+    assert_eq!(drive.release(bob, 1), [wrong_grant(bob)], "another's");
+    assert_eq!(drive.release(alice, 1), [], "however many have talked since");
+    assert_eq!(drive.release_by_datagram(alice, 1), []);
+}
+
+#[test]
+fn a_release_that_crossed_the_cancel_of_its_request_is_no_fault() {
+    let (mut drive, [alice]) = Drive::of(["alice"]);
+    drive.request(alice, 1);
+
+    assert_eq!(drive.cancel(alice, 1), [idle(1), cancelled(alice, 1)]);
+    assert_eq!(drive.release(alice, 1), []);
+}
+
+#[test]
+fn releases_that_came_by_datagram_are_remembered_for_eight_grants() {
+    let (mut drive, [alice]) = Drive::of(["alice"]);
+    for number in 1..=9 {
+        drive.request(alice, number.into());
+        drive.release_by_datagram(alice, number);
+    }
+    assert_eq!(drive.release(alice, 1), [wrong_grant(alice)], "nine grants ago");
+    assert_eq!(drive.release(alice, 2), []);
+}
+
+#[test]
 fn a_talker_who_vanishes_leaves_an_idle_floor_and_no_tail() {
     let (mut drive, [alice, bob]) = Drive::of(["alice", "bob"]);
     drive.request(alice, 1);

@@ -25,7 +25,6 @@ const words = {
 };
 
 export class LegacyParty extends Party {
-  #explicit = false;
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
 
@@ -50,9 +49,9 @@ export class LegacyParty extends Party {
   }
 
   /** @param {import('./party.js').Press} [how] */
-  async press({ level, queue, explicit = false } = {}) {
-    this.#explicit = explicit || level !== undefined || queue !== undefined;
-    if (this.#explicit) await this.client.call('floor_request', { level, queue });
+  async press({ level, explicit = false } = {}) {
+    this.knowsNoFloor = !explicit && level === undefined;
+    if (!this.knowsNoFloor) await this.client.call('floor_request', { level });
     this.#timer = setInterval(() => { this.client.emit('voice_packet', tone); }, 20);
   }
 
@@ -62,7 +61,7 @@ export class LegacyParty extends Party {
 
   async release() {
     await this.hush();
-    if (this.#explicit) await this.client.call('floor_release');
+    if (!this.knowsNoFloor) await this.client.call('floor_release');
   }
 
   async close() {

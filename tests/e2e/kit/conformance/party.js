@@ -11,7 +11,7 @@
  *
  * @typedef {object} Press
  * @property {'normal' | 'imminent_peril' | 'emergency'} [level]
- * @property {boolean} [queue]
+ * @property {boolean} [queue] rather waits than is denied; by voice alone one does so anyway
  * @property {boolean} [explicit] asks in so many words where it could do without
  */
 import assert from 'node:assert/strict';
@@ -34,6 +34,8 @@ export class Party {
   /** Whose bursts were heard from their first frame. @type {Set<string>} */
   fromStart = new Set();
   channel = '';
+  /** Whether its press is told by its voice alone. */
+  knowsNoFloor = false;
 
   /** @param {string} user */
   constructor(user) {

@@ -31,6 +31,9 @@ async function helperTalks({ talker, listener, helper }) {
   await listener.hears(helper);
 }
 
+/** Silence of 600 ms ends the press of one that knows no floor; and a slow machine. */
+const PRESS_END_MS = 1000;
+
 /** Who hears a burst from its start is behind by no more than it missed. */
 const CATCH_UP_MS = 2000;
 
@@ -66,6 +69,8 @@ export const scenes = {
     await talker.told('denied', { cause: 'another_has_permission' });
     await listener.hears(helper);
     await talker.release();
+    // One that knows no floor waits until it has been silent for this long.
+    await sleep(PRESS_END_MS);
     const { mark } = listener;
     await helper.release();
     await listener.told('idle', {}, mark);
@@ -79,6 +84,8 @@ export const scenes = {
     const { talker, listener, helper } = cell;
     await helperTalks(cell);
     await talker.press({ queue: true });
+    // Who knows no floor is told that another talks, and waits all the same.
+    if (talker.knowsNoFloor) await talker.told('denied', { cause: 'another_has_permission' });
     await talker.told('queued', { position: 1 });
     await listener.hears(helper);
     assert.equal(listener.heardOf(talker.user), 0, 'one that waits is heard');
@@ -86,6 +93,8 @@ export const scenes = {
     await talker.told('granted');
     await listener.told('taken', { user: talker.user });
     await listener.hears(talker);
+    const denials = talker.words.filter(({ type }) => type === 'denied').length;
+    assert.equal(denials, talker.knowsNoFloor ? 1 : 0, 'told otherwise than once per press');
     await releases(cell);
   },
 
