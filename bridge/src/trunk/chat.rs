@@ -73,10 +73,12 @@ async fn read(mut frames: Frames, trunk: &Trunk) -> End {
             Ok(message) => event(message).map(|(channel, chat)| TrunkEvent::Chat { channel, chat }),
             Err(_) => staff_event(&json).map(TrunkEvent::Staff),
         };
-        match event.map(|event| trunk.events.send(event)) {
-            Some(Ok(())) => {}
-            Some(Err(_)) => return End::new("the bridge stops"),
-            None => tracing::debug!("a message of the gateway's chat was ignored"),
+        let Some(event) = event else {
+            tracing::debug!("a message of the gateway's chat was ignored");
+            continue;
+        };
+        if trunk.events.send(event).is_err() {
+            return End::new("the bridge stops");
         }
     }
 }
