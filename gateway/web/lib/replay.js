@@ -8,8 +8,12 @@ export const HURRY = 1.15;
 /** Added to a talker's number: a replay is a voice of its own, beside what the same talker says meanwhile. */
 export const REPLAYED = 0x10000;
 const FRAME_MS = 20;
-/** Frames that wait for a replay: a second. One that is slower is given up. */
-const LONGEST_WAIT = 50;
+/** A replay is given up when frames have waited for it for so many looks, a second in all. */
+const LOOKS = 10;
+/** Between two looks. A page that stood still looks once: what came meanwhile, perhaps the replay, is read before it looks again. */
+const LOOK_MS = 100;
+/** Frames that wait at most, should the page hardly ever come to look. */
+const MOST_WAITING = 500;
 
 /**
  * @typedef {import('./wire/voice.js').VoiceFrame} VoiceFrame
@@ -22,7 +26,7 @@ const LONGEST_WAIT = 50;
 export class Replays {
   /** By channel. @type {Map<number, Replay>} */
   #all = new Map();
-  /** Frames of bursts that are asked for, by channel. @type {Map<number, {grant: number, frames: VoiceFrame[]}>} */
+  /** Frames of bursts that are asked for, by channel. @type {Map<number, {grant: number, frames: VoiceFrame[], timer: unknown}>} */
   #expected = new Map();
   /** A grant of its own for each: the same burst may be played twice. */
   #grant = 0;
@@ -43,7 +47,7 @@ export class Replays {
    */
   expect(channel, grant) {
     this.abandon(channel);
-    this.#expected.set(channel, { grant, frames: [] });
+    this.#expected.set(channel, { grant, frames: [], timer: null });
   }
 
   /** Whether one that is asked for is still waited for. @param {number} channel */
@@ -54,7 +58,7 @@ export class Replays {
   /** Nothing came of it: what waited is heard as it would have been. @param {number} channel */
   abandon(channel) {
     const expected = this.#expected.get(channel);
-    this.#expected.delete(channel);
+    this.#forget(channel);
     for (const frame of expected?.frames ?? []) this.speaker.frame(frame);
   }
 
@@ -88,7 +92,8 @@ export class Replays {
     const expected = this.#expected.get(frame.channel);
     if (expected?.grant === frame.grant) {
       expected.frames.push(frame);
-      if (expected.frames.length > LONGEST_WAIT) this.abandon(frame.channel);
+      if (expected.frames.length > MOST_WAITING) this.abandon(frame.channel);
+      else if (expected.frames.length === 1) this.#look(frame.channel, LOOKS);
       return true;
     }
     const replay = this.#all.get(frame.channel);
@@ -97,10 +102,23 @@ export class Replays {
     return true;
   }
 
+  /** Gives up what frames have waited for long enough. @param {number} channel @param {number} looks that are left */
+  #look(channel, looks) {
+    const expected = this.#expected.get(channel);
+    if (!expected) return;
+    if (looks === 0) return this.abandon(channel);
+    expected.timer = this.clock.after(() => this.#look(channel, looks - 1), LOOK_MS);
+  }
+
+  /** @param {number} channel */
+  #forget(channel) {
+    this.clock.cancel(this.#expected.get(channel)?.timer);
+    this.#expected.delete(channel);
+  }
+
   /** @param {number | null} channel */
   stop(channel) {
-    if (channel === null) this.#expected.clear();
-    else this.#expected.delete(channel);
+    for (const number of [...this.#expected.keys()]) if (channel === null || number === channel) this.#forget(number);
     for (const [number, replay] of this.#all) {
       if (channel !== null && number !== channel) continue;
       replay.stop();
@@ -116,6 +134,7 @@ export class Replay {
   #next = -1;
   #whole = false;
   #isLive = false;
+  #isStopped = false;
   /** @type {unknown} */
   #timer = null;
 
@@ -134,12 +153,16 @@ export class Replay {
 
   /** @param {VoiceFrame} frame in any order; the first of the stream's comes first */
   add(frame) {
-    if (this.#isLive) return this.options.play(frame);
+    // A repeat of what was played already would be waited for without end; what was passed over may be in time yet.
+    const isBehind = this.#next >= 0 && ((frame.sequence - this.#next) & 0xffff) >= 0x8000;
+    if (this.#isLive || isBehind) return this.options.play(frame);
     this.#waiting.set(frame.sequence, frame);
   }
 
   /** @param {VoiceFrame} frame as it came on the stream, in order */
   recorded(frame) {
+    // Its stream goes on for a while.
+    if (this.#isStopped) return;
     const begins = this.#next < 0;
     if (begins) this.#next = frame.sequence;
     this.add(frame);
@@ -149,13 +172,13 @@ export class Replay {
   /** The stream has ended. */
   whole() {
     this.#whole = true;
-    if (this.#next < 0) this.#live();
+    if (this.#next < 0 && !this.#isStopped) this.#live();
   }
 
   stop() {
     this.options.clock.cancel(this.#timer);
     this.#waiting.clear();
-    this.#isLive = true;
+    this.#isStopped = true;
     this.of = null;
   }
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Hasten } from '../audio/hasten.js';
-import { HURRY, REPLAYED } from '../lib/replay.js';
+import { HURRY, Replay, REPLAYED } from '../lib/replay.js';
 import { join } from '../lib/wire/frames.js';
 import { ReplayReader, replayRequest } from '../lib/wire/replay.js';
 import { encode } from '../lib/wire/voice.js';
 import { online } from './fakes.js';
-import { bytes, hex, packet } from './support.js';
+import { bytes, FakeClock, hex, packet } from './support.js';
 
 const GRANT = 50;
 /** @param {number} number */
@@ -108,6 +108,54 @@ test('a refused or slow replay leaves what is said as it is', async () => {
   }
   assert.equal(await late, null);
   assert.equal(heard.length, 160);
+});
+
+test('a page that stood still while the replay came plays it all the same', async () => {
+  const scene = await online();
+  const { core, clock, heard, road } = scene;
+  road.handlers?.onDatagram(encode(frame(0)));
+  heard.length = 0;
+  answers(scene, stream(head(), Array.from({ length: 100 }, (_, i) => frame(i))));
+  const playing = core.replay('ops', true);
+  // What came in two seconds is read at once, and the stream behind it.
+  for (let number = 1; number < 100; number++) road.handlers?.onDatagram(encode(frame(number)));
+  await clock.advance(3000);
+  assert.equal((await playing)?.live, true);
+  assert.deepEqual(heard.map((one) => one.sequence), Array.from({ length: 100 }, (_, i) => frame(i).sequence));
+  assert.ok(heard.every((one) => one.talker === REPLAYED + 9));
+});
+
+test('a burst that ends while one catches up is played to its end, and no repeat of that is waited for', async () => {
+  const scene = await online();
+  const { core, clock, heard, road, speeds } = scene;
+  road.handlers?.onDatagram(encode(frame(0)));
+  heard.length = 0;
+  answers(scene, stream(head(), [frame(0), frame(1)]));
+  const playing = core.replay('ops', true);
+  await clock.advance(60);
+  await playing;
+  const last = { ...frame(2), end: true };
+  for (const wait of [0, 20, 20]) {
+    await clock.advance(wait);
+    road.handlers?.onDatagram(encode(last));
+  }
+  await clock.advance(100);
+  assert.deepEqual([...new Set(said(heard))], [0, 1, 2]);
+  assert.deepEqual(speeds.map(([, , speed]) => speed), [HURRY, 1]);
+});
+
+test('of a replay that is stopped nothing more is heard, though its stream goes on', async () => {
+  const clock = new FakeClock();
+  /** @type {any[]} */
+  const heard = [];
+  const play = (/** @type {any} */ one) => heard.push(one);
+  const replay = new Replay({ clock, speed: 1, of: GRANT, play, onLive: () => assert.fail('it is over') });
+  replay.recorded(frame(0));
+  replay.stop();
+  replay.recorded(frame(1));
+  replay.whole();
+  await clock.advance(200);
+  assert.deepEqual(said(heard), [0]);
 });
 
 test('where there is no stream for it, it is unavailable', async () => {
