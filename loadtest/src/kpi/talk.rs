@@ -15,7 +15,8 @@ use super::sound::{Burst, FRAME, RATE};
 
 /// How long a frame sounds.
 pub(super) const PERIOD: Duration = Duration::from_millis(20);
-/// Between two datagrams of a request, and how many there are at most.
+/// Between the first two datagrams of a request, between any others, and how many there are at most.
+const ASK_SOON: Duration = Duration::from_millis(10);
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 const ASKS: u32 = 25;
 /// How often END is repeated.
@@ -137,7 +138,8 @@ pub(super) async fn press(
         }
         let now = Instant::now();
         if grant.is_none() && asks > 0 && now >= ask_at {
-            (asks, ask_at) = (asks - 1, ask_at + ASK_AGAIN);
+            let pause = if asks == ASKS { ASK_SOON } else { ASK_AGAIN };
+            (asks, ask_at) = (asks - 1, ask_at + pause);
             client.datagram(&question);
         }
         if next < last && now >= due {
