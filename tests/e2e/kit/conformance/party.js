@@ -123,7 +123,9 @@ export class ModernParty extends Party {
     }
     if (floor.warned && !before.warned) this.tell({ type: 'warned' });
     for (const { user, grant, level } of floor.talkers) {
-      const same = before.talkers.some((/** @type {any} */ known) => known.grant === grant && known.level === level);
+      // Voice that overtakes the word of who talks tells of one without a name.
+      const same = before.talkers.some((/** @type {any} */ known) =>
+        known.grant === grant && known.level === level && known.user === user);
       if (!same) this.tell({ type: 'taken', user, level });
     }
     if (floor.talkers.length === 0 && before.talkers.length > 0) this.tell({ type: 'idle' });
