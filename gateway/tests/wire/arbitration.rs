@@ -270,6 +270,22 @@ async fn a_request_that_comes_by_both_roads_is_one() {
 }
 
 #[tokio::test]
+async fn a_release_that_comes_by_both_roads_is_one() {
+    let gateway = TestGateway::start();
+    let (mut alice, seat) = ranked(&gateway, "alice", 0).await;
+    let grant = alice.floor(seat.channel).await;
+    alice.send_voice(&datagram(4, 0, seat, 0, [0, grant, 0]));
+    alice.hear("floor_idle").await;
+
+    alice.release(seat.channel, grant).await;
+
+    let said = alice.so_far().await;
+    assert!(!kinds(&said).contains(&"error"), "{said:?}");
+    alice.release(seat.channel, grant + 1).await;
+    assert_eq!(alice.hear("error").await["code"], "wrong_grant", "another one is refused as ever");
+}
+
+#[tokio::test]
 async fn forged_floor_datagrams_are_counted_and_change_nothing() {
     let gateway = TestGateway::start();
     let ((mut alice, seat), (mallory, own)) =

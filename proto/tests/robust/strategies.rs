@@ -131,6 +131,10 @@ fn heard() -> impl Strategy<Value = Heard> {
 }
 
 pub(crate) fn client() -> impl Strategy<Value = Client> {
+    prop_oneof![of_a_session(), of_a_floor(), beyond_a_channel()]
+}
+
+fn of_a_session() -> impl Strategy<Value = Client> {
     prop_oneof![
         message!(ClientMessage::Hello {
             version: any::<u32>(),
@@ -139,31 +143,6 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             resume: option::of(text()),
             calls: any::<bool>(),
         }),
-        message!(ClientMessage::Call { request: request(), member: member(), users: vec(text(), 0..3) }),
-        message!(ClientMessage::Emergency {
-            request: request(),
-            member: member(),
-            location: option::of(location()),
-            text: option::of(text()),
-        }),
-        message!(ClientMessage::EmergencyCancel {
-            channel: channel(),
-            member: member(),
-            user: option::of(text()),
-        }),
-        message!(ClientMessage::Patch {
-            request: request(),
-            channel: channel(),
-            member: member(),
-            with: channel()
-        }),
-        message!(ClientMessage::Unpatch {
-            request: request(),
-            channel: channel(),
-            member: member(),
-            with: channel()
-        }),
-        message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
         message!(ClientMessage::Renew { request: request(), token: text() }),
         message!(ClientMessage::Attach {
             request: request(),
@@ -175,6 +154,14 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
         message!(ClientMessage::Detach { member: trunk_member() }),
         message!(ClientMessage::Join { request: request(), channel: text(), member: member() }),
         message!(ClientMessage::Leave { channel: channel(), member: member() }),
+        message!(ClientMessage::May { request: request(), channel: text(), member: member() }),
+        message!(ClientMessage::Verify { request: request(), token: text() }),
+        message!(ClientMessage::Ping { nonce: any::<u32>() }),
+    ]
+}
+
+fn of_a_floor() -> impl Strategy<Value = Client> {
+    prop_oneof![
         message!(ClientMessage::FloorRequest {
             request: request(),
             channel: channel(),
@@ -201,7 +188,36 @@ pub(crate) fn client() -> impl Strategy<Value = Client> {
             said: option::of(said()),
             heard: option::of(heard()),
         }),
-        message!(ClientMessage::Ping { nonce: any::<u32>() }),
+    ]
+}
+
+fn beyond_a_channel() -> impl Strategy<Value = Client> {
+    prop_oneof![
+        message!(ClientMessage::Call { request: request(), member: member(), users: vec(text(), 0..3) }),
+        message!(ClientMessage::Emergency {
+            request: request(),
+            member: member(),
+            location: option::of(location()),
+            text: option::of(text()),
+        }),
+        message!(ClientMessage::EmergencyCancel {
+            channel: channel(),
+            member: member(),
+            user: option::of(text()),
+        }),
+        message!(ClientMessage::Patch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            with: channel()
+        }),
+        message!(ClientMessage::Unpatch {
+            request: request(),
+            channel: channel(),
+            member: member(),
+            with: channel()
+        }),
+        message!(ClientMessage::CallEnd { channel: channel(), member: member() }),
     ]
 }
 

@@ -115,7 +115,15 @@ fn presence(effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
 }
 
 fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
-    let what = match (line.over, line.grant, line.grace) {
+    let Some(end) = end_of(line) else { return };
+    tally(end);
+    if line.grant.is_some() {
+        of_grant(line, rules, tally);
+    }
+}
+
+fn end_of(line: &Line) -> Option<&'static str> {
+    Some(match (line.over, line.grant, line.grace) {
         (Some(Over::Release), Some(_), None) => "ended by a release",
         (Some(Over::Release), Some(_), Some(_)) => "released in the grace time",
         (Some(Over::Leave), Some(_), None) => "ended by leaving",
@@ -128,12 +136,11 @@ fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
         (Some(Over::Dispatched), None, _) => "denied by a dispatcher in the queue",
         (Some(Over::Cancelled), ..) => "cancelled in the queue",
         (Some(Over::Replaced), ..) => "asked anew in the queue",
-        _ => return,
-    };
-    tally(what);
-    if line.grant.is_none() {
-        return;
-    }
+        _ => return None,
+    })
+}
+
+fn of_grant(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
     match (line.over, line.tail_cut) {
         (Some(Over::Release), Some(Over::Cut)) => tally("tail cut off by a grant"),
         (Some(Over::Release), Some(Over::Leave)) => tally("tail of one who left"),
