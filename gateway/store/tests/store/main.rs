@@ -44,6 +44,7 @@ on_both![
     writers_of_two_gateways_share_one_order,
     history_is_had_by_page_in_both_directions,
     any_text_is_kept_as_it_is,
+    the_channels_in_which_something_was_said_last_come_first,
     notices_are_kept_for_a_while_and_given_once,
     what_was_kept_stays_and_one_more_is_refused,
     bans_hold_until_they_end_or_are_lifted,

@@ -202,3 +202,30 @@ pub(crate) async fn bans_hold_until_they_end_or_are_lifted(store: Store) {
     store.ban("alice", 0).await.unwrap();
     assert_eq!(store.bans(10).await.unwrap(), bans[1..]);
 }
+
+pub(crate) async fn the_channels_in_which_something_was_said_last_come_first(store: Store) {
+    let at = |at, draft: Draft| Draft { at, ..draft };
+    let drafts = vec![
+        at(3, draft("livechat/a", "livechat/a", "1", "halo")),
+        at(9, draft("livechat/a", "sari", "2", "ya?")),
+        at(5, draft("livechat/b", "livechat/b", "1", "hai")),
+        at(7, draft("livechat/c", "sari", "1", "ada yang bisa dibantu?")),
+        at(8, draft("lobby", "sari", "1", "not a visitor's")),
+    ];
+    send_all(&store, drafts).await;
+    let recent = store.recent("livechat/", 10).await.unwrap();
+    let listed: Vec<_> = recent
+        .iter()
+        .map(|recent| (&*recent.channel, &*recent.last.text, recent.visitor.as_deref()))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("livechat/a", "ya?", Some("Name of livechat/a")),
+            ("livechat/c", "ada yang bisa dibantu?", None),
+            ("livechat/b", "hai", Some("Name of livechat/b")),
+        ]
+    );
+    assert_eq!(store.recent("livechat/", 2).await.unwrap().len(), 2);
+    assert!(store.recent("nobody/", 2).await.unwrap().is_empty());
+}
