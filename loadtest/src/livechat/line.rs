@@ -113,7 +113,8 @@ fn event(dialect: Dialect, text: &str) -> Option<(String, Value)> {
     let (event, data) = match dialect {
         Dialect::Websocket => {
             let mut frame: Value = serde_json::from_str(text).ok()?;
-            (frame["type"].take(), frame["data"].take())
+            let data = frame.get_mut("data").map(Value::take).unwrap_or_default();
+            (frame.get_mut("type")?.take(), data)
         }
         Dialect::Socketio => {
             let mut frame: Value = serde_json::from_str(text.strip_prefix("42")?).ok()?;
