@@ -3,6 +3,7 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod administer;
 mod call;
 mod chat;
 mod early;
@@ -29,6 +30,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
+pub use administer::{Glance, Present};
 pub use call::{Call, CallSettings, is_call};
 use chat::Newest;
 pub use chat::Said;
