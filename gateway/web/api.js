@@ -34,13 +34,15 @@ function show({ info, tags = [], paths, components }) {
   ]));
   byId('api-schemas').replaceChildren(make('h2', {}, ['Schemas']),
     ...Object.entries(components.schemas).map(([name, schema]) => schemaOf(name, schema)));
+  open();
+  addEventListener('hashchange', open);
 }
 
 /** @param {{path: string, method: string, operation: Operation}} one */
 function operationOf({ path, method, operation }) {
   const { summary = '', description, parameters = [], requestBody, responses, security } = operation;
   const rows = Object.entries(responses).map(([status, { description: what, content }]) =>
-    row([make('code', {}, [status])], [what], bodies(content)));
+    row([make('code', {}, [status])], prose(what), bodies(content)));
   return make('details', { id: `${method}-${path}` }, [
     make('summary', {}, [
       make('code', { class: 'method', 'data-method': method }, [method.toUpperCase()]), make('code', {}, [path]), ` ${summary}`,
@@ -55,14 +57,14 @@ function operationOf({ path, method, operation }) {
 
 /** @param {Parameter} parameter */
 function parameterOf({ name, in: where, description = '', required, schema = {} }) {
-  return row([make('code', {}, [name])], typeOf(schema), [`${where}${required ? '' : ', may be missing'}`], [description]);
+  return row([make('code', {}, [name])], typeOf(schema), [`${where}${required ? '' : ', may be missing'}`], prose(description));
 }
 
 /** @param {string} name @param {Schema} schema */
 function schemaOf(name, schema) {
   const { description, properties = {}, required = [] } = schema;
   const rows = Object.entries(properties).map(([field, its]) =>
-    row([make('code', {}, [field])], typeOf(its), [required.includes(field) ? '' : 'may be missing'], [its.description ?? '']));
+    row([make('code', {}, [field])], typeOf(its), [required.includes(field) ? '' : 'may be missing'], prose(its.description ?? its.oneOf?.find((one) => one.description)?.description)));
   return make('details', { id: `schema-${name}` }, [
     make('summary', {}, [make('code', {}, [name])]),
     ...paragraphs(description),
@@ -98,7 +100,18 @@ function bodies(content = {}) {
 
 /** @param {string} [text] */
 function paragraphs(text = '') {
-  return text.split('\n\n').filter(Boolean).map((part) => make('p', {}, [part]));
+  return text.split('\n\n').filter(Boolean).map((part) => make('p', {}, prose(part)));
+}
+
+/** Text with its `code`. @param {string} [text] @returns {(Node | string)[]} */
+function prose(text = '') {
+  return text.split('`').map((part, i) => (i % 2 > 0 ? make('code', {}, [part]) : part));
+}
+
+/** A link leads to what it opens. */
+function open() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
 }
 
 /** @param {...(Node | string)[]} cells */
