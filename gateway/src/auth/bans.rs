@@ -22,40 +22,35 @@ pub struct Bans {
     until: Mutex<HashMap<Arc<str>, u64>>,
 }
 
-/// A ban that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ban {
-    /// Its end, in milliseconds since 1970.
-    pub until: u64,
-    /// Whether it outlives the gateway: the store has it.
-    pub lasting: bool,
-}
-
 impl Bans {
     pub(super) fn new(store: Store) -> Self {
         Self { store, loaded: OnceCell::new(), until: Mutex::default() }
     }
 
-    /// Keeps a user out for so long; nothing, when there are as many bans as may be.
-    pub async fn ban(&self, user: &str, time: Duration) -> Option<Ban> {
+    /// Keeps a user out for so long, and says until when, in milliseconds since 1970; nothing, when there are as many bans as
+    /// may be. [`Self::write`] makes it last.
+    pub async fn ban(&self, user: &str, time: Duration) -> Option<u64> {
         self.load().await;
         let now = unix_ms();
         let until = now.saturating_add(u64::try_from(time.min(MAX_BAN).as_millis()).unwrap_or(u64::MAX));
-        {
-            let mut bans = self.until();
-            if bans.len() >= MAX_BANS as usize {
-                bans.retain(|_, until| *until > now);
-            }
-            if bans.len() >= MAX_BANS as usize && !bans.contains_key(user) {
-                return None;
-            }
-            bans.insert(user.into(), until);
+        let mut bans = self.until();
+        if bans.len() >= MAX_BANS as usize {
+            bans.retain(|_, until| *until > now);
         }
+        if bans.len() >= MAX_BANS as usize && !bans.contains_key(user) {
+            return None;
+        }
+        bans.insert(user.into(), until);
+        Some(until)
+    }
+
+    /// Writes a ban down. Says whether it outlives the gateway now; while the store is away that takes a while to know.
+    pub async fn write(&self, user: &str, until: u64) -> bool {
         let stored = self.store.ban(user, until).await;
         if let Err(error) = &stored {
             tracing::warn!(%error, "a ban holds as long as the gateway runs");
         }
-        Some(Ban { until, lasting: stored.is_ok() })
+        stored.is_ok()
     }
 
     /// Lets a user in again. Says whether that outlives the gateway.

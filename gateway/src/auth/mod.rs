@@ -15,7 +15,7 @@ use suara_proto::ErrorCode;
 use suara_store::Store;
 use thiserror::Error;
 
-pub use bans::{Ban, Bans, MAX_BAN};
+pub use bans::{Bans, MAX_BAN};
 pub use claims::{Claims, Principal, Scope};
 pub use jwt::{KeyError, KeySet, Minter, read_secret};
 pub use remote::RemoteCheck;

@@ -68,7 +68,8 @@ pub(super) async fn kick(
         return Err(Problem::new(ErrorCode::Forbidden, detail));
     }
     let bans = api.core.auth.bans();
-    let ban = if time.is_zero() { None } else { Some(bans.ban(&user, time).await.ok_or_else(full)?) };
+    let banned_until =
+        if time.is_zero() { None } else { Some(bans.ban(&user, time).await.ok_or_else(full)?) };
     // After the ban: who comes in meanwhile is found here, or is refused.
     let places = api.core.directory.find(&user);
     for place in &places {
@@ -77,7 +78,11 @@ pub(super) async fn kick(
     tracing::info!(sessions = places.len(), ban_seconds, "a user was thrown out");
     tracing::debug!(by = %who.0.user, %user, "thrown out");
     let sessions = u32::try_from(places.len()).unwrap_or(u32::MAX);
-    let (banned_until, lasting) = (ban.map(|ban| ban.until), ban.is_some_and(|ban| ban.lasting));
+    // It is out by now, whether the store answers or not.
+    let lasting = match banned_until {
+        Some(until) => bans.write(&user, until).await,
+        None => false,
+    };
     Ok((NoStore, Json(Kicked { sessions, banned_until, lasting })))
 }
 

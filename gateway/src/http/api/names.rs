@@ -67,3 +67,22 @@ pub(super) fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, Pr
     let limit = asked.unwrap_or(usual);
     (1..=most).contains(&limit).then_some(limit).ok_or_else(|| bad(format!("limit is 1 to {most}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written_and_others_are_refused() {
+        for (value, read) in
+            [(json!(7), Some(7)), (json!(7.0), Some(7)), (json!(0), Some(0)), (json!(255), Some(255))]
+        {
+            assert_eq!(whole::<_, u8>(value).ok(), read);
+        }
+        for bad in [json!(7.5), json!(-1), json!(-1.0), json!(256), json!(1e300), json!("7"), json!(null)] {
+            assert!(whole::<_, u8>(bad.clone()).is_err(), "{bad}");
+        }
+    }
+}
