@@ -32,6 +32,11 @@ pub enum Wish {
         /// Where it was.
         channel: ChannelNumber,
     },
+    /// To throw a member out, or the session where it is no trunk's.
+    Kick {
+        /// Which of a trunk's members.
+        member: Option<MemberRef>,
+    },
 }
 
 /// What one session is asked to do, in that order. A channel of tokio's would do, but holds a kilobyte for each idle session.

@@ -16,8 +16,7 @@ use crate::clock::Clock;
 use crate::core::{Core, Rules};
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
-use crate::http::api;
-use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, kpi_router, router, trunk_router};
+use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
@@ -69,7 +68,8 @@ impl Gateway {
         let clock = Clock::start();
         let metrics = Metrics::default();
         metrics.register(registry);
-        let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights);
+        let store = settings.store.clone();
+        let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights, store);
         let Settings { channels, calls, livechat, max_sessions, .. } = settings;
         let rules = Rules { channels, calls, livechat, max_sessions };
         let core = Arc::new(Core::new(auth, rules, settings.store, metrics, clock));
@@ -94,8 +94,8 @@ impl Gateway {
 
     /// What it serves over HTTP, sessions by WebSocket included. To be served by [`suara_tcp::serve`].
     pub fn router(&self) -> Router {
-        let pages = router(self.connect.clone()).merge(api::router(self.core.clone()));
-        pages.merge(websocket::router(self.websockets.clone())).merge(kpi_router(self.core.clone()))
+        let pages = router(self.core.clone(), self.connect.clone());
+        pages.merge(websocket::router(self.websockets.clone()))
     }
 
     /// What a bridge of the same machine asks: `GET /api/connect` with the server's address as bound, and its

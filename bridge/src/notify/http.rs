@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::future::Cache;
 use serde_json::{Value, json};
+use suara_proto::ErrorCode;
 
 use super::{Fault, Notifier, json};
 use crate::bus::Publisher;
@@ -60,6 +61,7 @@ enum Problem {
     TooFast,
     Unavailable,
     NotKept,
+    Method,
 }
 
 impl Door {
@@ -73,7 +75,8 @@ impl Door {
 }
 
 pub(crate) fn router(door: Door) -> Router {
-    Router::new().route("/api/broadcast", post(broadcast)).with_state(door)
+    let route = post(broadcast).fallback(|| async { Problem::Method });
+    Router::new().route("/api/broadcast", route).with_state(door)
 }
 
 async fn broadcast(State(door): State<Door>, headers: HeaderMap, body: Body) -> Response {
@@ -144,8 +147,25 @@ impl Inner {
     }
 }
 
+impl Problem {
+    /// The name of what is wrong, as the gateway's API has it.
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::NoToken | Self::BadToken => ErrorCode::Unauthenticated.name(),
+            Self::Scope => ErrorCode::Forbidden.name(),
+            Self::TooLarge => "too_large",
+            Self::NotJson => ErrorCode::Malformed.name(),
+            Self::Fault(_) => ErrorCode::BadField.name(),
+            Self::TooFast => ErrorCode::RateLimited.name(),
+            Self::Unavailable | Self::NotKept => ErrorCode::Unavailable.name(),
+            Self::Method => "method_not_allowed",
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let code = self.code();
         let (status, title, detail) = match self {
             Self::NoToken => {
                 (StatusCode::UNAUTHORIZED, "No token", "send Authorization: Bearer <token>".to_owned())
@@ -166,6 +186,9 @@ impl IntoResponse for Problem {
                 (StatusCode::BAD_REQUEST, "Not JSON", "the body can't be read as JSON".to_owned())
             }
             Self::Fault(fault) => (StatusCode::BAD_REQUEST, "Not a broadcast", fault.to_string()),
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", "a broadcast is a POST".to_owned())
+            }
             Self::TooFast => {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many requests", "try again in a second".to_owned())
             }
@@ -179,11 +202,12 @@ impl IntoResponse for Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "Not kept", detail)
             }
         };
-        let document =
-            json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+        let document = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code,
+            "detail": detail });
         let mut response = (status, Json(document)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

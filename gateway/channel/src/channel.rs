@@ -166,6 +166,20 @@ impl Channel {
         if !self.roster.get(by).is_some_and(|member| member.rights.has(Right::Dispatch)) {
             return Err(ErrorCode::Forbidden);
         }
+        self.administer(now, action, talker)
+    }
+
+    /// The same by one who is no member: whoever runs this.
+    ///
+    /// # Errors
+    /// `unknown_talker` when there is no such member, or none is named and one is needed.
+    pub fn administer(
+        &mut self,
+        now: Time,
+        action: DispatchAction,
+        talker: Option<TalkerNumber>,
+    ) -> Result<(), ErrorCode> {
+        self.advance(now);
         let present = talker.filter(|talker| self.roster.get(*talker).is_some());
         let target = present.ok_or(ErrorCode::UnknownTalker);
         let silenced = match action {

@@ -48,7 +48,7 @@ pub struct Claims {
 ///
 /// Read from a list of words, as OAuth has scopes (RFC 8693, section 4.2): other words in it, such as `openid`, mean
 /// nothing here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", from = "String")]
 pub enum Scope {
     /// A person at a client.

@@ -58,17 +58,19 @@ pub struct KeySet {
     keys: Vec<Key>,
     issuer: Option<String>,
     audience: Option<String>,
+    minter: Option<Minter>,
 }
 
 impl KeySet {
     /// No key yet; tokens must come from `issuer` and be meant for `audience` where those are given.
     #[must_use]
     pub fn new(issuer: Option<String>, audience: Option<String>) -> Self {
-        Self { keys: Vec::new(), issuer, audience }
+        Self { keys: Vec::new(), issuer, audience, minter: None }
     }
 
-    /// Accepts tokens signed with this HS256 secret.
+    /// Accepts tokens signed with this HS256 secret, and can make them with it.
     pub fn add_secret(&mut self, secret: &[u8]) {
+        self.minter = Some(Minter::new(secret));
         let validation = self.validation(Algorithm::HS256);
         self.keys.push(Key { id: None, key: DecodingKey::from_secret(secret), validation, only: None });
     }
@@ -137,6 +139,14 @@ impl KeySet {
             }
         }
         Err(fault)
+    }
+
+    /// A token that these keys accept, where there is a secret to sign it with.
+    #[must_use]
+    pub fn mint(&self, mut claims: Claims) -> Option<String> {
+        claims.iss.clone_from(&self.issuer);
+        claims.aud = self.audience.clone().map(Into::into);
+        self.minter.as_ref()?.mint(&claims).ok()
     }
 
     fn validation(&self, algorithm: Algorithm) -> Validation {

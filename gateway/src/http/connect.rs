@@ -12,6 +12,8 @@ use axum::response::IntoResponse;
 use suara_certs::CertStore;
 use suara_proto::connect::{CertificateHash, Connect, PROTOCOL, WebSocketRoad, WebTransportRoad};
 
+use utoipa::ToSchema;
+
 use crate::edge::websocket;
 use crate::edge::webtransport::PATH;
 
@@ -38,6 +40,11 @@ impl ConnectInfo {
     }
 }
 
+/// Where a client goes from here
+///
+/// Sessions are opened there, by WebTransport or where there is no UDP by WebSocket (PROTOCOL.md, 2).
+#[utoipa::path(get, path = "/api/connect", tag = "gateway",
+    responses((status = 200, description = "The addresses, and which certificates to trust there", body = Addresses)))]
 pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: HeaderMap) -> impl IntoResponse {
     let url = info.announce.clone().unwrap_or_else(|| {
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -49,6 +56,45 @@ pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: Heade
     let webtransport = WebTransportRoad { url, certificate_hashes };
     let connect = Connect { protocol: PROTOCOL.to_owned(), webtransport, websocket };
     ([(CACHE_CONTROL, "no-store")], Json(connect))
+}
+
+/// [`Connect`] for the document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the document is made of its fields")]
+pub(super) struct Addresses {
+    /// `suara/1`.
+    protocol: String,
+    /// The road by UDP.
+    webtransport: WebTransport,
+    /// The road by TCP, where there is one.
+    #[schema(nullable = false)]
+    websocket: Option<WebSocket>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "likewise")]
+struct WebTransport {
+    /// An `https` URL.
+    url: String,
+    /// None when public authorities vouch for the certificate.
+    #[schema(required = false)]
+    certificate_hashes: Vec<Hash>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "likewise")]
+struct Hash {
+    /// `sha-256`; others are to be ignored.
+    algorithm: String,
+    /// Base64.
+    value: String,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "likewise")]
+struct WebSocket {
+    /// Relative to the document's.
+    url: String,
 }
 
 /// The host of a `Host` header, without its port; what is none is taken for this machine. The name `localhost` becomes

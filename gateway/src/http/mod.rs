@@ -18,14 +18,9 @@ pub use connect::ConnectInfo;
 pub use health::{Health, Note, ReadyCheck, health_router, metrics_router};
 pub use origin::OriginPolicy;
 
-/// What the gateway serves to clients besides sessions: the console and `GET /api/connect`.
-pub fn router(connect: ConnectInfo) -> Router {
-    trunk_router(connect).fallback(get(console::console))
-}
-
-/// `GET /api/kpi`.
-pub(crate) fn kpi_router(core: Arc<Core>) -> Router {
-    Router::new().route("/api/kpi", get(kpi::kpi)).with_state(core)
+/// What the gateway serves to clients besides sessions: the console, and everything under `/api`.
+pub(crate) fn router(core: Arc<Core>, connect: ConnectInfo) -> Router {
+    api::router(core, connect).fallback(get(console::console))
 }
 
 /// `GET /api/connect` alone.

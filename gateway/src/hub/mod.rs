@@ -3,6 +3,7 @@
 //! Each channel is a [`Room`](room::Room): a task that owns the pure [`Channel`](suara_channel::Channel), feeds it what
 //! sessions ask for and carries out what it decides. The hub itself knows names and numbers only.
 
+mod administer;
 mod air;
 mod alert;
 mod call;
@@ -32,6 +33,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
+pub use administer::{Glance, Present};
 pub use alert::Alarm;
 pub use call::{Call, CallSettings, is_call};
 use chat::Newest;

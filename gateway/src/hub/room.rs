@@ -11,6 +11,7 @@ use suara_proto::message::{DispatchAction, ServerMessage};
 use suara_proto::{ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::{mpsc, oneshot};
 
+use super::administer::Glance;
 use super::alert::{Alarm, Alerts};
 use super::patch::{Patches, PeerWord};
 use super::view::{JoinAnswer, View, addressee};
@@ -44,6 +45,8 @@ pub(super) enum Command {
     Roster { session: SessionId },
     Chat(Box<Said>),
     Typing { talker: TalkerNumber },
+    Glance { after: TalkerNumber, limit: usize, reply: oneshot::Sender<Glance> },
+    Administer { action: DispatchAction, talker: TalkerNumber, reply: oneshot::Sender<Result<(), ErrorCode>> },
     Notice { framed: bytes::Bytes, reply: oneshot::Sender<usize> },
     TypingFrom { user: Arc<str>, name: Arc<str> },
 }
@@ -212,6 +215,11 @@ impl Room {
             Command::Typing { talker } => self.typing(talker),
             Command::Notice { framed, reply } => reply.send(self.notice(&framed)).unwrap_or_default(),
             Command::TypingFrom { user, name } => self.typing_from(&user, &name),
+            Command::Glance { after, limit, reply } => drop(reply.send(self.glance(after, limit))),
+            Command::Administer { action, talker, reply } => {
+                let done = self.channel.administer(now, action, Some(talker));
+                reply.send(done).unwrap_or_default();
+            }
             Command::Roster { session } => {
                 if let Some(present) = self.present.get(&session) {
                     present.port.outbox.say(&self.view().snapshot());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::table::Sample;
 use super::{Kpi, Transport};
@@ -28,7 +29,8 @@ struct Score {
 }
 
 /// One line of the scorecard.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = KpiRow)]
 pub struct Row {
     /// 1 to 4.
     pub kpi: u8,

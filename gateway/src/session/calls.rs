@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use suara_proto::limits::{MAX_CALLED, MAX_CALLS_PER_MEMBER, MAX_CHANNELS_PER_MEMBER};
 use suara_proto::message::{CallKind, Right, Rights, ServerMessage};
-use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 
 use super::dispatch::identity;
 use super::members::{Attached, Seat};
+use super::outbox::Closing;
 use super::serve::Session;
 use crate::auth::{Principal, Scope};
 use crate::directory::{Whereabouts, Wish};
@@ -31,11 +32,17 @@ impl Session<'_> {
         // A visitor has its own channel and no other.
         let calls = self.calls && principal.scope != Scope::Livechat;
         let whereabouts = Whereabouts { session, member, calls, wishes };
+        let user = principal.user.clone();
         self.members.put(member, principal, |user| self.core.directory.list(user, whereabouts));
+        // Whoever bans first writes that down and then looks for the user: here it is the other way round, and one finds
+        // the other.
+        if self.core.auth.bans().holds(&user).is_some() {
+            self.port.wishes.push(Wish::Kick { member });
+        }
     }
 
-    /// Does what others ask for.
-    pub(super) async fn fulfil(&mut self, wish: Wish) {
+    /// Does what others ask for; an error ends the session.
+    pub(super) async fn fulfil(&mut self, wish: Wish) -> Result<(), Closing> {
         match wish {
             Wish::Enter { member, room } => {
                 let free = |attached: &Attached| {
@@ -49,7 +56,14 @@ impl Session<'_> {
                 self.members.rise(member, channel);
                 self.publish();
             }
+            Wish::Kick { member: None } => return Err(Closing::new(CloseCode::Kicked, "thrown out")),
+            Wish::Kick { member: Some(member) } => {
+                if self.detach(Some(member), LeaveReason::Kicked).await {
+                    self.port.outbox.say(&ServerMessage::Detached { member, code: CloseCode::Kicked });
+                }
+            }
         }
+        Ok(())
     }
 
     /// Calls users: those who are here are put into a channel together with the caller.

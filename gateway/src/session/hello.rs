@@ -71,6 +71,7 @@ fn refused(error: AuthError) -> Closing {
             Closing { retry_after_ms: Some(2000), ..Closing::new(CloseCode::Overloaded, error.to_string()) }
         }
         AuthError::Expired => Closing::new(CloseCode::TokenExpired, error.to_string()),
+        AuthError::Banned => Closing::new(CloseCode::Kicked, error.to_string()),
         AuthError::Invalid(_) => Closing::new(CloseCode::Unauthenticated, error.to_string()),
     }
 }

@@ -18,6 +18,7 @@ use super::dispatch::identity;
 use super::members::Seat;
 use super::serve::{Session, unix_now};
 use crate::core::Core;
+use crate::directory::Wish;
 
 /// How long a busy session may take to hand over. One that a channel holds up longer is left to itself, and the newcomer
 /// begins anew.
@@ -158,11 +159,17 @@ impl Session<'_> {
         tokio::select! {
             heir = ticket.claimed() => return self.hand_over(heir),
             () = sleep(grace) => {}
+            () = self.kicked() => return self.leave_all(LeaveReason::Kicked).await,
             _ = core.dismissed() => {}
         }
         // The room for another attempt ends before the places do.
         drop(ticket);
         self.leave_all(LeaveReason::Disconnected).await;
+    }
+
+    /// Waits until the user is thrown out. Nothing else is asked of who is lost.
+    async fn kicked(&self) {
+        while !matches!(self.port.wishes.next().await, Wish::Kick { .. }) {}
     }
 
     /// Gives all places to the newer session; if that is gone meanwhile, they are given up.

@@ -178,7 +178,9 @@ impl<'a> Session<'a> {
                         }
                     }
                 },
-                wish = self.port.wishes.next() => Box::pin(self.fulfil(wish)).await,
+                wish = self.port.wishes.next() => if let Err(closing) = Box::pin(self.fulfil(wish)).await {
+                    return End::Over(closing);
+                },
                 verified = self.verifying.next() => self.verified(verified),
                 () = sleep_until(expiry) => if let Err(closing) = Box::pin(self.expire()).await {
                     return End::Over(closing);

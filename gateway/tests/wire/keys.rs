@@ -25,14 +25,14 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).expect("the key is there")
 }
 
-fn keys_of(file: &str) -> KeySet {
+pub(crate) fn keys_of(file: &str) -> KeySet {
     let mut keys = KeySet::default();
     keys.add_public_keys(&path(file)).expect("the file holds public keys");
     keys
 }
 
 /// A token by a private key of `tests/keys`.
-fn sign(name: &str, header: &Header, claims: &Claims) -> String {
+pub(crate) fn sign(name: &str, header: &Header, claims: &Claims) -> String {
     let pem = read(&format!("{name}.private.pem"));
     let key = match header.alg {
         Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(&pem),

@@ -5,6 +5,8 @@ mod kit;
 
 mod abuse;
 mod ahead;
+mod api;
+mod api_users;
 mod arbitration;
 mod calls;
 mod channels;

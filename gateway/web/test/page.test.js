@@ -12,6 +12,7 @@ import { rate } from '../ui/quality.js';
 const root = new URL('../', import.meta.url);
 const html = readFileSync(new URL('index.html', root), 'utf8');
 const kpi = readFileSync(new URL('kpi.html', root), 'utf8');
+const api = readFileSync(new URL('api.html', root), 'utf8');
 const placeholders = (/** @type {string} */ text) => (text.match(/\{\w+\}/g) ?? []).sort();
 
 test('both languages have the same strings with the same places in them', () => {
@@ -28,7 +29,7 @@ test('every string that the page names is there', () => {
 });
 
 test('the page has nothing inline that its policy would block', () => {
-  assert.doesNotMatch(html + kpi, /\sstyle=|\son\w+=|<style|<script(?![^>]*src=)/);
+  assert.doesNotMatch(html + kpi + api, /\sstyle=|\son\w+=|<style|<script(?![^>]*src=)/);
 });
 
 test('every element that a part of the page asks for is there', () => {
@@ -40,9 +41,11 @@ test('every element that a part of the page asks for is there', () => {
   }
 });
 
-test('the page of KPIs has all that its script asks for', () => {
-  for (const [, id] of readFileSync(new URL('kpi.js', root), 'utf8').matchAll(/byId\('([^']+)'\)/g)) {
-    assert.ok(kpi.includes(`id="${id}"`), id);
+test('the pages of KPIs and of the API have all that their scripts ask for', () => {
+  for (const [script, page] of [['kpi.js', kpi], ['api.js', api]]) {
+    for (const [, id] of readFileSync(new URL(script, root), 'utf8').matchAll(/byId\('([^']+)'\)/g)) {
+      assert.ok(page.includes(`id="${id}"`), id);
+    }
   }
 });
 
