@@ -229,12 +229,12 @@ impl Floor {
 
     /// The first member is there: T4 begins.
     pub(crate) fn open(&mut self, now: Time) {
-        self.inactivity.begins(now);
+        self.inactivity.opens(now, !self.bursts.is_empty());
     }
 
     /// The last member is gone.
     pub(crate) fn close(&mut self) {
-        self.inactivity.ends();
+        self.inactivity.closes();
     }
 
     /// A burst is over: perhaps it was the last.

@@ -45,6 +45,8 @@ pub(crate) struct Line {
     pub(crate) warned: bool,
     pub(crate) told_position: Option<usize>,
     pub(crate) waited: bool,
+    /// It waits, or waited, for one whom it takes the floor from.
+    pub(crate) took_precedence: bool,
     pub(crate) tail_until: Option<u64>,
     /// How the tail ended, other than by running out.
     pub(crate) tail_cut: Option<Over>,
@@ -74,6 +76,7 @@ impl Line {
             warned: false,
             told_position: None,
             waited: false,
+            took_precedence: false,
             tail_until: None,
             tail_cut: None,
         }
@@ -86,6 +89,11 @@ impl Line {
         }
         self.waited = self.told_position.take().is_some();
         self.limit = now + millis(rules.t2);
+    }
+
+    /// Whether this is a guest's: it has no rights of its own.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.who.rights == Rights::default()
     }
 
     pub(crate) fn holds(&self) -> bool {
