@@ -64,10 +64,12 @@ pub(super) enum Request {
     Chat,
     Typing,
     History,
+    Emergency,
+    EndEmergency,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 10] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
@@ -77,6 +79,8 @@ impl Request {
         ("chat_message", Self::Chat),
         ("chat_typing", Self::Typing),
         ("chat_history", Self::History),
+        ("emergency", Self::Emergency),
+        ("emergency_cancel", Self::EndEmergency),
     ];
 }
 

@@ -38,6 +38,8 @@ pub(super) enum Fault {
     MessageId,
     #[error("before, after dan limit harus berupa bilangan bulat")]
     Span,
+    #[error("text, location atau user_id tidak valid")]
+    Emergency,
     #[error("Akses Ditolak")]
     Forbidden,
     #[error("Channel penuh")]
@@ -60,6 +62,7 @@ impl Fault {
             Self::Codec | Self::SampleRate => Some("format"),
             Self::Level | Self::Priority | Self::Queue => Some("floor"),
             Self::Text | Self::MessageId | Self::Span => Some("chat"),
+            Self::Emergency => Some("emergency"),
             Self::NotJoined => Some("not_joined"),
             Self::TooFast => Some("rate"),
             Self::Forbidden | Self::Full | Self::TooMany | Self::Unavailable => None,
@@ -74,6 +77,7 @@ impl From<JoinError> for Fault {
             JoinError::Full => Self::Full,
             JoinError::TooMany => Self::TooMany,
             JoinError::Name => Self::ChannelName,
+            JoinError::TooFast => Self::TooFast,
             JoinError::Unavailable => Self::Unavailable,
         }
     }
@@ -186,7 +190,7 @@ pub(super) fn history(payload: Option<&Value>) -> Result<History, Fault> {
     Ok(History { channel, before: number("before")?, after: number("after")?, limit })
 }
 
-fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(super) fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null())
 }
 

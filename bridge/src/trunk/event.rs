@@ -29,6 +29,10 @@ pub(crate) enum TrunkEvent {
     Joined(Joined),
     /// A member was put into a call.
     Called(Called),
+    /// A member was brought into the emergency channel, by its own doing.
+    Brought { member: MemberRef, channel: String, joined: Joined },
+    /// The answer to `emergency`: where, and how long the microphone is to be open.
+    Raised { request: RequestId, channel: ChannelNumber, microphone_ms: u32 },
     /// The answer to `may`.
     Rights { request: RequestId, rights: Rights },
     /// The answer to `verify`.
@@ -197,8 +201,15 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
                 (None, Some(call)) => {
                     TrunkEvent::Called(called(member?, name.into_owned(), call, joined(RequestId(0))))
                 }
-                (None, None) => return None,
+                (None, None) => TrunkEvent::Brought {
+                    member: member?,
+                    channel: name.into_owned(),
+                    joined: joined(RequestId(0)),
+                },
             }
+        }
+        ServerMessage::EmergencyRaised { request, channel, microphone_ms, .. } => {
+            TrunkEvent::Raised { request, channel, microphone_ms }
         }
         message @ (EmergencyAlert { .. } | EmergencyOver { .. }) => alert(message)?,
         ServerMessage::Left { member, channel, reason } => {
@@ -244,7 +255,6 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         | ServerMessage::Draining { .. }
         | ServerMessage::Closing { .. }
         | ServerMessage::Called { .. }
-        | ServerMessage::EmergencyRaised { .. }
         | ServerMessage::Patched { .. }
         | ServerMessage::Pong { .. } => return None,
     })
