@@ -3,7 +3,9 @@
 //! Knows talkers by number, and trusts the channel that they are members with the right to talk. A [`Burst`] is one
 //! grant from its Granted to its Idle; the mode says how many there may be at a time.
 
+mod away;
 mod burst;
+mod dispatch;
 mod inactivity;
 mod memory;
 mod queue;
@@ -159,72 +161,6 @@ impl Floor {
             self.release(step, speaker);
         }
         self.queue.tell(step);
-    }
-
-    /// A member can't talk for now: nothing that it asked for is granted.
-    pub(crate) fn lose(&mut self, talker: TalkerNumber) {
-        self.queue.pass_over(talker, true);
-    }
-
-    /// It is here again, and may have missed anything: says what it has, and looks at what it waits for.
-    pub(crate) fn resume(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.queue.pass_over(talker, false);
-        if let Some(burst) = self.bursts.iter_mut().find(|burst| burst.speaker.talker == talker) {
-            burst.restate(step);
-        } else if let Some(claim) = self.queue.claim(talker).cloned() {
-            self.request(step, claim);
-        }
-    }
-
-    pub(crate) fn leave(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.memory.forget(talker);
-        self.queue.remove(talker);
-        self.queue.pass_over(talker, false);
-        self.tails.retain(|tail| tail.speaker.talker != talker);
-        self.bursts_of(talker).into_iter().for_each(|speaker| self.end(step, speaker));
-        self.say_speakers(step);
-        self.admit(step);
-    }
-
-    /// A dispatcher takes back what a member has of the floor: its grant after T3, its place in the queue at once.
-    pub(crate) fn revoke(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.take_back(step, talker, step.settings.t3, DenyCause::Other);
-    }
-
-    fn take_back(&mut self, step: &mut Step<'_>, talker: TalkerNumber, grace: Duration, cause: DenyCause) {
-        if let Some((claim, _)) = self.queue.remove(talker) {
-            self.deny(step, talker, claim.request, cause);
-            self.queue.tell(step);
-        }
-        let own = self.bursts.iter_mut().filter(|burst| burst.speaker.talker == talker);
-        own.for_each(|burst| burst.revoke(step, RevokeCause::NoPermission, grace));
-    }
-
-    /// A dispatcher lets members talk no more, from now on. All of them are out before anybody comes in their place.
-    pub(crate) fn mute(&mut self, step: &mut Step<'_>, talkers: &[TalkerNumber]) {
-        for talker in talkers {
-            self.take_back(step, *talker, Duration::ZERO, DenyCause::ReceiveOnly);
-        }
-        for talker in talkers {
-            self.lapse(step, *talker);
-            self.tails.retain(|tail| tail.speaker.talker != *talker);
-        }
-        self.say_speakers(step);
-        self.admit(step);
-    }
-
-    /// A dispatcher ends everything.
-    pub(crate) fn clear(&mut self, step: &mut Step<'_>) {
-        for claim in self.queue.drain() {
-            self.deny(step, claim.talker, claim.request, DenyCause::Other);
-        }
-        let talkers: Vec<_> = self.bursts.iter().map(|burst| burst.speaker.talker).collect();
-        for talker in talkers {
-            self.take_back(step, talker, Duration::ZERO, DenyCause::Other);
-            self.lapse(step, talker);
-        }
-        self.tails.clear();
-        self.say_speakers(step);
     }
 
     /// The first member is there: T4 begins.
