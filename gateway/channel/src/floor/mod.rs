@@ -11,7 +11,6 @@ mod memory;
 mod queue;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use suara_proto::message::{ChannelMode, Level};
 use suara_proto::{DenyCause, ErrorCode, Grant, RequestId, RevokeCause, TalkerNumber};
