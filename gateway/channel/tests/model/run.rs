@@ -99,6 +99,18 @@ impl World {
                 self.channel.floor_release(now, talker, grant, road);
                 self.done(Event::Release(Speaker { talker, grant }, road));
             }
+            Op::Dispatch(by, action, whom) => {
+                let by = self.pick(by);
+                let whom = whom.map(|whom| self.pick(whom));
+                self.dispatch(by, action, whom)?;
+            }
+            guests => self.of_guests(guests)?,
+        }
+        Ok(())
+    }
+
+    fn of_guests(&mut self, op: Op) -> Outcome {
+        match op {
             Op::Admit => self.admit()?,
             Op::GuestRequest(who, wish, priority) => self.guest_request(who, wish, priority),
             Op::GuestRelease(who) => {
@@ -112,11 +124,7 @@ impl World {
                 self.guests.remove(&guest);
                 self.done(Event::Dismissed(guest));
             }
-            Op::Dispatch(by, action, whom) => {
-                let by = self.pick(by);
-                let whom = whom.map(|whom| self.pick(whom));
-                self.dispatch(by, action, whom)?;
-            }
+            _ => {}
         }
         Ok(())
     }

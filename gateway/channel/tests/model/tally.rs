@@ -136,9 +136,7 @@ fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
         _ => return,
     };
     tally(what);
-    if line.is_guest() {
-        of_guest(line, tally);
-    }
+    of_guest(line, tally);
     if line.grant.is_none() {
         return;
     }
@@ -164,6 +162,9 @@ fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
 }
 
 fn of_guest(line: &Line, tally: &mut dyn FnMut(&'static str)) {
+    if !line.is_guest() {
+        return;
+    }
     if line.grant.is_some() {
         tally("a guest talks");
     }
