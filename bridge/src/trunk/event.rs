@@ -166,22 +166,9 @@ fn payload(alert: &Alert<'_>) -> Value {
     json!({ "user_id": alert.user, "name": alert.name, "at": alert.at, "location": location, "text": alert.text })
 }
 
-/// The event in a message; `None` for what concerns the session alone.
-pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
+/// A member is in a channel: as it asked, or not.
+fn placed(message: ServerMessage<'_>) -> Option<TrunkEvent> {
     Some(match message {
-        ServerMessage::Attached { request, user, name, role, .. } => {
-            TrunkEvent::Attached { request, who: Who { role: (&*role).into(), ..who(&user, &name) } }
-        }
-        ServerMessage::Rights { request, rights, .. } => TrunkEvent::Rights { request, rights },
-        ServerMessage::Verified { request, user, scope, expires } => {
-            let bearer = Bearer { user: (&*user).into(), is_service: scope == "service", expires };
-            TrunkEvent::Verified { request, bearer }
-        }
-        ServerMessage::Notified { request, kept, .. } => TrunkEvent::Notified { request, kept },
-        ServerMessage::Notification { member, event, payload, .. } => {
-            TrunkEvent::Notification { member: member?, event: event.into_owned(), payload }
-        }
-        ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined {
             request,
             member,
@@ -208,6 +195,27 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
                 },
             }
         }
+        _ => return None,
+    })
+}
+
+/// The event in a message; `None` for what concerns the session alone.
+pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
+    Some(match message {
+        ServerMessage::Attached { request, user, name, role, .. } => {
+            TrunkEvent::Attached { request, who: Who { role: (&*role).into(), ..who(&user, &name) } }
+        }
+        ServerMessage::Rights { request, rights, .. } => TrunkEvent::Rights { request, rights },
+        ServerMessage::Verified { request, user, scope, expires } => {
+            let bearer = Bearer { user: (&*user).into(), is_service: scope == "service", expires };
+            TrunkEvent::Verified { request, bearer }
+        }
+        ServerMessage::Notified { request, kept, .. } => TrunkEvent::Notified { request, kept },
+        ServerMessage::Notification { member, event, payload, .. } => {
+            TrunkEvent::Notification { member: member?, event: event.into_owned(), payload }
+        }
+        ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
+        message @ ServerMessage::Joined { .. } => placed(message)?,
         ServerMessage::EmergencyRaised { request, channel, microphone_ms, .. } => {
             TrunkEvent::Raised { request, channel, microphone_ms }
         }
