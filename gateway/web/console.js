@@ -50,7 +50,7 @@ const hold = new Hold(byId('talk'), {
 });
 
 const actions = new Actions({ client, stage, people, hold });
-const beyond = new Beyond({ client, stage, people, actions, play });
+const beyond = new Beyond({ client, stage, people, actions, prefs, channels, talkIn: join, play });
 
 // A second link, pasted into the same tab, loads nothing anew.
 addEventListener('hashchange', () => {
@@ -81,9 +81,10 @@ async function enter({ token, channel = '' }) {
   await opened;
   const first = channel || stage.channel || prefs.channels[0];
   if (first) await join(first);
+  await beyond.monitors.resume();
 }
 
-/** @param {string} name one channel at a time: the console of a talker, not of a dispatcher */
+/** @param {string} name of the one to talk in; the one before is left, unless it is heard besides */
 async function join(name) {
   if (name === stage.channel) return;
   hold.up();
@@ -91,7 +92,7 @@ async function join(name) {
     const joined = await client.join(name);
     const before = stage.channel;
     open(joined);
-    if (before && before !== name) await client.leave(before);
+    if (before && before !== name && !beyond.monitors.keeps(before)) await client.leave(before);
     // So that the space bar talks there, and doesn't choose again.
     byId('talk').focus({ preventScroll: true });
   } catch (error) {
@@ -112,6 +113,7 @@ function open({ channel, canTalk, rights, mode }) {
   showRoster(rosters.get(channel) ?? null);
   stage.floor = floors.get(channel) ?? null;
   people.floor(floors.get(channel) ?? null);
+  beyond.draw();
 }
 
 /** @param {import('./lib/client.js').RosterDetail | null} roster of the channel that is shown */

@@ -87,6 +87,9 @@ impl State {
         let Joined { talker, version, members, talking, .. } = joined;
         let enter = Enter { member, who, listener, link, channel: number, talker, version, members, talking };
         place.channel.tell(Input::Enter(Box::new(enter)));
+        for (_, user, alert) in self.early_alerts.extract_if(.., |(of, ..)| *of == number) {
+            place.channel.tell(Input::Alert { user, alert });
+        }
         if let Reply::To(reply) = reply {
             answer(reply, Ok(place.channel.clone()));
         }
@@ -115,11 +118,13 @@ impl State {
                 self.notify(member, Notice::Left { channel: channel.clone(), reason: LeaveReason::Expired });
                 self.exit(member, &channel);
             }
+            Some(Asked::Emergency { reply: Reply::To(reply), .. }) => answer(reply, Err(join_error(code))),
             Some(Asked::May { reply: Reply::To(reply) }) => answer(reply, Err(join_error(code))),
             Some(Asked::Verify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
             Some(Asked::Notify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
             Some(
                 Asked::Join { reply: Reply::TooLate, .. }
+                | Asked::Emergency { .. }
                 | Asked::May { .. }
                 | Asked::Verify { .. }
                 | Asked::Notify { .. },
@@ -152,6 +157,7 @@ fn join_error(code: ErrorCode) -> JoinError {
         ErrorCode::ChannelFull => JoinError::Full,
         ErrorCode::TooManyChannels => JoinError::TooMany,
         ErrorCode::BadField => JoinError::Name,
+        ErrorCode::RateLimited => JoinError::TooFast,
         _ => JoinError::Unavailable,
     }
 }

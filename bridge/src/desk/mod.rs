@@ -5,6 +5,7 @@
 
 mod answers;
 mod calls;
+mod emergency;
 mod inquiries;
 mod pending;
 mod state;
@@ -12,10 +13,11 @@ mod state;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use suara_proto::message::{Broadcast, Rights};
+use suara_proto::message::{Broadcast, Location, Rights};
 use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
@@ -65,6 +67,8 @@ pub(crate) enum JoinError {
     Full,
     #[error("in as many channels as a member may be")]
     TooMany,
+    #[error("too many ask at once")]
+    TooFast,
     #[error("the gateway takes no such name for a channel")]
     Name,
     #[error("the gateway can't be asked")]
@@ -84,6 +88,23 @@ pub(crate) enum Notice {
     Kicked,
     /// A back end wants this told, and did while nobody was here.
     Told { event: String, payload: Value },
+}
+
+/// What an emergency is about, as far as that is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Emergency {
+    pub(crate) location: Option<Location>,
+    /// One line.
+    pub(crate) text: Option<String>,
+}
+
+/// An emergency is raised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raised {
+    /// The name of its channel.
+    pub(crate) channel: String,
+    /// How long the microphone is to be open.
+    pub(crate) microphone: Duration,
 }
 
 /// A client who has logged in, until this is dropped.
@@ -119,6 +140,16 @@ enum Request {
     Leave {
         member: MemberRef,
         channel: String,
+    },
+    Emergency {
+        member: MemberRef,
+        what: Box<Emergency>,
+        reply: oneshot::Sender<Result<Raised, JoinError>>,
+    },
+    EndEmergency {
+        member: MemberRef,
+        channel: String,
+        user: Option<String>,
     },
     Verify {
         token: Token,
@@ -181,6 +212,18 @@ impl Desk {
     /// Takes a member out of a channel.
     pub(crate) fn leave(&self, member: MemberRef, channel: String) {
         self.ask(Request::Leave { member, channel });
+    }
+
+    /// Raises an emergency. The member is in its channel then, which is to be joined if it wasn't.
+    pub(crate) async fn emergency(&self, member: MemberRef, what: Emergency) -> Result<Raised, JoinError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Emergency { member, what: Box::new(what), reply });
+        answer.await.unwrap_or(Err(JoinError::Unavailable))
+    }
+
+    /// Ends the member's own emergency, or as a dispatcher another user's.
+    pub(crate) fn end_emergency(&self, member: MemberRef, channel: String, user: Option<String>) {
+        self.ask(Request::EndEmergency { member, channel, user });
     }
 
     /// What a member may do in the channel of that name, in which it need not be.

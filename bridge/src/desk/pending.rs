@@ -7,7 +7,7 @@ use suara_proto::message::Rights;
 use suara_proto::{MemberRef, RequestId};
 use tokio::sync::oneshot;
 
-use super::{AttachError, JoinError};
+use super::{AttachError, JoinError, Raised};
 use crate::channel::{Channel, Listener};
 use crate::trunk::{Bearer, Who};
 
@@ -23,6 +23,7 @@ const FIRST_FOREIGN: u32 = crate::livechat::FIRST_REQUEST;
 pub(super) enum Asked {
     Attach { member: MemberRef, reply: Reply<Result<(MemberRef, Who), AttachError>> },
     Join { member: MemberRef, channel: String, listener: Listener, reply: Reply<Result<Channel, JoinError>> },
+    Emergency { member: MemberRef, reply: Reply<Result<Raised, JoinError>> },
     May { reply: Reply<Result<Rights, JoinError>> },
     Verify { reply: Reply<Result<Bearer, AttachError>> },
     Notify { reply: Reply<Result<bool, AttachError>> },
@@ -94,6 +95,7 @@ impl Pending {
                 Some(Asked::Join { reply, .. }) => reply.expire(Err(JoinError::Unavailable)),
                 Some(Asked::Verify { reply }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Notify { reply }) => reply.expire(Err(AttachError::Unavailable)),
+                Some(Asked::Emergency { reply, .. }) => reply.expire(Err(JoinError::Unavailable)),
                 Some(Asked::May { reply }) => reply.expire(Err(JoinError::Unavailable)),
             }
         }

@@ -304,6 +304,49 @@ async fn a_call_is_picked_up_without_asking_and_a_lost_one_is_not() {
     scene.said("join");
 }
 
+#[tokio::test]
+async fn who_raises_an_emergency_is_in_its_channel_and_what_is_told_there_waits_for_it() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    let raise = |scene: &mut Scene| {
+        let (reply, answer) = oneshot::channel();
+        let what = Box::new(Emergency { location: None, text: Some("Man down".to_owned()) });
+        scene.state.request(scene.now, Request::Emergency { member, what, reply });
+        answer
+    };
+    let mut answer = raise(&mut scene);
+    let (request, message) = scene.said("emergency");
+    assert_eq!((&message["member"], &message["text"]), (&json!(member.0), &json!("Man down")));
+    let number = ChannelNumber(20);
+    let (channel, talker) = ("gate".to_owned(), TalkerNumber(1));
+    let joined =
+        Joined { request: RequestId(0), channel: number, talker, version: 1, members: None, talking: None };
+    scene.event(TrunkEvent::Brought { member, channel, joined });
+    scene.event(TrunkEvent::Alert { channel: number, user: "alice".to_owned(), alert: Some(json!({})) });
+    scene.event(TrunkEvent::Raised { request, channel: number, microphone_ms: 10_000 });
+    let raised = Raised { channel: "gate".to_owned(), microphone: Duration::from_secs(10) };
+    assert_eq!(answer.try_recv().unwrap(), Ok(raised));
+    assert!(notices.try_recv().is_err(), "the session knows by its answer");
+    assert_eq!(scene.state.early_alerts.len(), 1);
+    let mut picked_up = scene.join(member);
+    assert!(picked_up.try_recv().unwrap().is_ok());
+    assert!(scene.state.early_alerts.is_empty());
+
+    let user = Some("bob".to_owned());
+    scene.record.take();
+    scene.state.request(scene.now, Request::EndEmergency { member, channel: "gate".to_owned(), user });
+    let (_, message) = scene.said("emergency_cancel");
+    assert_eq!((&message["channel"], &message["user"]), (&json!(20), &json!("bob")));
+
+    let mut answer = raise(&mut scene);
+    let (request, _) = scene.said("emergency");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::RateLimited });
+    assert_eq!(answer.try_recv().unwrap(), Err(JoinError::TooFast));
+    let mut answer = raise(&mut scene);
+    scene.event(lost());
+    assert_eq!(answer.try_recv().unwrap(), Err(JoinError::Unavailable));
+}
+
 #[test]
 fn a_token_cannot_be_logged() {
     assert_eq!(format!("{:?}", Token::new("secret")), "Token(…)");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::Value;
 use suara_proto::message::{ClientMessage, MemberScope};
 use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -83,6 +84,8 @@ pub(super) struct State {
     pub(super) returns_under_way: BTreeSet<MemberRef>,
     /// Calls that members were put into, until their sessions pick them up.
     pub(super) calls: HashMap<(MemberRef, String), Joined>,
+    /// Alerts of channels that nobody was picked up in yet.
+    pub(super) early_alerts: Vec<(ChannelNumber, String, Option<Value>)>,
 }
 
 impl State {
@@ -106,6 +109,7 @@ impl State {
             returning: VecDeque::new(),
             returns_under_way: BTreeSet::new(),
             calls: HashMap::new(),
+            early_alerts: Vec::new(),
         }
     }
 
@@ -127,6 +131,8 @@ impl State {
                 }
                 self.exit(member, &channel);
             }
+            Request::Emergency { member, what, reply } => self.raise(now, member, *what, reply),
+            Request::EndEmergency { member, channel, user } => self.end_emergency(member, &channel, user),
             Request::May { member, channel, reply } => self.may(now, member, channel, reply),
             Request::Verify { token, reply } => self.verify(now, token, reply),
             Request::Notify { broadcast, reply } => self.notify_gateway(now, *broadcast, reply),
@@ -145,6 +151,10 @@ impl State {
             }
             TrunkEvent::Joined(joined) => self.joined(joined),
             TrunkEvent::Called(called) => self.called(called),
+            TrunkEvent::Brought { member, channel, joined } => self.brought(member, channel, joined),
+            TrunkEvent::Raised { request, channel, microphone_ms } => {
+                self.raised(request, channel, microphone_ms);
+            }
             TrunkEvent::Rights { request, rights } => self.rights(request, rights),
             TrunkEvent::Verified { request, bearer } => self.verified(request, bearer),
             TrunkEvent::Notified { request, kept } => self.notified(request, kept),
@@ -156,7 +166,7 @@ impl State {
             TrunkEvent::Refused { request, code } => self.refused(now, request, code),
             TrunkEvent::Roster { channel, roster } => self.tell(channel, Input::Roster(roster)),
             TrunkEvent::Chat { channel, chat } => self.tell(channel, Input::Chat(chat)),
-            TrunkEvent::Alert { channel, user, alert } => self.tell(channel, Input::Alert { user, alert }),
+            TrunkEvent::Alert { channel, user, alert } => self.alert(channel, user, alert),
             TrunkEvent::Floor { channel, floor } => self.tell(channel, Input::Floor(floor)),
         }
         self.bring_back(now);
@@ -188,7 +198,7 @@ impl State {
         self.link.as_ref().is_some_and(|link| link.ask(message))
     }
 
-    fn tell(&self, number: ChannelNumber, input: Input) {
+    pub(super) fn tell(&self, number: ChannelNumber, input: Input) {
         if let Some(place) = self.numbers.get(&number).and_then(|name| self.places.get(name)) {
             place.channel.tell(input);
         }
@@ -295,6 +305,7 @@ impl State {
             return;
         }
         self.calls.clear();
+        self.early_alerts.clear();
         self.metrics.trunk_up(false);
         self.numbers.clear();
         self.routes.write().clear();
@@ -310,10 +321,14 @@ impl State {
                 }
                 Asked::Attach { member, reply: Reply::TooLate } => self.forget(member),
                 Asked::Join { reply: Reply::To(reply), .. } => answer(reply, Err(JoinError::Unavailable)),
+                Asked::Emergency { reply: Reply::To(reply), .. } => {
+                    answer(reply, Err(JoinError::Unavailable));
+                }
                 Asked::May { reply: Reply::To(reply) } => answer(reply, Err(JoinError::Unavailable)),
                 Asked::Verify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
                 Asked::Notify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
-                Asked::May { .. } | Asked::Verify { .. } | Asked::Notify { .. } => {}
+                Asked::Emergency { .. } | Asked::May { .. } | Asked::Verify { .. } | Asked::Notify { .. } => {
+                }
                 Asked::Attach { reply: Reply::Return, .. } | Asked::Join { .. } => {}
             }
         }

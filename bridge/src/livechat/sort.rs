@@ -49,6 +49,8 @@ fn part(event: TrunkEvent) -> (Option<TrunkEvent>, Option<TrunkEvent>) {
         | TrunkEvent::Floor { .. }
         | TrunkEvent::Alert { .. }
         | TrunkEvent::Called(_)
+        | TrunkEvent::Brought { .. }
+        | TrunkEvent::Raised { .. }
         | TrunkEvent::Rights { .. }
         | TrunkEvent::Verified { .. }
         | TrunkEvent::Notified { .. }

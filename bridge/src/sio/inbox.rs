@@ -68,10 +68,12 @@ pub(super) enum Request {
     LivechatTyping,
     LivechatInbox,
     LivechatHistory,
+    Emergency,
+    EndEmergency,
 }
 
 impl Request {
-    const ALL: [(&'static str, Self); 12] = [
+    const ALL: [(&'static str, Self); 14] = [
         ("join_channel", Self::Join),
         ("leave_channel", Self::Leave),
         ("floor_request", Self::AskFloor),
@@ -85,6 +87,8 @@ impl Request {
         ("livechat:typing", Self::LivechatTyping),
         ("livechat:inbox", Self::LivechatInbox),
         ("livechat:history", Self::LivechatHistory),
+        ("emergency", Self::Emergency),
+        ("emergency_cancel", Self::EndEmergency),
     ];
 }
 

@@ -6,6 +6,7 @@
 mod attempts;
 mod budget;
 mod chat;
+mod emergency;
 mod engine3;
 mod guest;
 mod inbox;

@@ -40,6 +40,8 @@ pub(super) enum Fault {
     Span,
     #[error("sessionId harus berupa teks")]
     SessionId,
+    #[error("text, location atau user_id tidak valid")]
+    Emergency,
     #[error("Akses Ditolak")]
     Forbidden,
     #[error("Channel penuh")]
@@ -62,6 +64,7 @@ impl Fault {
             Self::Codec | Self::SampleRate => Some("format"),
             Self::Level | Self::Priority | Self::Queue => Some("floor"),
             Self::Text | Self::MessageId | Self::Span | Self::SessionId => Some("chat"),
+            Self::Emergency => Some("emergency"),
             Self::NotJoined => Some("not_joined"),
             Self::TooFast => Some("rate"),
             Self::Forbidden | Self::Full | Self::TooMany | Self::Unavailable => None,
@@ -76,6 +79,7 @@ impl From<JoinError> for Fault {
             JoinError::Full => Self::Full,
             JoinError::TooMany => Self::TooMany,
             JoinError::Name => Self::ChannelName,
+            JoinError::TooFast => Self::TooFast,
             JoinError::Unavailable => Self::Unavailable,
         }
     }
@@ -188,7 +192,7 @@ pub(super) fn history(payload: Option<&Value>) -> Result<History, Fault> {
     Ok(History { channel, before: number("before")?, after: number("after")?, limit })
 }
 
-fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(super) fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null())
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::budget::Budget;
+use super::emergency::Alarm;
 use super::inbox::{Inbox, Incoming, Request, Signal};
 use super::outlet::own_room;
 use super::payload::{self, ChannelId, Fault};
@@ -43,26 +44,28 @@ const LOOK_AFTER: Duration = Duration::from_secs(30);
 pub(super) struct Membership {
     pub(super) id: ChannelId,
     pub(super) channel: Channel,
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// What a request is answered with, beside `status: "ok"`.
-type Answer = Result<Option<Value>, Fault>;
+pub(super) type Answer = Result<Option<Value>, Fault>;
 
 pub(super) struct Session {
     pub(super) shared: Shared,
     space: &'static str,
-    socket: SocketRef,
+    pub(super) socket: SocketRef,
     pub(super) attached: Attached,
     share: Share,
     hold: Hold,
     /// In the order in which they were joined; the last one is talked in.
-    memberships: Vec<Membership>,
+    pub(super) memberships: Vec<Membership>,
     rate: DefaultDirectRateLimiter,
     budget: Budget,
     peer: Peer,
     /// Where the client answers visitors.
     pub(super) staff: Option<StaffDesk>,
+    /// Its voice goes to an emergency's channel.
+    pub(super) alarm: Alarm,
 }
 
 impl Drop for Session {
@@ -107,6 +110,7 @@ impl Session {
             budget: Budget::new(Instant::now()),
             peer,
             staff,
+            alarm: Alarm::default(),
         }
     }
 
@@ -129,6 +133,7 @@ impl Session {
                     Some(Notice::Kicked) | None => return self.disconnect(),
                 },
                 Some(signal) = inbox.signals.recv() => self.signal(signal).await,
+                () = self.alarm.ends() => self.end_alarm(),
                 () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }
@@ -137,7 +142,8 @@ impl Session {
     }
 
     fn voice(&mut self, at: Instant, chunk: Bytes) {
-        let Some(Membership { channel, format, .. }) = self.memberships.last() else {
+        let there = self.alarm.place(&self.memberships).and_then(|at| self.memberships.get(at));
+        let Some(Membership { channel, format, .. }) = there else {
             return self.shared.metrics.dropped(DropReason::NotJoined, 1);
         };
         if !self.budget.spend(at, *format, &chunk) {
@@ -158,6 +164,14 @@ impl Session {
                 Request::AskFloor => payload::wish(payload)
                     .and_then(|wish| self.floor(payload, |member| Input::Press { member, wish })),
                 Request::ReleaseFloor => self.floor(payload, |member| Input::Release { member }),
+                Request::Emergency => match self.emergency(payload).await {
+                    Ok(said) => {
+                        say(ack.take(), &said);
+                        Ok(None)
+                    }
+                    Err(fault) => Err(fault),
+                },
+                Request::EndEmergency => self.end_emergency(payload),
                 Request::Chat | Request::Typing | Request::History => match ack.take() {
                     Some(ack) => self.chat(request, payload, ack).map(|()| None),
                     None => Ok(None),
@@ -184,7 +198,7 @@ impl Session {
         }
     }
 
-    fn listener(&self, format: Format, id: &ChannelId) -> Listener {
+    pub(super) fn listener(&self, format: Format, id: &ChannelId) -> Listener {
         let seat = Seat { space: self.space, sid: self.socket.id };
         Listener { seat, line: self.hold.line().clone(), format, spelling: id.spelling.clone() }
     }
@@ -248,6 +262,7 @@ impl Session {
         if self.memberships.len() == before {
             return Err(Fault::NotJoined);
         }
+        self.alarm.left(&id.name);
         self.socket.leave(notify::channel_room(&id.name));
         self.shared.desk.leave(self.attached.member, id.name);
         Ok(Some(id.spelling))
@@ -274,6 +289,7 @@ impl Session {
             return;
         };
         let Membership { id, .. } = self.memberships.remove(at);
+        self.alarm.left(&id.name);
         self.socket.leave(notify::channel_room(&id.name));
         let payload = json!({ "channel_id": id.spelling, "reason": reason });
         if let Err(error) = self.socket.emit("channel_left", &payload) {
@@ -311,7 +327,12 @@ pub(super) fn answer(ack: AckSender, answer: Answer) {
         Ok(Some(channel)) => json!({ "status": "ok", "channel": channel }),
         Err(fault) => json!({ "status": "error", "msg": fault.to_string() }),
     };
-    if let Err(error) = ack.send(&answer) {
+    say(Some(ack), &answer);
+}
+
+/// An answer in words of its own.
+fn say(ack: Option<AckSender>, answer: &Value) {
+    if let Some(Err(error)) = ack.map(|ack| ack.send(answer)) {
         tracing::debug!(%error, "an answer found no room");
     }
 }

@@ -32,6 +32,10 @@ pub(crate) enum TrunkEvent {
     Joined(Joined),
     /// A member was put into a call.
     Called(Called),
+    /// A member was brought into the emergency channel, by its own doing.
+    Brought { member: MemberRef, channel: String, joined: Joined },
+    /// The answer to `emergency`: where, and how long the microphone is to be open.
+    Raised { request: RequestId, channel: ChannelNumber, microphone_ms: u32 },
     /// The answer to `may`.
     Rights { request: RequestId, rights: Rights },
     /// The answer to `verify`.
@@ -189,6 +193,9 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         }
         ServerMessage::Detached { member, code } => TrunkEvent::Detached { member, code },
         ServerMessage::Joined(joined) => return entry(joined),
+        ServerMessage::EmergencyRaised { request, channel, microphone_ms, .. } => {
+            TrunkEvent::Raised { request, channel, microphone_ms }
+        }
         message @ (EmergencyAlert { .. } | EmergencyOver { .. }) => alert(message)?,
         ServerMessage::Left { member, channel, reason } => {
             TrunkEvent::Left { member: member?, channel, reason }
@@ -218,7 +225,11 @@ fn entry(joined: message::Joined<'_>) -> Option<TrunkEvent> {
         (None, Some(call)) => {
             Some(TrunkEvent::Called(called(member?, name.into_owned(), call, joined(RequestId(0)))))
         }
-        (None, None) => None,
+        (None, None) => Some(TrunkEvent::Brought {
+            member: member?,
+            channel: name.into_owned(),
+            joined: joined(RequestId(0)),
+        }),
     }
 }
 

@@ -57,10 +57,13 @@ impl Channel {
     pub fn leave(&mut self, now: Time, talker: TalkerNumber, reason: LeaveReason) -> bool {
         self.advance(now);
         let was_here = self.roster.leave(talker, reason);
-        let (mut step, floor) = self.step();
-        floor.leave(&mut step, talker);
-        if self.is_empty() {
-            self.floor.close();
+        // A guest's number is no member's to leave by.
+        if was_here {
+            let (mut step, floor) = self.step();
+            floor.leave(&mut step, talker);
+            if self.is_empty() {
+                self.floor.close();
+            }
         }
         was_here
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use suara_gateway::auth::Claims;
 
-use crate::kit::{Client, Seat, TestGateway, claims, frame, number, text};
+use crate::kit::{Client, Seat, TestGateway, claims, frame, mint, number, open_socket, opening, seat, text};
 
 async fn chief(gateway: &TestGateway) -> Client {
     let channels = Some(vec!["*:listen,talk,dispatch,emergency".to_owned()]);
@@ -75,6 +75,44 @@ async fn patched_channels_hear_each_other_by_name_until_they_are_not() {
     alice.send_voice(&frame(at_one, grant, 9));
     assert_eq!(chief.voice().await, frame(at_one, grant, 9));
     assert_eq!(gateway.metric("suara_voice_frames_sent_total"), 5.0);
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_patch_is_heard_by_a_trunks_members_and_by_websocket() {
+    let gateway = TestGateway::start();
+    let mut chief = chief(&gateway).await;
+    let (one, other) = (chief.join("one").await, chief.join("other").await);
+    let mut trunk = gateway.trunk().await;
+    let token = mint(&claims("carol"));
+    assert_eq!(trunk.ask(json!({"type": "attach", "member": 1, "token": token})).await["type"], "attached");
+    let at_other = seat(&trunk.ask(json!({"type": "join", "member": 1, "channel": "other"})).await);
+    let mut socket =
+        open_socket(opening(gateway.http().await)).await.expect("the gateway accepts WebSockets");
+    socket.hello(&mint(&claims("dan"))).await;
+    socket.hear("welcome").await;
+    socket.join("other").await;
+    let mut alice = gateway.user("alice").await;
+    let own = alice.join("one").await;
+    chief.ask(patch(one, other)).await;
+    patched(&mut trunk, other.channel, &["one"]).await;
+    patched(&mut alice, one.channel, &["other"]).await;
+
+    let grant = alice.floor(own.channel).await;
+    let Seat { channel: far, talker } = guest(&mut trunk, other.channel, "alice").await;
+    alice.send_voice(&frame(own, grant, 1));
+    let relayed = frame(Seat { channel: other.channel, talker }, far, 1);
+    assert_eq!(trunk.voice().await, relayed);
+    assert_eq!(socket.voice().await, relayed);
+    alice.release(own.channel, grant).await;
+
+    // And the other way: a trunk's member is heard over there.
+    let asking = json!({"type": "floor_request", "member": 1, "channel": at_other.channel});
+    let grant = number(&trunk.ask(asking).await["grant"]);
+    let Seat { channel: far, talker } = guest(&mut alice, one.channel, "carol").await;
+    trunk.send_voice(&frame(at_other, grant, 5));
+    assert_eq!(alice.voice().await, frame(Seat { channel: one.channel, talker }, far, 5));
+    assert_eq!(socket.voice().await, frame(at_other, grant, 5));
     gateway.finish().await;
 }
 

@@ -4,6 +4,7 @@ import { Alerts } from './alerts.js';
 import { Calls } from './calls.js';
 import { byId } from './dom.js';
 import { t } from './i18n.js';
+import { Monitors } from './monitors.js';
 
 /**
  * @typedef {object} Page
@@ -11,6 +12,9 @@ import { t } from './i18n.js';
  * @property {import('./stage.js').Stage} stage
  * @property {import('./people.js').People} people
  * @property {import('./actions.js').Actions} actions
+ * @property {import('./prefs.js').Prefs} prefs
+ * @property {import('./channels.js').Channels} channels
+ * @property {(name: string) => Promise<void>} talkIn
  * @property {(tone: 'queued' | 'alarm') => void} play
  */
 
@@ -21,28 +25,34 @@ export class Beyond {
   #patched = new Map();
 
   /** @param {Page} page */
-  constructor({ client, stage, people, actions, play }) {
+  constructor({ client, stage, people, actions, prefs, channels, talkIn, play }) {
     this.client = client;
     this.stage = stage;
     const mayEnd = (/** @type {string} */ channel) => this.#rights.get(channel)?.includes('dispatch') ?? false;
     this.calls = new Calls({ client, onRing: () => play('queued') });
     this.alerts = new Alerts({ client, onAlert: () => play('alarm'), mayEnd });
+    this.monitors = new Monitors({ client, prefs, channels, talkIn, current: () => stage.channel });
     people.onCall = (users) => void this.calls.call(users);
     this.#on('joined', ({ channel, rights, call }) => {
       this.#rights.set(channel, rights);
+      // What it is patched to is said next, if it is.
+      this.#patched.delete(channel);
       if (call) this.calls.add(channel, call);
+      else this.monitors.joined(channel, rights);
     });
     this.#on('left', ({ channel, reason }) => {
       this.#patched.delete(channel);
       this.calls.remove(channel, reason);
+      this.monitors.left(channel);
     });
     this.#on('roster', (roster) => this.calls.has(roster.channel) && this.calls.roster(roster));
     this.#on('floor', (floor) => {
       if (this.calls.has(floor.channel)) this.calls.floor(floor);
-      this.#drawPatched();
+      else this.monitors.floor(floor);
     });
     this.#on('patched', ({ channel, with: others }) => {
       this.#patched.set(channel, others);
+      this.monitors.patched(channel, others);
       this.#drawPatched();
     });
     this.#on('emergency', (alert) => {
@@ -55,12 +65,14 @@ export class Beyond {
     this.#patched.clear();
     this.calls.clear();
     this.alerts.clear();
+    this.monitors.clear();
     this.#drawPatched();
   }
 
   draw() {
     this.calls.draw();
     this.alerts.draw();
+    this.monitors.draw();
     this.#drawPatched();
   }
 

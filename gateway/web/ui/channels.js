@@ -10,6 +10,12 @@ export class Channels {
   /** @type {HTMLInputElement} */
   #name = byId('join-name');
   #current = '';
+  /** Whether one may hear several at once. */
+  mayMonitor = false;
+  /** One is to be heard besides, or no longer. @type {(name: string) => void} */
+  onMonitor = () => {};
+  /** @type {(name: string) => boolean} */
+  isHeard = () => false;
 
   /**
    * @param {import('./prefs.js').Prefs} prefs
@@ -50,6 +56,7 @@ export class Channels {
     choose.addEventListener('click', () => this.onChoose(name));
     const row = make('li', {}, [choose]);
     if (isCurrent) return row;
+    if (this.mayMonitor) row.append(this.#monitor(name));
     const label = t('channel.forget', { channel: name });
     const drop = make('button', { type: 'button', class: 'forget', 'aria-label': label }, ['×']);
     drop.addEventListener('click', () => {
@@ -58,5 +65,17 @@ export class Channels {
     });
     row.append(drop);
     return row;
+  }
+
+  /** @param {string} name */
+  #monitor(name) {
+    const monitor = make('button', { type: 'button', class: 'quiet act monitor-add', 'data-channel': name,
+      'aria-label': t('monitor.add.what', { channel: name }), 'aria-pressed': String(this.isHeard(name)) }, [t('monitor.add')]);
+    monitor.addEventListener('click', () => {
+      this.onMonitor(name);
+      // The list was drawn anew.
+      /** @type {HTMLElement | null} */ (this.#list.querySelector(`.monitor-add[data-channel="${CSS.escape(name)}"]`))?.focus();
+    });
+    return monitor;
   }
 }

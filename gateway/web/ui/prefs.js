@@ -1,7 +1,7 @@
 // What this browser remembers. Storage may be refused or full: then nothing is remembered, and nothing breaks.
 
 /** @typedef {{volume: number, muted: boolean, tones: boolean, processing: boolean, tap: boolean, queue: boolean, lateEntry: boolean, language: string,
- *   channels: string[]}} Prefs */
+ *   channels: string[], monitored: string[]}} Prefs */
 
 const KEY = 'suara';
 const TOKEN = 'suara.token';
@@ -11,12 +11,13 @@ const RECENT = 12;
 /** @type {Prefs} */
 const DEFAULTS = {
   volume: 1, muted: false, tones: true, processing: true, tap: false, queue: true, lateEntry: false, language: '', channels: [],
+  monitored: [],
 };
 
 /** @returns {Prefs} */
 export function load() {
   const stored = attempt(() => JSON.parse(localStorage.getItem(KEY) ?? '{}')) ?? {};
-  return { ...DEFAULTS, ...stored };
+  return { ...DEFAULTS, monitored: [], ...stored };
 }
 
 /** @param {Prefs} prefs */

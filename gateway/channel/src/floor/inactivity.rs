@@ -8,16 +8,29 @@ use crate::time::Time;
 /// Since when there is somebody who could talk, and nobody does.
 #[derive(Debug, Default)]
 pub(crate) struct Inactivity {
+    /// Whether anybody is there: guests alone are no call.
+    is_open: bool,
     since: Option<Time>,
 }
 
 impl Inactivity {
-    /// Nobody talks any more, or the first member came.
-    pub(crate) fn begins(&mut self, now: Time) {
-        self.since = Some(now);
+    /// The first member came; perhaps a guest talks.
+    pub(crate) fn opens(&mut self, now: Time, talks: bool) {
+        self.is_open = true;
+        self.since = (!talks).then_some(now);
     }
 
-    /// Somebody talks, or nobody is there.
+    /// The last member is gone.
+    pub(crate) fn closes(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Nobody talks any more.
+    pub(crate) fn begins(&mut self, now: Time) {
+        self.since = self.is_open.then_some(now);
+    }
+
+    /// Somebody talks.
     pub(crate) fn ends(&mut self) {
         self.since = None;
     }

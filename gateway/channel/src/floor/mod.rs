@@ -3,6 +3,7 @@
 //! Knows talkers by number, and trusts the channel that they are members with the right to talk. A [`Burst`] is one
 //! grant from its Granted to its Idle; the mode says how many there may be at a time.
 
+mod away;
 mod burst;
 mod dispatch;
 mod inactivity;
@@ -164,39 +165,14 @@ impl Floor {
         self.queue.tell(step);
     }
 
-    /// A member can't talk for now: nothing that it asked for is granted.
-    pub(crate) fn lose(&mut self, talker: TalkerNumber) {
-        self.queue.pass_over(talker, true);
-    }
-
-    /// It is here again, and may have missed anything: says what it has, and looks at what it waits for.
-    pub(crate) fn resume(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.queue.pass_over(talker, false);
-        if let Some(burst) = self.bursts.iter_mut().find(|burst| burst.speaker.talker == talker) {
-            burst.restate(step);
-        } else if let Some(claim) = self.queue.claim(talker).cloned() {
-            self.request(step, claim);
-        }
-    }
-
-    pub(crate) fn leave(&mut self, step: &mut Step<'_>, talker: TalkerNumber) {
-        self.memory.forget(talker);
-        self.queue.remove(talker);
-        self.queue.pass_over(talker, false);
-        self.tails.retain(|tail| tail.speaker.talker != talker);
-        self.bursts_of(talker).into_iter().for_each(|speaker| self.end(step, speaker));
-        self.say_speakers(step);
-        self.admit(step);
-    }
-
     /// The first member is there: T4 begins.
     pub(crate) fn open(&mut self, now: Time) {
-        self.inactivity.begins(now);
+        self.inactivity.opens(now, !self.bursts.is_empty());
     }
 
     /// The last member is gone.
     pub(crate) fn close(&mut self) {
-        self.inactivity.ends();
+        self.inactivity.closes();
     }
 
     /// A burst is over: perhaps it was the last.

@@ -55,7 +55,7 @@ impl Story<'_> {
         again.map(|line| line.came_again = true).is_some()
     }
 
-    fn release(&mut self, own: usize, road: Road) {
+    pub(crate) fn release(&mut self, own: usize, road: Road) {
         let until = self.now + millis(self.rules.release_tail);
         self.book[own].said_again = road == Road::Datagram;
         self.book[own].tail_until = Some(until);
@@ -68,6 +68,11 @@ impl Story<'_> {
         self.kept.remove(&talker);
         self.departed.push(talker);
         self.members.remove(&talker);
+        self.gone_from_the_floor(talker);
+    }
+
+    /// Nothing of it is waited for or heard.
+    pub(crate) fn gone_from_the_floor(&mut self, talker: TalkerNumber) {
         self.seen.remove(&talker);
         for index in 0..self.book.len() {
             if self.book[index].who.talker != talker {
@@ -160,7 +165,7 @@ impl Story<'_> {
         own.for_each(|line| line.cut_tail(Over::Dispatched));
     }
 
-    fn held_by(&self, talker: TalkerNumber) -> Vec<usize> {
+    pub(crate) fn held_by(&self, talker: TalkerNumber) -> Vec<usize> {
         let mut held = self.holding_indices();
         held.retain(|index| self.book[*index].who.talker == talker);
         held

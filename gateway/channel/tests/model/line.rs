@@ -49,6 +49,8 @@ pub(crate) struct Line {
     pub(crate) said_again: bool,
     /// It was.
     pub(crate) came_again: bool,
+    /// It waits, or waited, for one whom it takes the floor from.
+    pub(crate) took_precedence: bool,
     pub(crate) tail_until: Option<u64>,
     /// How the tail ended, other than by running out.
     pub(crate) tail_cut: Option<Over>,
@@ -80,6 +82,7 @@ impl Line {
             waited: false,
             said_again: false,
             came_again: false,
+            took_precedence: false,
             tail_until: None,
             tail_cut: None,
         }
@@ -92,6 +95,11 @@ impl Line {
         }
         self.waited = self.told_position.take().is_some();
         self.limit = now + millis(rules.t2);
+    }
+
+    /// Whether this is a guest's: it has no rights of its own.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.who.rights == Rights::default()
     }
 
     pub(crate) fn holds(&self) -> bool {

@@ -6,6 +6,7 @@
 
 mod compare;
 mod ends;
+mod guests;
 mod line;
 mod presence;
 mod reference;

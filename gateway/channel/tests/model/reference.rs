@@ -28,6 +28,10 @@ pub(crate) enum Event {
     Request(TalkerNumber, Asking),
     Cancel(TalkerNumber, RequestId),
     Release(Speaker, Road),
+    Admitted(TalkerNumber),
+    GuestRequest(TalkerNumber, Identity, Asking),
+    GuestRelease(TalkerNumber),
+    Dismissed(TalkerNumber),
     Dispatch(DispatchAction, TalkerNumber),
     Media(Grant, u64),
     Fire,
@@ -48,6 +52,8 @@ pub(crate) struct Story<'a> {
     pub(crate) members: BTreeMap<TalkerNumber, Member>,
     /// The requests of each member, the newest last: number, whether by datagram, the denial.
     pub(crate) seen: BTreeMap<TalkerNumber, Vec<(RequestId, bool, Option<DenyCause>)>>,
+    /// Those who talk here from other channels.
+    pub(crate) guests: BTreeSet<TalkerNumber>,
     pub(crate) lapsed: Vec<Speaker>,
     pub(crate) muted: BTreeSet<Arc<str>>,
     /// Until when the unreachable are kept their places.
@@ -70,6 +76,7 @@ impl<'a> Story<'a> {
             book,
             members,
             seen,
+            guests: BTreeSet::new(),
             lapsed: Vec::new(),
             muted: BTreeSet::new(),
             kept: BTreeMap::new(),
@@ -96,6 +103,10 @@ impl<'a> Story<'a> {
             Event::Request(talker, asking) => self.asked(*talker, asking),
             Event::Cancel(talker, request) => self.cancelled(*talker, *request),
             Event::Release(by, road) => self.released(*by, *road),
+            Event::Admitted(guest) => drop(self.guests.insert(*guest)),
+            Event::GuestRequest(guest, who, asking) => self.guest_asked(*guest, who, *asking),
+            Event::GuestRelease(guest) => self.guest_released(*guest),
+            Event::Dismissed(guest) => self.dismissed(*guest),
             Event::Dispatch(action, talker) => self.dispatched(*action, *talker),
             Event::Media(grant, at) => {
                 for line in self.book.iter_mut().filter(|line| line.holds() && line.grant == Some(*grant)) {
@@ -218,7 +229,7 @@ impl<'a> Story<'a> {
         self.tell_positions();
     }
 
-    fn asked_by_holder(&mut self, own: usize, request: RequestId, level: Level, priority: u8) {
+    pub(crate) fn asked_by_holder(&mut self, own: usize, request: RequestId, level: Level, priority: u8) {
         let now = self.now;
         let line = &mut self.book[own];
         let (talker, raised) = (line.who.talker, level > line.level);
@@ -317,6 +328,7 @@ impl<'a> Story<'a> {
             None
         };
         if let Some(victim) = victim {
+            self.book[index].took_precedence = true;
             let t3 = millis(self.rules.t3);
             let grace = if emergency { t3.min(millis(self.rules.emergency_grace)) } else { t3 };
             self.revoke(victim, RevokeCause::PreEmpted, grace);

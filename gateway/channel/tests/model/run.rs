@@ -1,6 +1,6 @@
 //! Carries a schedule out on a real channel, keeps the log of it, and looks at what must hold on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use proptest::test_runner::TestCaseError;
@@ -42,6 +42,7 @@ struct World {
     effects: Vec<Effect>,
     stream: Stream,
     views: BTreeMap<TalkerNumber, View>,
+    guests: BTreeSet<TalkerNumber>,
     newest: Grant,
     requests: u32,
     ever: u16,
@@ -62,6 +63,7 @@ impl World {
             stream,
             requests: 0,
             views: BTreeMap::new(),
+            guests: BTreeSet::new(),
             newest: Grant::new(EPOCH, 0),
             ever: 0,
             just_fired: false,
@@ -102,6 +104,27 @@ impl World {
                 let whom = whom.map(|whom| self.pick(whom));
                 self.dispatch(by, action, whom)?;
             }
+            guests => self.of_guests(guests)?,
+        }
+        Ok(())
+    }
+
+    fn of_guests(&mut self, op: Op) -> Outcome {
+        match op {
+            Op::Admit => self.admit()?,
+            Op::GuestRequest(who, wish, priority) => self.guest_request(who, wish, priority),
+            Op::GuestRelease(who) => {
+                let (now, guest) = (self.touch(), self.pick(who));
+                self.channel.guest_release(now, guest);
+                self.done(Event::GuestRelease(guest));
+            }
+            Op::Dismiss(who) => {
+                let (now, guest) = (self.touch(), self.pick(who));
+                self.channel.dismiss(now, guest);
+                self.guests.remove(&guest);
+                self.done(Event::Dismissed(guest));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -112,6 +135,26 @@ impl World {
         let asking = Asking { request: self.number(number), level, priority, queue, road };
         self.channel.floor_request(now, talker, asking);
         self.done(Event::Request(talker, asking));
+    }
+
+    /// It has a number of its own, as a member has, and nobody sees it.
+    fn admit(&mut self) -> Outcome {
+        let (now, expected) = (self.touch(), TalkerNumber(self.ever + 1));
+        prop_assert_eq!(self.channel.admit(now), Some(expected));
+        prop_assert!(self.channel.is_guest(expected) && self.channel.member(expected).is_none());
+        self.ever += 1;
+        self.guests.insert(expected);
+        self.done(Event::Admitted(expected));
+        Ok(())
+    }
+
+    fn guest_request(&mut self, who: Pick, wish: Wish, own: u8) {
+        let (now, guest) = (self.touch(), self.pick(who));
+        let Wish { number, level, priority, queue, road } = wish;
+        let asking = Asking { request: self.number(number), level, priority, queue, road };
+        let who = Identity::new("far", "far", "guard").with_priority(own);
+        self.channel.guest_request(now, guest, who.clone(), asking);
+        self.done(Event::GuestRequest(guest, who, asking));
     }
 
     fn cancel(&mut self, who: Option<Pick>, number: Number) {
@@ -276,7 +319,7 @@ impl World {
         let last = Time::from_millis(voice.fold(self.now, u64::max));
         let settings = self.channel.settings();
         // Each who waits may have the floor as long as one who holds it.
-        let turns = 1 + self.views.len() as u32;
+        let turns = 1 + (self.views.len() + self.guests.len()) as u32;
         let bound = last
             + settings.t1.max(settings.release_tail) * turns
             + settings.presence_grace
@@ -325,6 +368,10 @@ impl World {
             Pick::Speaker => {
                 let speaker = self.channel.speaker().map(|speaker| speaker.talker);
                 speaker.or(member(0)).unwrap_or(TalkerNumber(0))
+            }
+            Pick::Guest(index) => {
+                let guest = self.guests.iter().nth(index % self.guests.len().max(1));
+                guest.copied().unwrap_or(TalkerNumber(0))
             }
             Pick::Known(index) => TalkerNumber(1 + index as u16 % self.ever.max(1)),
             Pick::Anybody(number) => TalkerNumber(number),

@@ -22,6 +22,12 @@ pub(crate) enum Op {
     /// By somebody, or by the one who asked.
     Cancel(Option<Pick>, Number),
     Release(Pick, Which, Road),
+    /// A patch: its guest comes.
+    Admit,
+    GuestRequest(Pick, Wish, u8),
+    GuestRelease(Pick),
+    /// The patch is over.
+    Dismiss(Pick),
     Dispatch(Pick, DispatchAction, Option<Pick>),
     /// Voice that was forwarded so many milliseconds ago (or is, in a little while).
     Media(Which, i64),
@@ -67,6 +73,8 @@ pub(crate) enum Pick {
     Member(usize),
     /// Whose frames are forwarded.
     Speaker,
+    /// A guest from another channel.
+    Guest(usize),
     /// Anybody who ever was here.
     Known(usize),
     Anybody(u16),
@@ -133,6 +141,10 @@ fn op() -> impl Strategy<Value = Op> {
         12 => (pick(), wish()).prop_map(|(who, wish)| Op::Request(who, wish)),
         2 => (prop::option::weighted(0.2, pick()), number()).prop_map(|(who, number)| Op::Cancel(who, number)),
         4 => (pick(), which(), road()).prop_map(|(who, which, road)| Op::Release(who, which, road)),
+        1 => Just(Op::Admit),
+        3 => (guest(), wish(), 0..4_u8).prop_map(|(who, wish, priority)| Op::GuestRequest(who, wish, priority)),
+        2 => guest().prop_map(Op::GuestRelease),
+        1 => prop::option::weighted(0.3, guest()).prop_map(|who| Op::Dismiss(who.unwrap_or(Pick::Anybody(0)))),
         1 => (pick(), action(), prop::option::weighted(0.9, pick()))
             .prop_map(|(by, action, whom)| Op::Dispatch(by, action, whom)),
         8 => (which(), -100..5_000_i64).prop_map(|(which, lag)| Op::Media(which, lag)),
@@ -190,8 +202,14 @@ fn pick() -> impl Strategy<Value = Pick> {
         8 => (0..16_usize).prop_map(Pick::Member),
         5 => Just(Pick::Speaker),
         1 => (0..16_usize).prop_map(Pick::Known),
+        1 => (0..4_usize).prop_map(Pick::Guest),
         1 => any_number::<u16>().prop_map(Pick::Anybody),
     ]
+}
+
+/// Mostly a guest: members have none of its ways.
+fn guest() -> impl Strategy<Value = Pick> {
+    prop_oneof![12 => (0..4_usize).prop_map(Pick::Guest), 1 => pick()]
 }
 
 fn which() -> impl Strategy<Value = Which> {

@@ -8,7 +8,7 @@ use crate::line::{Line, Over};
 use crate::reference::Story;
 
 /// What has to happen somewhere in a whole run.
-pub(crate) const WORTH_HAVING: [&str; 43] = [
+pub(crate) const WORTH_HAVING: [&str; 49] = [
     "ended by a release",
     "released in the grace time",
     "released by both roads",
@@ -52,6 +52,12 @@ pub(crate) const WORTH_HAVING: [&str; 43] = [
     "gone after the grace time",
     "kept the floor while unreachable",
     "inactive",
+    "a guest talks",
+    "a guest takes the floor from a member",
+    "a guest gives way",
+    "a guest waits",
+    "a guest gives back what it has",
+    "a guest is dismissed while it talks",
 ];
 
 pub(crate) fn count(story: &Story<'_>, effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
@@ -117,6 +123,7 @@ fn presence(effects: &[Effect], tally: &mut dyn FnMut(&'static str)) {
 fn of_line(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) {
     let Some(end) = end_of(line) else { return };
     tally(end);
+    of_guest(line, tally);
     if line.grant.is_some() {
         of_grant(line, rules, tally);
     }
@@ -162,5 +169,26 @@ fn of_grant(line: &Line, rules: &Settings, tally: &mut dyn FnMut(&'static str)) 
         if line.heard > line.limit && !rules.t1.is_zero() {
             tally("emergency over T2");
         }
+    }
+}
+
+fn of_guest(line: &Line, tally: &mut dyn FnMut(&'static str)) {
+    if !line.is_guest() {
+        return;
+    }
+    if line.grant.is_some() {
+        tally("a guest talks");
+    }
+    if line.told_position.is_some() || line.waited {
+        tally("a guest waits");
+    }
+    match (line.over, line.grant) {
+        (Some(Over::Grace), Some(_)) => tally("a guest gives way"),
+        (Some(Over::Release), Some(_)) => tally("a guest gives back what it has"),
+        (Some(Over::Leave), Some(_)) => tally("a guest is dismissed while it talks"),
+        _ => {}
+    }
+    if line.waited && line.took_precedence {
+        tally("a guest takes the floor from a member");
     }
 }

@@ -55,3 +55,19 @@ fn a_guest_that_is_dismissed_leaves_nothing_behind() {
     assert_eq!(drive.drain(), [], "a member is none");
     assert_eq!(drive.channel.poll_timeout(), None);
 }
+
+#[test]
+fn a_guests_number_is_no_members_to_leave_by_and_guests_alone_are_no_call() {
+    let t4 = Some(std::time::Duration::from_secs(1));
+    let mut channel = Channel::new(1, Settings { t4, ..Settings::default() });
+    let now = Time::from_millis(1_000);
+    let guest = channel.admit(now).expect("there are numbers");
+    channel.guest_request(now, guest, who("far"), RequestId(7).into());
+
+    assert!(!channel.leave(now, guest, LeaveReason::Left));
+    assert_eq!(channel.talking(now).map(|talking| talking.talker), Some(guest));
+    channel.guest_release(now, guest);
+    channel.handle_timeout(Time::from_millis(90_000));
+    let said: Vec<_> = std::iter::from_fn(|| channel.poll_effect()).collect();
+    assert!(!said.contains(&Effect::Inactive), "{said:?}");
+}
