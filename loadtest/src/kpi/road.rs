@@ -15,7 +15,7 @@ use suara_proto::voice::VoiceFrame;
 use suara_proto::websocket::{CONTROL, DATAGRAM, Piece, SUBPROTOCOL};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Interval, interval_at, timeout};
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -87,7 +87,7 @@ impl Client {
         let (client, mut to_say, heard) = Self::new(true);
         tokio::spawn(async move {
             let _endpoint = endpoint;
-            let (mut control, mut beats) = (BytesMut::new(), tokio::time::interval(HEARTBEAT));
+            let (mut control, mut beats) = (BytesMut::new(), heartbeats());
             let mut chunk = vec![0; 16 * 1024];
             loop {
                 let going_on = tokio::select! {
@@ -133,7 +133,7 @@ impl Client {
             opening.map_err(|_| "no WebSocket in 20 s".to_owned())?.map_err(|error| failed(&error))?;
         let (client, mut to_say, heard) = Self::new(false);
         tokio::spawn(async move {
-            let (mut control, mut beats) = (BytesMut::new(), tokio::time::interval(HEARTBEAT));
+            let (mut control, mut beats) = (BytesMut::new(), heartbeats());
             let mut opened = false;
             loop {
                 let going_on = tokio::select! {
@@ -285,6 +285,11 @@ impl Client {
         };
         timeout(PATIENCE, waiting).await.map_err(|_| "no answer in 20 s".to_owned())?
     }
+}
+
+/// The first one in a while: nothing may come before `hello`.
+fn heartbeats() -> Interval {
+    interval_at(Instant::now() + HEARTBEAT, HEARTBEAT)
 }
 
 fn ping() -> Bytes {
