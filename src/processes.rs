@@ -89,6 +89,10 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         }
     };
 
+    for address in bridge.iter().filter_map(|bridge| bridge.rtc_address()) {
+        addresses.add("rtc", address);
+    }
+
     let health = Health::new(bridge.iter().cloned().map(ready_check).collect());
     let mut public = health_router(health.clone());
     let mut inner = metrics_router(registry).merge(health_router(health.clone()));

@@ -1,6 +1,6 @@
 //! Keeps the legacy contracts to the letter and translates them: Socket.IO clients in the gateway's channels.
 //!
-//! Data flows one way: Socket.IO → `sio` (a session per socket) → `channel` (an actor per channel: presses, codecs,
+//! Data flows one way: Socket.IO → `sio` (a session per socket), or a WebSocket and WebRTC → `rtc` (the same) → `channel` (an actor per channel: presses, codecs,
 //! listeners) → `trunk` (one QUIC session to the gateway), and back. `desk` knows who is logged in and where, and
 //! brings everybody back after the trunk was lost. The bridge holds no key and decides no right: it is a client of
 //! `suara/1` like any other, and knows nothing of the gateway's inside.
@@ -10,11 +10,13 @@ mod channel;
 mod desk;
 mod edge;
 mod metrics;
+mod rtc;
 mod settings;
 mod sio;
 mod trunk;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +50,22 @@ pub enum BridgeError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The UDP port of RTC clients can't be had.
+    #[error("the RTC address {address} can't be bound: {source}")]
+    Rtc {
+        /// As given.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What RTC clients would be told to connect to makes no sense.
+    #[error("RTC can't be announced as {host:?}: {reason}")]
+    RtcAnnounce {
+        /// As given; empty where nothing was.
+        host: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// No HTTP client could be made.
     #[error("no HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -58,6 +76,7 @@ pub struct Bridge {
     router: axum::Router,
     trouble: watch::Receiver<Option<String>>,
     drain: sio::Drain,
+    rtc: Option<SocketAddr>,
 }
 
 /// Starts a bridge: its trunk connects, and reconnects, in the background until `shutdown`.
@@ -81,16 +100,31 @@ pub async fn start(
     let (events, happened) = mpsc::unbounded_channel();
     let routes = desk::Routes::default();
     let server = sio::Server::new(&settings);
-    let outlet = Arc::new(server.outlet());
-    let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
-    let (router, drain) = server.serve(&sio::Shared::new(desk, &settings, metrics.clone()), &settings);
+    let media = match settings.rtc {
+        Some(address) => {
+            let host = settings.rtc_announce.as_deref();
+            Some(rtc::Media::start(address, host, metrics.clone(), shutdown.clone()).await?)
+        }
+        None => None,
+    };
+    let outlet = rtc::Outlets { sockets: server.outlet(), rtc: media.as_ref().map(rtc::Media::outlet) };
+    let (desk, trouble) = desk::Desk::start(happened, routes.clone(), Arc::new(outlet), metrics.clone());
+    let shared = sio::Shared::new(desk, &settings, metrics.clone());
+    let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
+    let (router, drain) = server.serve(&shared, &settings, others);
+    let rtc = media.map(|media| media.address);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
-    Ok(Bridge { router, trouble, drain })
+    Ok(Bridge { router, trouble, drain, rtc })
 }
 
 impl Bridge {
-    /// The routes of the legacy contracts: `/socket.io/`.
+    /// The UDP address of RTC clients, as it was bound.
+    pub const fn rtc_address(&self) -> Option<SocketAddr> {
+        self.rtc
+    }
+
+    /// The routes of the legacy contracts: `/socket.io/`, `/rtc/ws`.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }

@@ -16,6 +16,8 @@ pub(crate) struct Metrics(Arc<Instruments>);
 #[derive(Debug, Default)]
 struct Instruments {
     sockets: Gauge,
+    rtc_clients: Gauge,
+    rtc_transports: Gauge,
     members: Gauge,
     channels: Gauge,
     trunk_up: Gauge,
@@ -80,6 +82,8 @@ impl Metrics {
         let all = &*metrics.0;
         let registry = registry.sub_registry_with_prefix("suara_bridge");
         registry.register("sockets", "Socket.IO clients connected", all.sockets.clone());
+        registry.register("rtc_clients", "RTC clients connected", all.rtc_clients.clone());
+        registry.register("rtc_transports", "WebRTC transports of RTC clients", all.rtc_transports.clone());
         registry.register("members", "Clients logged in to the gateway", all.members.clone());
         registry.register("channels", "Channels with a member of this bridge", all.channels.clone());
         registry.register("trunk_up", "Whether the trunk to the gateway stands", all.trunk_up.clone());
@@ -99,6 +103,18 @@ impl Metrics {
 
     pub(crate) fn socket_closed(&self) {
         self.0.sockets.dec();
+    }
+
+    pub(crate) fn rtc_opened(&self) {
+        self.0.rtc_clients.inc();
+    }
+
+    pub(crate) fn rtc_closed(&self) {
+        self.0.rtc_clients.dec();
+    }
+
+    pub(crate) fn rtc_transports(&self, count: usize) {
+        self.0.rtc_transports.set(count as i64);
     }
 
     pub(crate) fn members(&self, count: usize) {

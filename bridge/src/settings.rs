@@ -1,6 +1,7 @@
 //! What a bridge has to be told before it starts.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,11 @@ pub struct Settings {
     pub max_voice_packet: usize,
     /// Which pages may connect. Clients that send no `Origin` are no pages.
     pub allow_origin: OriginPolicy,
-    /// How often a Socket.IO client is asked for a sign of life.
+    /// The UDP address of RTC clients' media; `None` for none.
+    pub rtc: Option<SocketAddr>,
+    /// The host, or the address, by which RTC clients reach it, with or without a port: its own address where missing.
+    pub rtc_announce: Option<String>,
+    /// How often a client is asked for a sign of life.
     pub ping_interval: Duration,
     /// How long it may take to give one.
     pub ping_timeout: Duration,
@@ -45,6 +50,8 @@ impl Settings {
             default_sample_rate: DEFAULT_SAMPLE_RATE,
             max_voice_packet: DEFAULT_MAX_VOICE_PACKET,
             allow_origin: Arc::new(same_origin),
+            rtc: None,
+            rtc_announce: None,
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }
@@ -58,6 +65,8 @@ impl fmt::Debug for Settings {
             .field("trunk_token_file", &self.trunk_token_file)
             .field("default_sample_rate", &self.default_sample_rate)
             .field("max_voice_packet", &self.max_voice_packet)
+            .field("rtc", &self.rtc)
+            .field("rtc_announce", &self.rtc_announce)
             .field("ping_interval", &self.ping_interval)
             .field("ping_timeout", &self.ping_timeout)
             .finish_non_exhaustive()

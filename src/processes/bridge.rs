@@ -22,6 +22,8 @@ pub(super) async fn start(
 ) -> Result<Arc<Bridge>> {
     let mut settings = Settings::new(gateway, &plan.trunk_token_file);
     settings.default_sample_rate = plan.sample_rate;
+    settings.rtc = Some(plan.rtc);
+    settings.rtc_announce.clone_from(&plan.rtc_announce);
     settings.allow_origin = origins::for_bridge(policy);
     let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
     Ok(Arc::new(bridge))

@@ -4,6 +4,7 @@
 
 mod actor;
 mod audience;
+mod chunk;
 mod pace;
 mod press;
 mod roster;
@@ -19,7 +20,8 @@ use bytes::Bytes;
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use tokio::sync::mpsc;
 
-pub(crate) use audience::{Listener, Outlet, Room, Seat, Sender};
+pub(crate) use audience::{Listener, Outlet, RTC, Room, Seat, Sender};
+pub(crate) use chunk::{Chunk, Stamp, Stand};
 
 use crate::metrics::Metrics;
 use crate::trunk::{FloorEvent, Link, Person, RosterEvent, Talking, Who};
@@ -38,7 +40,7 @@ pub(crate) enum Input {
     /// A member is gone.
     Exit { member: MemberRef },
     /// A member's chunk.
-    Voice { member: MemberRef, at: Instant, chunk: Bytes },
+    Voice { member: MemberRef, at: Instant, chunk: Chunk },
     /// A member's `floor_request`.
     Press { member: MemberRef },
     /// A member's `floor_release`.

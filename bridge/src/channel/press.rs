@@ -30,15 +30,15 @@ const RETRY_BUSY: Duration = Duration::from_secs(5);
 /// A request that has no answer is asked again; its answer, or the request, may have been refused by a limit.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-/// What is to be done.
+/// What is to be done; `C` is a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum Act<C = Bytes> {
     /// Ask the gateway for the floor.
     Request(RequestId),
     /// The press is granted: what follows is heard.
     Begin(Grant),
     /// A chunk to be heard.
-    Voice(Bytes),
+    Voice(C),
     /// The last chunk was heard: send what is left, and release this grant.
     End(Grant),
     /// Give back a grant that nobody wants any more.
@@ -54,16 +54,22 @@ pub(super) enum Act {
 }
 
 /// Chunks that wait for the grant.
-#[derive(Debug, Default)]
-struct Held {
-    chunks: VecDeque<(Instant, Bytes)>,
+#[derive(Debug)]
+struct Held<C> {
+    chunks: VecDeque<(Instant, C)>,
     bytes: usize,
 }
 
-impl Held {
+impl<C> Default for Held<C> {
+    fn default() -> Self {
+        Self { chunks: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<C: AsRef<[u8]>> Held<C> {
     /// Keeps `chunk`, and returns how many older ones went for it.
-    fn push(&mut self, now: Instant, chunk: Bytes) -> usize {
-        self.bytes += chunk.len();
+    fn push(&mut self, now: Instant, chunk: C) -> usize {
+        self.bytes += chunk.as_ref().len();
         self.chunks.push_back((now, chunk));
         let mut gone = 0;
         while self.chunks.len() > 1
@@ -72,23 +78,24 @@ impl Held {
                 .front()
                 .is_some_and(|(at, _)| now.saturating_duration_since(*at) > HOLD || self.bytes > HOLD_BYTES)
         {
-            let (_, old) = self.chunks.pop_front().unwrap_or((now, Bytes::new()));
-            self.bytes -= old.len();
-            gone += 1;
+            if let Some((_, old)) = self.chunks.pop_front() {
+                self.bytes -= old.as_ref().len();
+                gone += 1;
+            }
         }
         gone
     }
 }
 
 #[derive(Debug)]
-enum State {
+enum State<C> {
     /// No press.
     Idle,
     /// Asked; the answer isn't there yet.
-    Asking { request: RequestId, retry_at: Instant, held: Held },
+    Asking { request: RequestId, retry_at: Instant, held: Held<C> },
     /// Denied while the client keeps on: the first chunk from then on asks again. A chunk, and not the moment itself,
     /// for one who stopped talking meanwhile isn't known to have yet.
-    Waiting { retry_at: Instant, held: Held },
+    Waiting { retry_at: Instant, held: Held<C> },
     /// Has the floor.
     Talking { grant: Grant },
     /// Won't have the floor in this press.
@@ -97,22 +104,29 @@ enum State {
 
 /// One client's press, and between presses the wait for one.
 #[derive(Debug)]
-pub(super) struct Press {
-    state: State,
+pub(super) struct Press<C = Bytes> {
+    state: State<C>,
     /// When this press' last chunk came; `None` before its first, after an explicit request.
     last_chunk: Option<Instant>,
     told_denied: bool,
+    /// Without a chunk for so long, a press is over.
+    patience: Duration,
 }
 
-impl Default for Press {
+impl<C> Default for Press<C> {
     fn default() -> Self {
-        Self { state: State::Idle, last_chunk: None, told_denied: false }
+        Self { state: State::Idle, last_chunk: None, told_denied: false, patience: SILENCE }
     }
 }
 
-impl Press {
+impl<C: AsRef<[u8]>> Press<C> {
+    /// Of a client that says when it stops, and may be silent for a while before.
+    pub(super) fn patient(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     /// The client sent a chunk. `request` is a number for a floor request, should one be needed.
-    pub(super) fn chunk(&mut self, now: Instant, chunk: Bytes, request: RequestId) -> Vec<Act> {
+    pub(super) fn chunk(&mut self, now: Instant, chunk: C, request: RequestId) -> Vec<Act<C>> {
         let mut acts = self.tick(now, request);
         self.last_chunk = Some(now);
         match &mut self.state {
@@ -140,7 +154,7 @@ impl Press {
     }
 
     /// The client asked for the floor in so many words.
-    pub(super) fn request(&mut self, now: Instant, request: RequestId) -> Vec<Act> {
+    pub(super) fn request(&mut self, now: Instant, request: RequestId) -> Vec<Act<C>> {
         let mut acts = self.tick(now, request);
         match self.state {
             State::Idle | State::Blocked => {
@@ -153,7 +167,7 @@ impl Press {
     }
 
     /// The client gave the floor back in so many words, or is gone.
-    pub(super) fn release(&mut self) -> Vec<Act> {
+    pub(super) fn release(&mut self) -> Vec<Act<C>> {
         let acts = match &self.state {
             State::Talking { grant } => vec![Act::End(*grant)],
             State::Asking { held, .. } | State::Waiting { held, .. } => dropped(held),
@@ -163,7 +177,7 @@ impl Press {
         acts
     }
 
-    pub(super) fn granted(&mut self, request: RequestId, grant: Grant, duration_ms: u32) -> Vec<Act> {
+    pub(super) fn granted(&mut self, request: RequestId, grant: Grant, duration_ms: u32) -> Vec<Act<C>> {
         match &mut self.state {
             State::Asking { request: asked, held, .. } if *asked == request => {
                 let held = std::mem::take(held);
@@ -177,7 +191,7 @@ impl Press {
         }
     }
 
-    pub(super) fn denied(&mut self, now: Instant, request: RequestId, cause: DenyCause) -> Vec<Act> {
+    pub(super) fn denied(&mut self, now: Instant, request: RequestId, cause: DenyCause) -> Vec<Act<C>> {
         let State::Asking { request: asked, held, .. } = &mut self.state else { return Vec::new() };
         if *asked != request {
             return Vec::new();
@@ -201,7 +215,7 @@ impl Press {
         acts
     }
 
-    pub(super) fn revoked(&mut self, grant: Grant, cause: RevokeCause, grace_ms: u32) -> Vec<Act> {
+    pub(super) fn revoked(&mut self, grant: Grant, cause: RevokeCause, grace_ms: u32) -> Vec<Act<C>> {
         match self.state {
             State::Talking { grant: held } if held == grant => {
                 self.state = State::Blocked;
@@ -212,7 +226,7 @@ impl Press {
     }
 
     /// The floor went idle: whoever waits for it may ask again.
-    pub(super) fn floor_idle(&mut self, now: Instant, grant: Grant, request: RequestId) -> Vec<Act> {
+    pub(super) fn floor_idle(&mut self, now: Instant, grant: Grant, request: RequestId) -> Vec<Act<C>> {
         let acts = self.tick(now, request);
         match &mut self.state {
             State::Waiting { retry_at, .. } => *retry_at = now,
@@ -223,7 +237,7 @@ impl Press {
     }
 
     /// Somebody was granted the floor: a grant before that one is over.
-    pub(super) fn floor_taken(&mut self, newer: Grant) -> Vec<Act> {
+    pub(super) fn floor_taken(&mut self, newer: Grant) -> Vec<Act<C>> {
         if matches!(self.state, State::Talking { grant } if grant < newer) {
             self.over();
         }
@@ -231,7 +245,7 @@ impl Press {
     }
 
     /// The gateway is out of reach: whatever was under way is lost, and the next chunk begins anew.
-    pub(super) fn cut_off(&mut self) -> Vec<Act> {
+    pub(super) fn cut_off(&mut self) -> Vec<Act<C>> {
         let acts = match &self.state {
             State::Asking { held, .. } | State::Waiting { held, .. } => dropped(held),
             State::Idle | State::Talking { .. } | State::Blocked => Vec::new(),
@@ -241,8 +255,8 @@ impl Press {
     }
 
     /// What is due by now.
-    pub(super) fn tick(&mut self, now: Instant, request: RequestId) -> Vec<Act> {
-        let silent = self.last_chunk.is_some_and(|at| now.saturating_duration_since(at) >= SILENCE);
+    pub(super) fn tick(&mut self, now: Instant, request: RequestId) -> Vec<Act<C>> {
+        let silent = self.last_chunk.is_some_and(|at| now.saturating_duration_since(at) >= self.patience);
         if silent {
             return self.release();
         }
@@ -258,7 +272,7 @@ impl Press {
 
     /// When [`tick`](Self::tick) has something to do next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let silence = self.last_chunk.map(|at| at + SILENCE);
+        let silence = self.last_chunk.map(|at| at + self.patience);
         match &self.state {
             State::Idle => None,
             State::Asking { retry_at, .. } => Some(silence.map_or(*retry_at, |at| at.min(*retry_at))),
@@ -271,23 +285,23 @@ impl Press {
         matches!(self.state, State::Idle)
     }
 
-    fn ask(&mut self, now: Instant, request: RequestId, held: Held, acts: &mut Vec<Act>) {
+    fn ask(&mut self, now: Instant, request: RequestId, held: Held<C>, acts: &mut Vec<Act<C>>) {
         self.state = State::Asking { request, retry_at: now + ASK_AGAIN, held };
         acts.push(Act::Request(request));
     }
 
     fn over(&mut self) {
-        *self = Self::default();
+        *self = Self::patient(self.patience);
     }
 }
 
-fn dropped(held: &Held) -> Vec<Act> {
+fn dropped<C>(held: &Held<C>) -> Vec<Act<C>> {
     let mut acts = Vec::new();
     drop_some(DropReason::NoFloor, held.chunks.len(), &mut acts);
     acts
 }
 
-fn drop_some(reason: DropReason, count: usize, acts: &mut Vec<Act>) {
+fn drop_some<C>(reason: DropReason, count: usize, acts: &mut Vec<Act<C>>) {
     if count > 0 {
         acts.push(Act::Drop(reason, count));
     }

@@ -126,7 +126,7 @@ impl Scene {
     }
 
     fn voice(&mut self, number: u32, chunk: &[u8]) {
-        let (at, chunk) = (self.now, Bytes::copy_from_slice(chunk));
+        let (at, chunk) = (self.now, Bytes::copy_from_slice(chunk).into());
         self.handle(Input::Voice { member: MemberRef(number), at, chunk });
     }
 

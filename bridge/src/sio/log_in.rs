@@ -29,7 +29,7 @@ pub(super) struct Auth {
 
 /// Why a client isn't let in, in the contract's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("Autentikasi Gagal")]
     Token,
     #[error("Terlalu banyak koneksi")]
@@ -48,10 +48,10 @@ impl From<AttachError> for Refusal {
 }
 
 /// A client that the gateway let in, and what will be said about it.
-pub(super) struct Admission {
-    pub(super) attached: Attached,
-    pub(super) share: Share,
-    pub(super) notices: mpsc::UnboundedReceiver<Notice>,
+pub(crate) struct Admission {
+    pub(crate) attached: Attached,
+    pub(crate) share: Share,
+    pub(crate) notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 pub(super) async fn log_in(
@@ -102,7 +102,7 @@ async fn turn(shared: &Shared) -> Option<tokio::sync::SemaphorePermit<'_>> {
 }
 
 /// Has the gateway verify a token.
-pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admission, Refusal> {
+pub(crate) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admission, Refusal> {
     let Some(token) = token.and_then(|token| usable(&token)) else {
         shared.metrics.bad_input("token");
         return Err(Refusal::Token);
@@ -125,9 +125,14 @@ fn usable(token: &str) -> Option<Token> {
 }
 
 /// The token in the query, for clients that can send none with their `connect`.
-pub(super) fn token_in(query: &str) -> Option<String> {
-    let url = reqwest::Url::parse(&format!("http://query/?{query}")).ok()?;
-    url.query_pairs().find(|(key, _)| key == "token").map(|(_, token)| token.into_owned())
+pub(super) fn token_in(asked: &str) -> Option<String> {
+    query(asked, "token")
+}
+
+/// What a query says of `name`.
+pub(crate) fn query(asked: &str, name: &str) -> Option<String> {
+    let url = reqwest::Url::parse(&format!("http://query/?{asked}")).ok()?;
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]
