@@ -55,8 +55,8 @@ describe('one browser hears another', () => {
       // No button: it talks by talking.
       assert.equal((await listener.event('floor_taken')).user_id, `${channel}-mouth`);
       await assertHeard(t, listener, said, () => sleep(twoRounds(said)));
-      const { lost } = await listener.call('received');
-      assert.equal(lost, 0);
+      const { lost, received } = await listener.call('received');
+      assert.ok(lost <= received / 50, `${lost} of ${received} were lost`);
     });
   }
 
@@ -143,7 +143,7 @@ describe('across generations', () => {
   });
 
   test('a browser on RTC hears a client of Socket.IO', async (t) => {
-    const said = await speech('indonesia');
+    const said = await speech('patrol');
     const listener = await openRtc(t, server, 'cross-rtc-4', 'cross-4');
     await listener.call('consume');
     const guard = await legacyUser(t, server, 'cross-guard-4');

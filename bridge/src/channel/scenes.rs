@@ -14,6 +14,8 @@ use crate::audio::{Encoder, Format, Rate};
 use crate::edge::{Hold, Lines};
 use crate::trunk::recorded::{Record, Said};
 
+mod numbered;
+
 const GATE: ChannelNumber = ChannelNumber(17);
 const GRANT: Grant = Grant(65_537);
 

@@ -38,7 +38,7 @@ pub(super) enum Request {
     Consume(Option<TransportKey>, Option<String>),
     CloseConsumer(ConsumerKey),
     Producers,
-    RequestFloor,
+    AskFloor,
     ReleaseFloor,
 }
 
@@ -79,7 +79,7 @@ impl Frame {
                 Request::CloseConsumer(ConsumerKey::parse(&id).ok_or(Fault::UnknownConsumer)?)
             }
             "get-producers" => Request::Producers,
-            "floor_request" => Request::RequestFloor,
+            "floor_request" => Request::AskFloor,
             "floor_release" => Request::ReleaseFloor,
             _ => return Err(Fault::UnknownType),
         })

@@ -251,7 +251,7 @@ impl Session {
                 self.legs.close_consumer(consumer).await?;
                 ("close-consumer", json!({}))
             }
-            Request::RequestFloor => {
+            Request::AskFloor => {
                 self.voice.gate.press();
                 self.channel.tell(Input::Press { member });
                 ("floor_request", json!({}))

@@ -265,7 +265,7 @@ async fn new_credentials_carry_the_same_stream_on() {
     client.rtc.direct_api().set_local_ice_credentials(IceCreds::new());
     for number in 2..5 {
         scene.say(number, 1, None, None);
-        client.run_until(|client| client.heard.len() == number.into()).await;
+        client.run_until(|client| client.heard.len() == usize::from(number)).await;
     }
     assert_eq!(*client.heard[3].seq_no, *client.heard[0].seq_no + 3);
 }

@@ -308,3 +308,34 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use str0m::RtcConfig;
+
+    use super::*;
+
+    fn transport() -> (Transport, mpsc::Receiver<Arrival>) {
+        let (media, arrivals) = mpsc::channel(1);
+        let owner = Owner { sid: Sid::new(), media, events: mpsc::unbounded_channel().0 };
+        let rtc = RtcConfig::new().set_ice_lite(true).build(Instant::now());
+        (Transport::new(TransportKey(1), owner, rtc, IceCreds::new(), Vec::new()), arrivals)
+    }
+
+    #[test]
+    fn a_client_that_was_heard_of_and_falls_silent_is_given_up_after_30_seconds() {
+        let ((mut transport, _arrivals), now) = (transport(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        transport.consented = Some(now);
+        assert!(transport.pass(after(29)).is_ok());
+        let Drained::Until(at) = transport.drain(after(29), &mut |_, _| {}) else { panic!("it is alive") };
+        assert!(at <= after(30), "nobody has to come for it to be noticed");
+        assert_eq!(transport.pass(after(30)), Err("consent"));
+    }
+
+    #[test]
+    fn one_that_was_never_used_waits_for_its_client() {
+        let ((mut transport, _arrivals), now) = (transport(), Instant::now());
+        assert!(transport.pass(now + Duration::from_secs(3600)).is_ok());
+    }
+}

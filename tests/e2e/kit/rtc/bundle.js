@@ -26,5 +26,5 @@ async function make(library) {
     alias: library === 'mediasoup-client' ? {} : { 'mediasoup-client': library },
     logLevel: 'error',
   });
-  return outputFiles[0].text;
+  return outputFiles?.[0].text ?? '';
 }

@@ -21,6 +21,8 @@ class Client {
     this.lastId = 0;
     /** @type {{send?: any, receive?: any}} */
     this.transports = {};
+    /** @type {Float32Array[] | undefined} */
+    this.recording = undefined;
     this.socket.addEventListener('message', ({ data }) => this.frame(JSON.parse(data)));
     this.socket.addEventListener('close', ({ code }) => this.events.push({ type: 'close', data: { code } }));
   }
@@ -99,7 +101,6 @@ class Client {
   }
 
   record() {
-    /** @type {Float32Array[]} */
     this.recording = [];
   }
 
