@@ -22,6 +22,8 @@ pub enum Command {
     Socketio(SocketioArgs),
     /// Socket.IO and WebTransport in the same channels
     Mixed(MixedArgs),
+    /// WebRTC and WebTransport listeners in the same channels
+    Rtc(RtcArgs),
     /// What sealing and sending alone would cost on this machine: the yardstick
     Limit(LimitArgs),
 }
@@ -191,6 +193,20 @@ pub struct MixedArgs {
     /// Who talks
     #[arg(long, value_enum, default_value_t)]
     pub talker: Side,
+}
+
+/// WebRTC and WebTransport together; WebTransport talks.
+#[derive(Args, Clone)]
+pub struct RtcArgs {
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub flood: FloodArgs,
+    /// The bridge's HTTP address [default: the gateway's]
+    #[arg(long)]
+    pub bridge: Option<Url>,
+    /// Listeners over WebRTC, besides --listeners over WebTransport
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rtc_listeners: u32,
 }
 
 /// A kind of client.

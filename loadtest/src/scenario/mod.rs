@@ -5,6 +5,7 @@ mod flood;
 mod legacy;
 mod limit;
 mod progress;
+mod rtc;
 mod run;
 
 pub use run::{Run, Threads, look};
@@ -29,6 +30,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
         Command::Attack(args) => (attack::attack(args)?, &args.output),
         Command::Socketio(args) => (legacy::socketio(args)?, &args.output),
         Command::Mixed(args) => (legacy::mixed(args)?, &args.flood.output),
+        Command::Rtc(args) => (rtc::rtc(args)?, &args.flood.output),
         Command::Limit(args) => return limit::limit(args, out).map(|()| true),
     };
     write(&outcome, output, out)?;

@@ -1,4 +1,4 @@
-//! The UDP port of all WebRTC transports: one task that owns the socket and every transport.
+//! The UDP port of all WebRTC transports: one thread that owns the socket and every transport.
 //!
 //! Sessions order by [`Port`]'s calls; the channels' voice comes by [`Port::say`], which never waits; what comes by UDP finds
 //! its transport by its address, or, for a binding request, by the name in it and a proof of the password. Who talks when,
@@ -41,6 +41,9 @@ const MAX_ORDERS: usize = 1024;
 
 /// Packets of all channels that wait for the port: what is there when it is stalled for long is too old anyway.
 const MAX_SAID: usize = 4096;
+
+/// Voice doesn't wait for whatever else the process does.
+const THREAD: &str = "voice-rtc";
 
 /// A transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -176,13 +179,18 @@ impl Port {
         metrics: Metrics,
         stop: CancellationToken,
     ) -> std::io::Result<(Self, SocketAddr)> {
-        let socket = socket::Socket::bind(address)?;
+        let socket = socket::Bound::bind(address)?;
         let address = socket.address();
         let (orders, to_do) = mpsc::channel(MAX_ORDERS);
         let (said, heard) = mpsc::channel(MAX_SAID);
-        let engine = engine::Engine::new(socket, announced, metrics.clone())
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let engine = engine::Engine::new(socket::Socket::serve(socket)?, announced, metrics.clone())
             .ok_or_else(|| std::io::Error::other("no certificate for DTLS could be made"))?;
-        tokio::spawn(engine.run(to_do, heard, stop));
+        drop(entered);
+        std::thread::Builder::new()
+            .name(THREAD.to_owned())
+            .spawn(move || runtime.block_on(engine.run(to_do, heard, stop)))?;
         Ok((Self { orders, said, metrics }, address))
     }
 

@@ -10,12 +10,18 @@ use tokio::net::UdpSocket;
 /// What the kernel holds in either direction: some milliseconds of a thousand listeners.
 const BUFFER: usize = 2 * 1024 * 1024;
 
+/// A socket that is bound, to be served on another thread.
+pub(super) struct Bound {
+    udp: std::net::UdpSocket,
+    address: SocketAddr,
+}
+
 pub(super) struct Socket {
     udp: UdpSocket,
     address: SocketAddr,
 }
 
-impl Socket {
+impl Bound {
     pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
@@ -29,9 +35,20 @@ impl Socket {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let udp = UdpSocket::from_std(socket.into())?;
+        let udp = std::net::UdpSocket::from(socket);
         let address = udp.local_addr()?;
         Ok(Self { udp, address })
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Socket {
+    /// Serves it by the runtime of this thread.
+    pub(super) fn serve(bound: Bound) -> io::Result<Self> {
+        Ok(Self { udp: UdpSocket::from_std(bound.udp)?, address: bound.address })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
