@@ -173,7 +173,7 @@ impl Engine {
         let rtc = self.rtc(&credentials, &local);
         let ice = ice(&credentials, &local);
         self.by_ufrag.insert(credentials.ufrag.clone(), key);
-        let mut transport = Transport::new(key, owner, rtc, credentials, local);
+        let mut transport = Transport::new(key, owner, self.metrics.clone(), rtc, credentials, local);
         let fingerprint = transport.fingerprint();
         let fingerprint = fingerprint.rsplit(' ').next().unwrap_or_default().to_owned();
         self.transports.insert(key, transport);

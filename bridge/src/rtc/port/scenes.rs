@@ -29,8 +29,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let (address, stop) = ("127.0.0.1:0".parse().unwrap(), CancellationToken::new());
-        let announced = watch::channel(vec![address]).1;
+        Self::on("127.0.0.1:0", &["127.0.0.1:0"])
+    }
+
+    fn on(address: &str, announced: &[&str]) -> Self {
+        let (address, stop) = (address.parse().unwrap(), CancellationToken::new());
+        let announced = announced.iter().map(|address| address.parse().unwrap()).collect();
+        let announced = watch::channel(announced).1;
         let (port, _) = Port::start(address, announced, Metrics::default(), stop.clone()).unwrap();
         let (media, arrivals) = mpsc::channel(64);
         let (events, happenings) = mpsc::unbounded_channel();
@@ -45,12 +50,17 @@ impl Scene {
     /// A client whose transport is connected.
     async fn connect(&mut self, sid: Sid) -> (Created, Client) {
         let created = self.create(sid).await;
+        let client = self.reach(&created).await;
+        (created, client)
+    }
+
+    async fn reach(&mut self, created: &Created) -> Client {
         let mut client = Client::new(&created.ice, &created.fingerprint);
         self.port.connect(created.key, client.dtls()).await.unwrap();
         client.run_until(|client| client.connected).await;
         let happened = tokio::time::timeout(PATIENCE, self.happenings.recv()).await.unwrap();
         assert_eq!(happened, Some(Happening::Connected(created.key)));
-        (created, client)
+        client
     }
 
     fn say(&self, number: u16, grant: u32, talker: Option<u32>, except: Option<Sid>) {
@@ -78,7 +88,7 @@ struct Client {
 
 impl Client {
     fn new(ice: &Ice, fingerprint: &str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind((ice.addresses[0].ip(), 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
         let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs();
         let opus = FormatParams::default();
@@ -306,4 +316,22 @@ async fn a_closed_transport_is_forgotten() {
     scene.say(1, 1, None, None);
     let later = scene.create(Sid::new()).await;
     assert_ne!(later.key, created.key);
+}
+
+#[tokio::test]
+async fn one_port_serves_both_families() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        return;
+    }
+    let mut scene = Scene::on("[::]:0", &["127.0.0.1:0", "[::1]:0"]);
+    for family in 0..2 {
+        let mut created = scene.create(Sid::new()).await;
+        created.ice.addresses.swap(0, family);
+        let mut client = scene.reach(&created).await;
+        let consumed = scene.port.consume(created.key, Listens::Floor).await.unwrap();
+        client.listen(&consumed);
+        scene.say(1, 1, None, None);
+        client.run_until(|client| client.heard.len() == 1).await;
+        scene.port.close(created.key).await;
+    }
 }

@@ -21,6 +21,7 @@ use super::{
     Arrival, Consumed, ConsumerKey, Dtls, Happening, Listens, MAX_CONSUMERS, PAYLOAD_TYPE, Said, TransportKey,
 };
 use crate::channel::Stamp;
+use crate::metrics::{DropReason, Metrics};
 use crate::rtc::fault::Fault;
 
 /// A client that hasn't said within this time that it still wants media is gone (RFC 7675, section 5.1).
@@ -48,6 +49,7 @@ struct Consumer {
 pub(super) struct Transport {
     pub(super) key: TransportKey,
     pub(super) owner: Owner,
+    metrics: Metrics,
     rtc: Rtc,
     credentials: IceCreds,
     remote_ufrag: Option<String>,
@@ -78,6 +80,7 @@ impl Transport {
     pub(super) fn new(
         key: TransportKey,
         owner: Owner,
+        metrics: Metrics,
         rtc: Rtc,
         credentials: IceCreds,
         local: Vec<SocketAddr>,
@@ -85,6 +88,7 @@ impl Transport {
         Self {
             key,
             owner,
+            metrics,
             rtc,
             credentials,
             remote_ufrag: None,
@@ -304,7 +308,7 @@ impl Transport {
         let arrival =
             Arrival { at, stamp, level: header.ext_vals.audio_level, packet: Bytes::from_owner(payload) };
         if self.owner.media.try_send(arrival).is_err() {
-            tracing::trace!(transport = %self.key, "a session doesn't keep up with its client's voice");
+            self.metrics.dropped(DropReason::Backlog, 1);
         }
     }
 }
@@ -319,7 +323,10 @@ mod tests {
         let (media, arrivals) = mpsc::channel(1);
         let owner = Owner { sid: Sid::new(), media, events: mpsc::unbounded_channel().0 };
         let rtc = RtcConfig::new().set_ice_lite(true).build(Instant::now());
-        (Transport::new(TransportKey(1), owner, rtc, IceCreds::new(), Vec::new()), arrivals)
+        (
+            Transport::new(TransportKey(1), owner, Metrics::default(), rtc, IceCreds::new(), Vec::new()),
+            arrivals,
+        )
     }
 
     #[test]
