@@ -310,6 +310,7 @@ impl Session {
             None => self.voice.meter.measure(&packet),
         };
         let level = level.max(SILENCE);
+        tracing::trace!(sid = %self.presence.sid, level, sequence = stamp.sequence, "a packet");
         let member = self.admission.attached.member;
         self.tick();
         for chunk in self.voice.gate.packet(at, level, Chunk { bytes: packet, stamp: Some(stamp) }) {

@@ -6,7 +6,13 @@ import { until } from '../wait.js';
 import { toSamples } from '../wav.js';
 import { bundle } from './bundle.js';
 
-/** @typedef {import('playwright-core').Page} Page */
+/**
+ * What is needed of a page, whichever library drives its browser.
+ * @typedef {object} Page
+ * @property {(run: (argument: any) => any, argument?: any) => Promise<any>} evaluate
+ * @property {(url: string) => Promise<any>} goto
+ * @property {() => Promise<void>} close
+ */
 /** @typedef {{code?: string, [field: string]: any}} Data */
 /** @typedef {{type: string, data: Data}} Frame */
 
@@ -79,10 +85,19 @@ async function serve(script) {
  * @param {import('node:test').TestContext} t
  * @param {import('../server.js').Server} server
  * @param {string} user @param {string} channel
- * @param {import('../browser.js').BrowserOptions & {library?: import('./bundle.js').Library, channels?: string[]}} [options]
+ * @param {import('../browser.js').BrowserOptions & {library?: import('./bundle.js').Library}} [options]
  */
-export async function openRtc(t, server, user, channel, { library = 'mediasoup-client', channels, ...browser } = {}) {
-  const [page, token] = [await openPage(t, browser), await server.token({ user, channels })];
+export async function openRtc(t, server, user, channel, { library, ...browser } = {}) {
+  return logIn(await openPage(t, browser), server, user, channel, library);
+}
+
+/**
+ * Logs a page in that is open.
+ * @param {Page} page @param {import('../server.js').Server} server
+ * @param {string} user @param {string} channel @param {import('./bundle.js').Library} [library]
+ */
+export async function logIn(page, server, user, channel, library = 'mediasoup-client') {
+  const token = await server.token({ user });
   await page.goto(await site(await bundle(library)));
   const url = `${server.legacyUrl.replace('http', 'ws')}/rtc/ws?${new URLSearchParams({ token, channel })}`;
   await page.evaluate(async (url) => {
