@@ -12,6 +12,11 @@ const SILENT: Duration = Duration::from_millis(600);
 /// two numbers in a row is silence that wasn't sent.
 const LONGEST: u32 = 60 * 48;
 
+/// A packet that comes so much later than the time in it says is heard as said now. Otherwise a receiver would take the
+/// delay for the road's, and keep all that follows back for as long: the last words of a client that says nothing at its
+/// press' end come 600 ms after those before.
+const LATE: u32 = 200 * 48;
+
 /// Packets of 20 ms.
 const USUAL: u32 = 20 * 48;
 
@@ -60,9 +65,11 @@ impl Numbering {
                     return None;
                 }
                 let step = ticks.wrapping_sub(spurt.ticks);
+                let passed = ticks_in(elapsed.unwrap_or_default());
+                let late = passed > step.saturating_add(LATE);
                 self.sequence += u64::from(ahead);
-                self.timestamp = self.timestamp.wrapping_add(step);
-                step > LONGEST.saturating_mul(ahead.into())
+                self.timestamp = self.timestamp.wrapping_add(if late { passed } else { step });
+                late || step > LONGEST.saturating_mul(ahead.into())
             }
             Some(spurt) if spurt.grant > grant && elapsed.is_some_and(|elapsed| elapsed < SILENT) => {
                 return None;
@@ -129,6 +136,18 @@ mod tests {
         assert_eq!(after.sequence, before.sequence + 1);
         assert_eq!(after.timestamp, before.timestamp + 19_200);
         assert!(after.marker);
+    }
+
+    #[test]
+    fn what_was_held_up_is_heard_as_said_now() {
+        let (mut own, start) = (Numbering::new(0, 0), Instant::now());
+        let before = at(&mut own, start, 0, 1, 1, 0).unwrap();
+        let held = at(&mut own, start, 620, 1, 2, 960).unwrap();
+        assert_eq!(held, Place { sequence: 2, timestamp: before.timestamp + 620 * 48, marker: true });
+        let next = at(&mut own, start, 621, 1, 3, 1920).unwrap();
+        assert_eq!(next, Place { sequence: 3, timestamp: held.timestamp + 960, marker: false });
+        let jitter = at(&mut own, start, 800, 1, 4, 2880).unwrap();
+        assert_eq!(jitter.timestamp, next.timestamp + 960, "a little late is for the receiver to smooth");
     }
 
     #[test]
