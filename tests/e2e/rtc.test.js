@@ -71,8 +71,13 @@ describe('one browser hears another', () => {
     await assertHeard(t, listener, said, () => sleep(twoRounds(said)));
     const late = await openRtc(t, server, 'producer-late', 'producer');
     assert.deepEqual((await late.event('welcome')).producers.map((/** @type {any} */ known) => known.producerId), [id]);
-    await talker.page.close();
+    await talker.call('hangUp', 'send');
     assert.equal((await listener.event('producer-closed')).producerId, id);
+    assert.equal((await talker.event('transport-closed')).reason, 'closed');
+    assert.match(await talker.call('produce', {}), /^[0-9a-f]{16}$/);
+    await until('the new producer to be known', async () => (await listener.ask('get-producers')).producers.length === 1);
+    await talker.page.close();
+    await until('none to be left', async () => (await listener.ask('get-producers')).producers.length === 0);
   });
 
   test('with discontinuous transmission, and after ICE restarts', async (t) => {

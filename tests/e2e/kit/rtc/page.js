@@ -136,6 +136,12 @@ class Client {
     return { packets: own?.packetsSent ?? 0, reported: remote !== undefined };
   }
 
+  /** Closes a transport without telling the server. @param {'send' | 'receive'} direction */
+  hangUp(direction) {
+    this.transports[direction].close();
+    this.transports[direction] = undefined;
+  }
+
   /** ICE anew for one of the transports. @param {'send' | 'receive'} direction */
   async restart(direction) {
     const transport = this.transports[direction];
