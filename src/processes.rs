@@ -92,6 +92,10 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         }
     };
 
+    for address in bridge.iter().filter_map(|bridge| bridge.rtc_address()) {
+        addresses.add("rtc", address);
+    }
+
     let stored = gateway.as_ref().map(|gateway| gateway.ready_check());
     let checks = stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect();
     let health = Health::new(checks).with_notes(bridge.iter().cloned().map(degraded).collect());
