@@ -64,6 +64,18 @@ pub(crate) struct ServeArgs {
         help_heading = "Addresses"
     )]
     pub(crate) webtransport_announce: Option<String>,
+    /// UDP of WebRTC media, for clients of /rtc/ws [default: 127.0.0.1:4434]
+    #[arg(long, value_name = "ADDR", env = "SUARA_RTC", hide_env = true, help_heading = "Addresses")]
+    pub(crate) rtc: Option<SocketAddr>,
+    /// The host or address by which WebRTC clients reach it, with or without a port [default: its own address]
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "SUARA_RTC_ANNOUNCE",
+        hide_env = true,
+        help_heading = "Addresses"
+    )]
+    pub(crate) rtc_announce: Option<String>,
     /// Internal HTTP: /metrics, /healthz, /readyz [default: 127.0.0.1:9464; bridge: 127.0.0.1:9465]
     #[arg(long, value_name = "ADDR", env = "SUARA_METRICS", hide_env = true, help_heading = "Addresses")]
     pub(crate) metrics: Option<SocketAddr>,

@@ -22,6 +22,8 @@ pub(crate) struct ConfigFile {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) webtransport: Option<Vec<SocketAddr>>,
     pub(crate) webtransport_announce: Option<String>,
+    pub(crate) rtc: Option<SocketAddr>,
+    pub(crate) rtc_announce: Option<String>,
     pub(crate) metrics: Option<SocketAddr>,
     pub(crate) origin: Option<Vec<String>>,
     pub(crate) data: Option<PathBuf>,

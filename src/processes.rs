@@ -81,16 +81,18 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         addresses.add("webtransport", *address);
     }
     addresses.add("metrics", internal_address);
-    let bridge = match role {
+    let its_gateway = match role {
         Role::Gateway => None,
-        Role::Serve => {
-            let gateway = bridge::own_gateway(internal_address);
-            Some(bridge::start(&plan, gateway, origins, &mut registry, stop.clone()).await?)
-        }
-        Role::Bridge => {
-            Some(bridge::start(&plan, plan.gateway.clone(), origins, &mut registry, stop.clone()).await?)
-        }
+        Role::Serve => Some(bridge::own_gateway(internal_address)),
+        Role::Bridge => Some(plan.gateway.clone()),
     };
+    let bridge = match its_gateway {
+        None => None,
+        Some(gateway) => Some(bridge::start(&plan, gateway, origins, &mut registry, stop.clone()).await?),
+    };
+    for address in bridge.iter().filter_map(|bridge| bridge.rtc_address()) {
+        addresses.add("rtc", address);
+    }
 
     let stored = gateway.as_ref().map(|gateway| gateway.ready_check());
     let checks = stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect();

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) http: SocketAddr,
     pub(crate) webtransport: Vec<SocketAddr>,
     pub(crate) announce: Option<String>,
+    pub(crate) rtc: SocketAddr,
+    pub(crate) rtc_announce: Option<String>,
     pub(crate) metrics: SocketAddr,
     pub(crate) origins: Vec<String>,
     pub(crate) data: PathBuf,
@@ -102,6 +104,8 @@ impl Plan {
             http: args.http.or(file.http).unwrap_or_else(|| loopback(if bridge { 8081 } else { 8080 })),
             webtransport: args.webtransport.or(file.webtransport).unwrap_or_else(default_webtransport),
             announce: args.webtransport_announce.or(file.webtransport_announce),
+            rtc: args.rtc.or(file.rtc).unwrap_or_else(|| loopback(4434)),
+            rtc_announce: args.rtc_announce.or(file.rtc_announce),
             metrics: args
                 .metrics
                 .or(file.metrics)
@@ -154,6 +158,9 @@ impl Plan {
         let mut listeners = vec![self.http];
         if role != Role::Bridge {
             listeners.extend(&self.webtransport);
+        }
+        if role != Role::Gateway {
+            listeners.push(self.rtc);
         }
         let Some(open) = listeners.into_iter().find(|address| !address.ip().is_loopback()) else {
             return Ok(());

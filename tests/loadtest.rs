@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -22,10 +24,17 @@ struct Gateway {
 impl Gateway {
     /// Starts one on free ports, and waits until it serves.
     fn start(data: &Path) -> Self {
+        Self::start_as("gateway", data)
+    }
+
+    /// Alone, or with a bridge (`serve`).
+    fn start_as(role: &str, data: &Path) -> Self {
         let any = "127.0.0.1:0";
         let process = Command::new(SUARA)
             .args([
-                "gateway",
+                role,
+                "--rtc",
+                any,
                 "--http",
                 any,
                 "--webtransport",
@@ -49,6 +58,10 @@ impl Gateway {
             }
         };
         let addresses: Value = serde_json::from_slice(&addresses).unwrap();
+        while !is_ready(addresses["http"].as_str().unwrap()) {
+            assert!(begin.elapsed() < PATIENCE, "the gateway isn't ready");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Self { process, http: format!("http://{}", addresses["http"].as_str().unwrap()) }
     }
 
@@ -61,6 +74,16 @@ impl Gateway {
             .output()
             .unwrap()
     }
+}
+
+/// Whether `/readyz` says so.
+fn is_ready(http: &str) -> bool {
+    let mut stream = TcpStream::connect(http).unwrap();
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.starts_with("HTTP/1.1 200")
 }
 
 impl Drop for Gateway {
@@ -166,9 +189,28 @@ fn a_first_syllable_that_is_lost_is_seen() {
 }
 
 #[test]
+fn webrtc_listeners_hear_all_that_webtransport_listeners_hear() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start_as("serve", data.path());
+    let json = data.path().join("rtc.json");
+    let args =
+        ["rtc", "--listeners", "10", "--rtc-listeners", "10", "--seconds", "2", "--ramp", "20", "--json"];
+    let report = (0..ATTEMPTS)
+        .map(|_| {
+            let run = gateway.load(data.path(), &[&args[..], &[json.to_str().unwrap()]].concat());
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            serde_json::from_slice::<Value>(&std::fs::read(&json).unwrap()).unwrap()
+        })
+        .find(|report| report["delivered"] == report["expected"])
+        .expect("whatever was expected is delivered");
+    assert_eq!(report["sessions"], 21);
+    assert_eq!(report["expected"], 2000, "each to 20 listeners");
+}
+
+#[test]
 fn another_machine_is_not_loaded() {
     let data = tempfile::tempdir().unwrap();
-    for scenario in ["flood", "churn", "attack", "socketio", "mixed", "kpi"] {
+    for scenario in ["flood", "churn", "attack", "socketio", "mixed", "rtc", "kpi"] {
         let run = Command::new(SUARA)
             .args(["loadtest", scenario, "--url", "http://192.0.2.1:8080", "--data"])
             .arg(data.path())

@@ -1,7 +1,7 @@
 //! Keeps the legacy contracts to the letter and translates them: Socket.IO clients in the gateway's channels.
 //!
-//! Data flows one way: Socket.IO → `sio` (a session per socket) → `channel` (an actor per channel: presses, codecs,
-//! listeners) → `trunk` (one QUIC session to the gateway), and back. `desk` knows who is logged in and where, and
+//! Data flows one way: Socket.IO → `sio` (a session per socket), or a WebSocket and WebRTC → `rtc` (the same) → `channel`
+//! (an actor per channel: presses, codecs, listeners) → `trunk` (one QUIC session to the gateway), and back. `desk` knows who is logged in and where, and
 //! brings everybody back after the trunk was lost. The bridge holds no key and decides no right: it is a client of
 //! `suara/1` like any other, and knows nothing of the gateway's inside.
 
@@ -13,12 +13,14 @@ mod edge;
 mod livechat;
 mod metrics;
 mod notify;
+mod rtc;
 mod settings;
 mod signaling;
 mod sio;
 mod trunk;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +57,22 @@ pub enum BridgeError {
     /// The address of Redis is none. It isn't repeated: it may hold a password.
     #[error("--redis must be redis://HOST:PORT or rediss://HOST:PORT")]
     Redis,
+    /// The UDP port of RTC clients can't be had.
+    #[error("the RTC address {address} can't be bound: {source}")]
+    Rtc {
+        /// As given.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What RTC clients would be told to connect to makes no sense.
+    #[error("RTC can't be announced as {host:?}: {reason}")]
+    RtcAnnounce {
+        /// As given; empty where nothing was.
+        host: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// No HTTP client could be made.
     #[error("no HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -67,6 +85,7 @@ pub struct Bridge {
     redis: Option<Trouble>,
     drain: sio::Drain,
     door: livechat::Door,
+    rtc: Option<SocketAddr>,
 }
 
 /// Starts a bridge: its trunk connects, and reconnects, in the background until `shutdown`.
@@ -90,24 +109,38 @@ pub async fn start(
     let (events, happened) = mpsc::unbounded_channel();
     let (happened, with_visitors) = livechat::sort(happened);
     let server = sio::Server::new(&settings);
+    let media = rtc_media(&settings, &metrics, shutdown.clone()).await?;
     let visitors = livechat::Desk::start(with_visitors, Arc::new(server.outlet()), metrics.clone());
     let door = livechat::Door::new(visitors.clone(), settings.trusted_proxies.clone(), metrics.clone());
     let routes = desk::Routes::default();
-    let outlet = Arc::new(server.outlet());
+    let outlet = rtc::Outlets { sockets: server.outlet(), rtc: media.as_ref().map(rtc::Media::outlet) };
     let board = signaling::Board::new(server.outlet(), metrics.clone());
-    let (desk, trouble) = desk::Desk::start(happened, routes.clone(), outlet, metrics.clone());
+    let (desk, trouble) = desk::Desk::start(happened, routes.clone(), Arc::new(outlet), metrics.clone());
     let notifier = notify::Notifier::new(server.outlet(), desk.clone(), metrics.clone());
     let (publisher, redis) = listen(&settings, &notifier, &metrics, shutdown.clone())?;
     let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
     let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());
-    let (router, drain) = server.serve(&shared, &settings);
+    let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
+    let (router, drain) = server.serve(&shared, &settings, others);
+    let rtc = media.map(|media| media.address);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
     let router = router.merge(broadcasts).merge(door.router(&settings.allow_origin));
-    Ok(Bridge { router, trouble, redis, drain, door })
+    Ok(Bridge { router, trouble, redis, drain, door, rtc })
 }
 
 type Trouble = watch::Receiver<Option<String>>;
+
+/// Binds the media port of RTC clients, where there is to be one.
+async fn rtc_media(
+    settings: &Settings,
+    metrics: &metrics::Metrics,
+    shutdown: CancellationToken,
+) -> Result<Option<rtc::Media>, BridgeError> {
+    let Some(address) = settings.rtc else { return Ok(None) };
+    let host = settings.rtc_announce.as_deref();
+    rtc::Media::start(address, host, metrics.clone(), shutdown).await.map(Some)
+}
 
 /// Listens to Redis, where there is one.
 fn listen(
@@ -124,7 +157,12 @@ fn listen(
 }
 
 impl Bridge {
-    /// The routes of the legacy contracts: `/socket.io/`, `POST /api/broadcast` and `/livechat/`.
+    /// The UDP address of RTC clients, as it was bound.
+    pub const fn rtc_address(&self) -> Option<SocketAddr> {
+        self.rtc
+    }
+
+    /// The routes of the legacy contracts: `/socket.io/`, `/rtc/ws`, `POST /api/broadcast` and `/livechat/`.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }

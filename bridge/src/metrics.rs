@@ -18,6 +18,8 @@ struct Instruments {
     sockets: Gauge,
     visitors: Gauge,
     livechat: Family<Label, Counter>,
+    rtc_clients: Gauge,
+    rtc_transports: Gauge,
     members: Gauge,
     channels: Gauge,
     trunk_up: Gauge,
@@ -87,6 +89,8 @@ impl Metrics {
         registry.register("sockets", "Socket.IO clients connected", all.sockets.clone());
         registry.register("visitors", "Livechat connections", all.visitors.clone());
         registry.register("livechat", "Livechat frames by what they are", all.livechat.clone());
+        registry.register("rtc_clients", "RTC clients connected", all.rtc_clients.clone());
+        registry.register("rtc_transports", "WebRTC transports of RTC clients", all.rtc_transports.clone());
         registry.register("members", "Clients logged in to the gateway", all.members.clone());
         registry.register("channels", "Channels with a member of this bridge", all.channels.clone());
         registry.register("trunk_up", "Whether the trunk to the gateway stands", all.trunk_up.clone());
@@ -122,6 +126,18 @@ impl Metrics {
     /// A livechat frame that passed: `send`, `ack`, `receive`.
     pub(crate) fn livechat(&self, what: &'static str) {
         self.0.livechat.get_or_create(&[("event", what)]).inc();
+    }
+
+    pub(crate) fn rtc_opened(&self) {
+        self.0.rtc_clients.inc();
+    }
+
+    pub(crate) fn rtc_closed(&self) {
+        self.0.rtc_clients.dec();
+    }
+
+    pub(crate) fn rtc_transports(&self, count: usize) {
+        self.0.rtc_transports.set(count as i64);
     }
 
     pub(crate) fn members(&self, count: usize) {

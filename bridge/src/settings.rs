@@ -1,6 +1,7 @@
 //! What a bridge has to be told before it starts.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,11 @@ pub struct Settings {
     pub livechat_staff: Vec<String>,
     /// Networks whose `X-Forwarded-For` says who asks.
     pub trusted_proxies: Vec<IpNet>,
-    /// How often a Socket.IO client is asked for a sign of life.
+    /// The UDP address of RTC clients' media; `None` for none.
+    pub rtc: Option<SocketAddr>,
+    /// The host, or the address, by which RTC clients reach it, with or without a port: its own address where missing.
+    pub rtc_announce: Option<String>,
+    /// How often a client is asked for a sign of life.
     pub ping_interval: Duration,
     /// How long it may take to give one.
     pub ping_timeout: Duration,
@@ -62,6 +67,8 @@ impl Settings {
             redis_orders: false,
             livechat_staff: ["admin", "penyiar"].map(str::to_owned).to_vec(),
             trusted_proxies: Vec::new(),
+            rtc: None,
+            rtc_announce: None,
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }
@@ -78,6 +85,8 @@ impl fmt::Debug for Settings {
             .field("anonymous_signaling", &self.anonymous_signaling)
             .field("livechat_staff", &self.livechat_staff)
             .field("trusted_proxies", &self.trusted_proxies)
+            .field("rtc", &self.rtc)
+            .field("rtc_announce", &self.rtc_announce)
             .field("ping_interval", &self.ping_interval)
             .field("ping_timeout", &self.ping_timeout)
             .finish_non_exhaustive()

@@ -126,7 +126,6 @@ function showRoster(roster) {
 
 /** Notifications so far: each is a notice of its own. */
 let count = 0;
-
 /** The newest of each channel: it may come before the answer to `join`. @type {Map<string, any>} */
 const floors = new Map();
 /** @type {Map<string, any>} */

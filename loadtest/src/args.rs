@@ -28,6 +28,8 @@ pub enum Command {
     Kpi(KpiArgs),
     /// Visitors of a livechat who all write, and staff that hears them
     Livechat(LivechatArgs),
+    /// WebRTC and WebTransport listeners in the same channels
+    Rtc(RtcArgs),
     /// What sealing and sending alone would cost on this machine: the yardstick
     Limit(LimitArgs),
 }
@@ -286,6 +288,20 @@ pub struct MixedArgs {
     /// Who talks
     #[arg(long, value_enum, default_value_t)]
     pub talker: Side,
+}
+
+/// WebRTC and WebTransport together; WebTransport talks.
+#[derive(Args, Clone)]
+pub struct RtcArgs {
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub flood: FloodArgs,
+    /// The bridge's HTTP address [default: the gateway's]
+    #[arg(long)]
+    pub bridge: Option<Url>,
+    /// Listeners over WebRTC, besides --listeners over WebTransport
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rtc_listeners: u32,
 }
 
 /// A kind of client.

@@ -13,6 +13,7 @@ pub mod measure;
 pub mod path;
 pub mod peer;
 pub mod report;
+pub mod rtc;
 pub mod scenario;
 pub mod socketio;
 pub mod stamp;

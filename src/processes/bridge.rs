@@ -26,6 +26,8 @@ pub(super) async fn start(
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
     settings.redis_url.clone_from(&plan.redis);
     settings.redis_orders = plan.redis_orders;
+    settings.rtc = Some(plan.rtc);
+    settings.rtc_announce.clone_from(&plan.rtc_announce);
     settings.allow_origin = origins::for_bridge(policy);
     settings.livechat_staff = plan.livechat.staff.clone();
     settings.trusted_proxies = plan.trusted_proxies.clone();

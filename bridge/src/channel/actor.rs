@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
-use suara_proto::voice::VoiceFrame;
+use suara_proto::voice::{Header, VoiceFrame};
 use suara_proto::{ChannelNumber, Grant, MemberRef, RequestId};
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use super::report::Passed;
 use super::roster::{Change, Roster};
 use super::spread::Spread;
 use super::stage::{Place, Present, Stage, taken};
-use super::{Enter, Input, Outlet};
+use super::{Chunk, Enter, Input, Outlet, Stand};
 use crate::audio::{Format, Order, Piece};
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::{FloorEvent, Link, Talking};
@@ -168,7 +168,7 @@ impl State {
         for alert in self.alerts.values() {
             self.audience.tell(&listener, "emergency_alert", alert);
         }
-        let (press, pace) = (Press::default(), Pace::default());
+        let (press, pace) = (Press::patient(listener.patience()), Pace::default());
         let (muted, talk, spoken) = (false, None, None);
         self.members.insert(member, Present { who, listener, talker, muted, press, talk, pace, spoken });
         self.tell_muted();
@@ -240,14 +240,14 @@ impl State {
         }
     }
 
-    fn voice(&mut self, now: Instant, member: MemberRef, at: Instant, chunk: Bytes) {
+    fn voice(&mut self, now: Instant, member: MemberRef, at: Instant, chunk: Chunk) {
         let Some(present) = self.members.get(&member) else {
             return self.metrics.dropped(DropReason::NotJoined, 1);
         };
         if self.place.is_none() {
             return self.metrics.dropped(DropReason::TrunkDown, 1);
         }
-        if present.listener.format == Format::Opus && ticks(&chunk).is_err() {
+        if present.listener.format == Format::Opus && ticks(&chunk.bytes).is_err() {
             self.metrics.bad_input("opus");
             return self.metrics.dropped(DropReason::Malformed, 1);
         }
@@ -259,7 +259,7 @@ impl State {
         &mut self,
         now: Instant,
         member: MemberRef,
-        step: impl FnOnce(&mut Press, RequestId) -> Vec<Act>,
+        step: impl FnOnce(&mut Press<Chunk>, RequestId) -> Vec<Act<Chunk>>,
     ) {
         let Some(present) = self.members.get_mut(&member) else { return };
         let request = RequestId(self.requests);
@@ -376,10 +376,23 @@ impl State {
             for piece in &pieces {
                 let (Piece::Packet(seq, _) | Piece::Lost(seq, _)) = *piece;
                 if let Some(chunk) = spread.chunk(format, piece, &self.metrics) {
+                    let stand = Stand { grant, talker: None, ticks: ticks_of(&frame, piece) };
                     let (seq, chunk) = (seq.into(), &chunk);
-                    self.audience.hear(now, Utterance { format, who: &who, seq, talker: None, chunk });
+                    self.audience.hear(now, Utterance { format, who: &who, seq, stand, chunk });
                 }
             }
         }
+    }
+}
+
+/// When a piece was said: one that came along with a later frame, so many of its own lengths before it.
+fn ticks_of(frame: &VoiceFrame<'_>, piece: &Piece<'_>) -> u32 {
+    let Header { sequence, timestamp, .. } = frame.header;
+    match *piece {
+        Piece::Packet(seq, packet) | Piece::Lost(seq, Some(packet)) => {
+            let back = u32::from(sequence.wrapping_sub(seq));
+            timestamp.wrapping_sub(back.wrapping_mul(ticks(packet).unwrap_or_default()))
+        }
+        Piece::Lost(_, None) => timestamp,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -10,12 +10,21 @@ use serde_json::{Value, json};
 use socketioxide::socket::Sid;
 use suara_proto::MemberRef;
 
+use super::chunk::Stand;
+use super::press::SILENCE;
 use crate::audio::Format;
 use crate::edge::Line;
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::Who;
 
-/// Where a listener is: its namespace and its socket.
+/// The space of the clients that come by RTC: no namespace of Socket.IO is called so.
+pub(crate) const RTC: &str = "rtc";
+
+/// A client of RTC says when it stops, and sends next to nothing while it is silent (DTX: a packet each 400 ms). This is
+/// for one whose road is gone; as long as the gateway's own T1.
+const RTC_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Where a listener is: its namespace, or [`RTC`], and its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat {
     pub(crate) space: &'static str,
@@ -40,6 +49,9 @@ pub(crate) struct Sender<'a> {
     pub(crate) seq: u64,
     /// When the bridge passed it on, in milliseconds since 1970 (UTC).
     pub(crate) timestamp: u64,
+    /// For transports that number packets by themselves.
+    #[serde(skip)]
+    pub(crate) stand: Stand,
 }
 
 /// The way out to the clients; the Socket.IO edge is one. Nothing in it may block.
@@ -67,8 +79,13 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    fn room(&self) -> Room {
+    pub(crate) fn room(&self) -> Room {
         Room { space: self.seat.space, name: format!("voice:{}:{}", self.format, self.spelling) }
+    }
+
+    /// How long a press of this client may be silent.
+    pub(super) fn patience(&self) -> Duration {
+        if self.seat.space == RTC { RTC_PATIENCE } else { SILENCE }
     }
 }
 
@@ -78,8 +95,7 @@ pub(super) struct Utterance<'a> {
     pub(super) format: Format,
     pub(super) who: &'a Who,
     pub(super) seq: u64,
-    /// The local member who said it.
-    pub(super) talker: Option<MemberRef>,
+    pub(super) stand: Stand,
     pub(super) chunk: &'a Bytes,
 }
 
@@ -146,7 +162,7 @@ impl Audience {
         for (room, group) in self.groups.iter().filter(|(_, group)| group.format == utterance.format) {
             let (mut except, mut late) = (Vec::new(), 0);
             for (member, (seat, line)) in &group.seats {
-                if Some(*member) == utterance.talker {
+                if Some(*member) == utterance.stand.talker {
                     except.push(*seat);
                 } else if line.is_late(now) {
                     except.push(*seat);
@@ -159,8 +175,9 @@ impl Audience {
                 continue;
             }
             let Who { user, name, .. } = utterance.who;
-            let sender =
-                Sender { channel_id: &group.spelling, user_id: user, name, seq: utterance.seq, timestamp };
+            let Utterance { seq, stand, .. } = utterance;
+            let channel_id = &group.spelling;
+            let sender = Sender { channel_id, user_id: user, name, seq, timestamp, stand };
             let refused = self.outlet.voice(room, &except, utterance.chunk, &sender);
             self.metrics.dropped(DropReason::QueueFull, refused);
             let heard = listeners.saturating_sub(refused);

@@ -5,6 +5,7 @@
 mod actor;
 mod audience;
 mod chat;
+mod chunk;
 mod held;
 mod pace;
 mod press;
@@ -23,8 +24,9 @@ use bytes::Bytes;
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use tokio::sync::mpsc;
 
-pub(crate) use audience::{Listener, Outlet, Room, Seat, Sender};
+pub(crate) use audience::{Listener, Outlet, RTC, Room, Seat, Sender};
 pub(crate) use chat::{ChatWish, Stored};
+pub(crate) use chunk::{Chunk, Stamp, Stand};
 pub(crate) use press::Wish;
 
 use crate::metrics::Metrics;
@@ -44,7 +46,7 @@ pub(crate) enum Input {
     /// A member is gone.
     Exit { member: MemberRef },
     /// A member's chunk.
-    Voice { member: MemberRef, at: Instant, chunk: Bytes },
+    Voice { member: MemberRef, at: Instant, chunk: Chunk },
     /// A member's `floor_request`.
     Press { member: MemberRef, wish: Wish },
     /// A member's `floor_release` or `floor_cancel`.

@@ -41,9 +41,9 @@ impl Wish {
     const UNSAID: Self = Self { level: Level::Normal, priority: None, queue: true };
 }
 
-/// What is to be done.
+/// What is to be done; `C` is a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum Act<C = Bytes> {
     /// Ask the gateway for the floor.
     Request(RequestId, Wish),
     /// Take that request back, whatever became of it.
@@ -51,7 +51,7 @@ pub(super) enum Act {
     /// The press is granted: what follows is heard.
     Begin(Grant),
     /// A chunk to be heard.
-    Voice(Bytes),
+    Voice(C),
     /// The last chunk was heard: send what is left, and release this grant.
     End(Grant),
     /// Give back a grant that nobody wants any more.
@@ -71,16 +71,16 @@ pub(super) enum Act {
 }
 
 #[derive(Debug)]
-enum State {
+enum State<C> {
     /// No press.
     Idle,
     /// Asked; the answer isn't there yet.
-    Asking { request: RequestId, wish: Wish, retry_at: Instant, held: Held },
+    Asking { request: RequestId, wish: Wish, retry_at: Instant, held: Held<C> },
     /// Asked, and in the gateway's queue.
-    Queued { request: RequestId, held: Held },
+    Queued { request: RequestId, held: Held<C> },
     /// Denied all the same while the client keeps on: the first chunk from then on asks again. A chunk, and not the moment itself,
     /// for one who stopped talking meanwhile isn't known to have yet.
-    Waiting { retry_at: Instant, held: Held },
+    Waiting { retry_at: Instant, held: Held<C> },
     /// Has the floor.
     Talking { grant: Grant },
     /// Won't have the floor in this press.
@@ -89,8 +89,8 @@ enum State {
 
 /// One client's press, and between presses the wait for one.
 #[derive(Debug)]
-pub(super) struct Press {
-    state: State,
+pub(super) struct Press<C = Bytes> {
+    state: State<C>,
     /// When this press' last chunk came; `None` before its first, after an explicit request.
     last_chunk: Option<Instant>,
     /// Whether the client asked in so many words: then it says when it is done, and silence means nothing before the
@@ -103,9 +103,11 @@ pub(super) struct Press {
     told_denied: bool,
     /// Whether it had to wait for its grant: in the queue, or denied before.
     waited: bool,
+    /// Without a chunk for so long, a press is over.
+    patience: Duration,
 }
 
-impl Default for Press {
+impl<C> Default for Press<C> {
     fn default() -> Self {
         Self {
             state: State::Idle,
@@ -115,13 +117,19 @@ impl Default for Press {
             first: None,
             told_denied: false,
             waited: false,
+            patience: SILENCE,
         }
     }
 }
 
-impl Press {
+impl<C: AsRef<[u8]>> Press<C> {
+    /// Of a client that says when it stops, and may be silent for a while before.
+    pub(super) fn patient(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     /// The client sent a chunk. `request` is a number for a floor request, should one be needed.
-    pub(super) fn chunk(&mut self, now: Instant, chunk: Bytes, request: RequestId) -> Vec<Act> {
+    pub(super) fn chunk(&mut self, now: Instant, chunk: C, request: RequestId) -> Vec<Act<C>> {
         let mut acts = self.tick(now, request);
         self.last_chunk = Some(now);
         self.first_chunk.get_or_insert(now);
@@ -151,7 +159,7 @@ impl Press {
 
     /// The client asked for the floor in so many words, perhaps in the midst of a press: a talker that asks again keeps
     /// its grant, and may raise its level.
-    pub(super) fn request(&mut self, now: Instant, wish: Wish, request: RequestId) -> Vec<Act> {
+    pub(super) fn request(&mut self, now: Instant, wish: Wish, request: RequestId) -> Vec<Act<C>> {
         let mut acts = self.tick(now, request);
         match &mut self.state {
             State::Idle | State::Blocked => {
@@ -170,7 +178,7 @@ impl Press {
     }
 
     /// The client gave the floor back in so many words, or takes its request back, or is gone.
-    pub(super) fn release(&mut self) -> Vec<Act> {
+    pub(super) fn release(&mut self) -> Vec<Act<C>> {
         let acts = match &self.state {
             State::Talking { grant } => vec![Act::End(*grant)],
             State::Asking { request, held, .. } | State::Queued { request, held } => {
@@ -185,7 +193,7 @@ impl Press {
         acts
     }
 
-    pub(super) fn granted(&mut self, request: RequestId, grant: Grant, duration_ms: u32) -> Vec<Act> {
+    pub(super) fn granted(&mut self, request: RequestId, grant: Grant, duration_ms: u32) -> Vec<Act<C>> {
         let ours = self.is_ours(request);
         match &mut self.state {
             State::Asking { held, .. } | State::Queued { held, .. } if ours => {
@@ -203,7 +211,7 @@ impl Press {
 
     /// The request waits; said again when its place changes. A client that didn't ask to wait doesn't know that it does,
     /// and is told, once, that another talks.
-    pub(super) fn queued(&mut self, request: RequestId, position: u16, size: u16) -> Vec<Act> {
+    pub(super) fn queued(&mut self, request: RequestId, position: u16, size: u16) -> Vec<Act<C>> {
         match &mut self.state {
             State::Asking { request: asked, held, .. } if *asked == request => {
                 let held = std::mem::take(held);
@@ -222,14 +230,14 @@ impl Press {
     }
 
     /// The talk limit is near.
-    pub(super) fn warned(&self, grant: Grant, remaining_ms: u32) -> Vec<Act> {
+    pub(super) fn warned(&self, grant: Grant, remaining_ms: u32) -> Vec<Act<C>> {
         match self.state {
             State::Talking { grant: held } if held == grant => vec![Act::Warned { remaining_ms }],
             _ => Vec::new(),
         }
     }
 
-    pub(super) fn denied(&mut self, now: Instant, request: RequestId, cause: DenyCause) -> Vec<Act> {
+    pub(super) fn denied(&mut self, now: Instant, request: RequestId, cause: DenyCause) -> Vec<Act<C>> {
         let (State::Asking { request: asked, held, .. } | State::Queued { request: asked, held }) =
             &mut self.state
         else {
@@ -264,7 +272,7 @@ impl Press {
         grant: Grant,
         cause: RevokeCause,
         grace_ms: u32,
-    ) -> Vec<Act> {
+    ) -> Vec<Act<C>> {
         match self.state {
             State::Talking { grant: held } if held == grant => {
                 self.state = State::Blocked;
@@ -277,7 +285,7 @@ impl Press {
     }
 
     /// The floor went idle: whoever waits for it may ask again.
-    pub(super) fn floor_idle(&mut self, now: Instant, grant: Grant, request: RequestId) -> Vec<Act> {
+    pub(super) fn floor_idle(&mut self, now: Instant, grant: Grant, request: RequestId) -> Vec<Act<C>> {
         let acts = self.tick(now, request);
         match &mut self.state {
             State::Waiting { retry_at, .. } => *retry_at = now,
@@ -292,7 +300,7 @@ impl Press {
     }
 
     /// Somebody was granted the floor: a grant before that one is over.
-    pub(super) fn floor_taken(&mut self, newer: Grant) -> Vec<Act> {
+    pub(super) fn floor_taken(&mut self, newer: Grant) -> Vec<Act<C>> {
         if matches!(self.state, State::Talking { grant } if grant < newer) {
             self.over();
         }
@@ -300,7 +308,7 @@ impl Press {
     }
 
     /// The gateway is out of reach: whatever was under way is lost, and the next chunk begins anew.
-    pub(super) fn cut_off(&mut self) -> Vec<Act> {
+    pub(super) fn cut_off(&mut self) -> Vec<Act<C>> {
         let acts = match &self.state {
             State::Asking { held, .. } | State::Queued { held, .. } | State::Waiting { held, .. } => {
                 dropped(held)
@@ -312,7 +320,7 @@ impl Press {
     }
 
     /// What is due by now.
-    pub(super) fn tick(&mut self, now: Instant, request: RequestId) -> Vec<Act> {
+    pub(super) fn tick(&mut self, now: Instant, request: RequestId) -> Vec<Act<C>> {
         if self.silent_at().is_some_and(|at| at <= now) {
             return self.release();
         }
@@ -351,7 +359,7 @@ impl Press {
         matches!(self.state, State::Idle)
     }
 
-    fn ask(&mut self, now: Instant, request: RequestId, wish: Wish, held: Held, acts: &mut Vec<Act>) {
+    fn ask(&mut self, now: Instant, request: RequestId, wish: Wish, held: Held<C>, acts: &mut Vec<Act<C>>) {
         self.first.get_or_insert(request);
         self.state = State::Asking { request, wish, retry_at: now + ASK_AGAIN, held };
         acts.push(Act::Request(request, wish));
@@ -359,7 +367,7 @@ impl Press {
 
     /// When silence ends this press; `None` where it doesn't.
     fn silent_at(&self) -> Option<Instant> {
-        self.last_chunk.filter(|_| !self.explicit).map(|at| at + SILENCE)
+        self.last_chunk.filter(|_| !self.explicit).map(|at| at + self.patience)
     }
 
     /// Whether this press asked by that number, or by an earlier one that it has asked again for.
@@ -368,17 +376,17 @@ impl Press {
     }
 
     fn over(&mut self) {
-        *self = Self::default();
+        *self = Self::patient(self.patience);
     }
 }
 
-fn dropped(held: &Held) -> Vec<Act> {
+fn dropped<C>(held: &Held<C>) -> Vec<Act<C>> {
     let mut acts = Vec::new();
     drop_some(DropReason::NoFloor, held.len(), &mut acts);
     acts
 }
 
-fn drop_some(reason: DropReason, count: usize, acts: &mut Vec<Act>) {
+fn drop_some<C>(reason: DropReason, count: usize, acts: &mut Vec<Act<C>>) {
     if count > 0 {
         acts.push(Act::Drop(reason, count));
     }

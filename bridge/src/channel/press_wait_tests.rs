@@ -105,3 +105,31 @@ fn one_who_asked_to_wait_is_not_told_that_it_is_denied() {
     assert_eq!(scene.press.queued(asked, 1, 1), [Act::Queued { position: 1, size: 1 }]);
     assert_eq!(scene.at(900).tick(), [], "nor does silence end its wait");
 }
+
+#[test]
+fn a_client_that_says_when_it_stops_may_be_silent_for_longer_in_the_queue_and_when_it_talks() {
+    let mut scene = Scene::new();
+    let patience = Duration::from_secs(4);
+    scene.press = Press::patient(patience);
+    let request = Scene::asked(&scene.chunk(1));
+    scene.press.queued(request, 1, 1);
+    assert_eq!(scene.press.deadline(), Some(scene.start + patience));
+    assert_eq!(scene.at(3900).tick(), [], "still in the queue");
+    let heard = [GRANTED, Act::Begin(G1), voice(1)];
+    assert_eq!(scene.press.granted(request, G1, 30_000), heard);
+    assert_eq!(scene.at(4000).tick(), [Act::End(G1)]);
+    let again = Scene::asked(&scene.at(4100).chunk(2));
+    scene.press.granted(again, G2, 30_000);
+    assert_eq!(scene.at(8000).tick(), [], "the next press is as patient");
+}
+
+#[test]
+fn patience_is_for_those_who_did_not_ask_in_so_many_words() {
+    let mut scene = Scene::new();
+    scene.press = Press::patient(Duration::from_secs(4));
+    let request = Scene::asked(&wish(&mut scene, URGENT));
+    scene.press.granted(request, G1, 30_000);
+    assert_eq!(scene.at(20).chunk(1), [voice(1)]);
+    assert_eq!(scene.press.deadline(), None, "it says when it is done");
+    assert_eq!(scene.at(9000).tick(), []);
+}

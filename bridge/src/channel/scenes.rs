@@ -1,5 +1,6 @@
 //! Scenarios of a channel: legacy clients of several formats, a gateway whose words are given, and what is heard.
 
+mod numbered;
 mod queue;
 
 use std::sync::Mutex;
@@ -129,7 +130,7 @@ impl Scene {
     }
 
     fn voice(&mut self, number: u32, chunk: &[u8]) {
-        let (at, chunk) = (self.now, Bytes::copy_from_slice(chunk));
+        let (at, chunk) = (self.now, Bytes::copy_from_slice(chunk).into());
         self.handle(Input::Voice { member: MemberRef(number), at, chunk });
     }
 

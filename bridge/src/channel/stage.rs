@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::{ClientMessage, Level};
 use suara_proto::{ChannelNumber, Grant, MemberRef, TalkerNumber};
 
 use super::audience::{Audience, Listener, Utterance};
+use super::chunk::{Chunk, Stand};
 use super::held::HOLD;
 use super::pace::Pace;
 use super::press::{Act, Press, Wish};
@@ -24,7 +24,7 @@ pub(super) struct Present {
     pub(super) talker: TalkerNumber,
     /// Whether it was told that a dispatcher doesn't let it talk.
     pub(super) muted: bool,
-    pub(super) press: Press,
+    pub(super) press: Press<Chunk>,
     pub(super) talk: Option<Talk>,
     pub(super) pace: Pace<Out>,
     /// Its burst, until that is reported.
@@ -48,7 +48,7 @@ pub(super) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    pub(super) fn perform(&mut self, present: &mut Present, act: Act) {
+    pub(super) fn perform(&mut self, present: &mut Present, act: Act<Chunk>) {
         let tell = |event, payload: &Value| self.audience.tell(&present.listener, event, payload);
         match act {
             Act::Request(request, wish) => {
@@ -80,7 +80,8 @@ impl Stage<'_> {
                     talk.inspect_err(|error| tracing::error!(%error, "no encoder could be made")).ok();
                 present.spoken = self.spoken(present).map(|spoken| (grant, spoken));
             }
-            Act::Voice(chunk) => self.speak(present, &chunk),
+            Act::Voice(chunk) if chunk.stamp.is_some() => self.relay(present, &chunk),
+            Act::Voice(chunk) => self.speak(present, &chunk.bytes),
             Act::End(grant) => match present.talk.take() {
                 Some(talk) => self.end(present, talk),
                 None => present.pace.push_anyway(self.now, Out::Release(grant)),
@@ -97,17 +98,42 @@ impl Stage<'_> {
     }
 
     /// A chunk: as it is to those of the same format, as Opus to the gateway, decoded again to the others.
-    fn speak(&self, present: &mut Present, chunk: &Bytes) {
+    fn speak(&self, present: &mut Present, chunk: &bytes::Bytes) {
         let Present { who, listener, talk: Some(talk), pace, .. } = present else {
             return self.metrics.dropped(DropReason::Blocked, 1);
         };
-        let (seq, talker) = (talk.chunks, Some(self.member));
-        self.audience.hear(self.now, Utterance { format: listener.format, who, seq, talker, chunk });
+        let (seq, stand) = (talk.chunks, self.stand(talk));
+        self.audience.hear(self.now, Utterance { format: listener.format, who, seq, stand, chunk });
         talk.chunks += 1;
         for packet in talk.packets(chunk, self.metrics) {
             self.translate(talk, who, listener.format, &packet);
             talk.send(self.now, &packet, pace, self.metrics);
         }
+    }
+
+    /// A packet with a number of its own: what was lost before it is filled in for listeners who can't do so themselves.
+    fn relay(&self, present: &mut Present, chunk: &Chunk) {
+        let (Present { who, talk: Some(talk), pace, .. }, Some(stamp)) = (present, chunk.stamp) else {
+            return self.metrics.dropped(DropReason::Blocked, 1);
+        };
+        talk.place(stamp);
+        let stand = self.stand(talk);
+        let mut order = std::mem::take(&mut talk.order);
+        for piece in order.take(&talk.frame(&chunk.bytes)) {
+            let (Piece::Packet(seq, _) | Piece::Lost(seq, _)) = piece;
+            for format in self.audience.formats(stand.talker) {
+                if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
+                    let (seq, chunk) = (seq.into(), &chunk);
+                    self.audience.hear(self.now, Utterance { format, who, seq, stand, chunk });
+                }
+            }
+        }
+        talk.order = order;
+        talk.send(self.now, &chunk.bytes, pace, self.metrics);
+    }
+
+    fn stand(&self, talk: &Talk) -> Stand {
+        Stand { grant: talk.grant(), talker: Some(self.member), ticks: talk.timestamp() }
     }
 
     fn end(&self, present: &mut Present, mut talk: Talk) {
@@ -124,12 +150,12 @@ impl Stage<'_> {
 
     /// One packet to this bridge's listeners of other formats than the talker's.
     fn translate(&self, talk: &mut Talk, who: &Who, own: Format, packet: &[u8]) {
-        let (seq, talker) = (talk.packets, Some(self.member));
+        let (seq, stand) = (talk.packets, self.stand(talk));
         talk.packets += 1;
-        for format in self.audience.formats(talker).into_iter().filter(|format| *format != own) {
+        for format in self.audience.formats(stand.talker).into_iter().filter(|format| *format != own) {
             let piece = Piece::Packet(seq as u16, packet);
             if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
-                self.audience.hear(self.now, Utterance { format, who, seq, talker, chunk: &chunk });
+                self.audience.hear(self.now, Utterance { format, who, seq, stand, chunk: &chunk });
             }
         }
     }

@@ -8,10 +8,11 @@ use suara_proto::opus::{TICKS_PER_MS, ticks};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
 
+use super::chunk::Stamp;
 use super::pace::Pace;
 use super::press::Wish;
 use super::spread::Spread;
-use crate::audio::{Encoder, FRAME_MS, Format, Reframer};
+use crate::audio::{Encoder, FRAME_MS, Format, Order, Reframer};
 use crate::metrics::{DropReason, Metrics};
 
 /// The last frame is repeated, so that listeners learn of the end even where one gets lost.
@@ -42,7 +43,11 @@ pub(super) struct Talk {
     pub(super) chunks: u64,
     /// Opus packets made so far.
     pub(super) packets: u64,
+    /// Of packets with numbers of their own.
+    pub(super) order: Order,
     header: Header,
+    /// The first stamp, and what it became.
+    origin: Option<(Stamp, Stamp)>,
 }
 
 impl Talk {
@@ -61,10 +66,28 @@ impl Talk {
         let flags = Flags { start: true, ..Flags::default() };
         let header =
             Header { flags, sequence: rand::random(), timestamp: rand::random(), channel, talker, grant };
-        Ok(Self { source, spread: Spread::new(grant), chunks: 0, packets: 0, header })
+        let spread = Spread::new(grant);
+        Ok(Self { source, spread, chunks: 0, packets: 0, order: Order::default(), header, origin: None })
     }
 
-    /// Of the next sample that is sent.
+    pub(super) const fn grant(&self) -> Grant {
+        self.header.grant
+    }
+
+    /// Gives the next packet the place that its client gave it, as seen from the talkspurt's first.
+    pub(super) fn place(&mut self, stamp: Stamp) {
+        let Header { sequence, timestamp, .. } = self.header;
+        let (first, own) = *self.origin.get_or_insert((stamp, Stamp { sequence, timestamp }));
+        self.header.sequence = own.sequence.wrapping_add(stamp.sequence.wrapping_sub(first.sequence));
+        self.header.timestamp = own.timestamp.wrapping_add(stamp.timestamp.wrapping_sub(first.timestamp));
+    }
+
+    /// The next packet as a frame.
+    pub(super) fn frame<'a>(&self, packet: &'a [u8]) -> VoiceFrame<'a> {
+        VoiceFrame { header: self.header, redundant: Redundant::default(), packet }
+    }
+
+    /// Of the next sample that is sent, on a clock of 48 000 Hz.
     pub(super) const fn timestamp(&self) -> u32 {
         self.header.timestamp
     }
@@ -118,7 +141,7 @@ impl Talk {
     }
 
     fn datagram(&self, packet: &[u8]) -> Option<Bytes> {
-        let frame = VoiceFrame { header: self.header, redundant: Redundant::default(), packet };
+        let frame = self.frame(packet);
         let mut buffer = [0; MAX_DATAGRAM];
         let length = frame.encode(&mut buffer)?;
         Some(Bytes::copy_from_slice(&buffer[..length]))

@@ -39,6 +39,11 @@ impl State {
         }
     }
 
+    /// A session that can't play a call doesn't pick it up; the channel's number at the gateway, which still has it in.
+    pub(super) fn decline(&mut self, member: MemberRef, channel: &str) -> Option<ChannelNumber> {
+        self.calls.remove(&(member, channel.to_owned())).map(|joined| joined.channel)
+    }
+
     /// A call is over before it was picked up.
     pub(super) fn hang_up(&mut self, member: MemberRef, number: ChannelNumber) {
         self.calls.retain(|(called, _), joined| (*called, joined.channel) != (member, number));

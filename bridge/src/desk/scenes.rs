@@ -347,6 +347,29 @@ async fn who_raises_an_emergency_is_in_its_channel_and_what_is_told_there_waits_
     assert_eq!(answer.try_recv().unwrap(), Err(JoinError::Unavailable));
 }
 
+#[tokio::test]
+async fn a_call_that_a_client_cannot_play_is_left_at_once() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    let joined = Joined {
+        request: RequestId(0),
+        channel: ChannelNumber(19),
+        talker: TalkerNumber(2),
+        version: 2,
+        members: None,
+        talking: None,
+    };
+    let channel = "gate".to_owned();
+    let called = Called { member, channel: channel.clone(), by: who(), users: Vec::new(), joined };
+    scene.event(TrunkEvent::Called(called));
+    assert!(matches!(notices.try_recv().unwrap(), Notice::Called { .. }));
+    scene.state.request(scene.now, Request::Leave { member, channel });
+    let (_, left) = scene.said("leave");
+    assert_eq!((&left["channel"], &left["member"]), (&json!(19), &json!(member.0)));
+    let _answer = scene.join(member);
+    scene.said("join");
+}
+
 #[test]
 fn a_token_cannot_be_logged() {
     assert_eq!(format!("{:?}", Token::new("secret")), "Token(…)");

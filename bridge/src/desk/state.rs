@@ -126,7 +126,8 @@ impl State {
                 self.join(now, member, channel, listener, reply);
             }
             Request::Leave { member, channel } => {
-                if let Some(number) = self.places.get(&channel).and_then(|place| place.number) {
+                let place = self.places.get(&channel).and_then(|place| place.number);
+                if let Some(number) = self.decline(member, &channel).or(place) {
                     self.say(&ClientMessage::Leave { channel: number, member: Some(member) });
                 }
                 self.exit(member, &channel);

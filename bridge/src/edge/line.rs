@@ -59,6 +59,11 @@ enum Road {
 }
 
 impl Line {
+    /// Of a client whose transport drops by itself what gets old.
+    pub(crate) fn by_datagram() -> Self {
+        Self { road: Mutex::new(Road::WebSocket(None)), upgraded: Box::new(|| true) }
+    }
+
     fn road(&self) -> std::sync::MutexGuard<'_, Road> {
         self.road.lock().unwrap_or_else(PoisonError::into_inner)
     }

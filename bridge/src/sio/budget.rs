@@ -20,18 +20,18 @@ const LEAST: Duration = Duration::from_millis(20);
 
 /// One client's allowance.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     left: Duration,
     at: Instant,
 }
 
 impl Budget {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self { left: AT_ONCE, at: now }
     }
 
     /// Whether a chunk in `format` may pass; if so it is taken off.
-    pub(super) fn spend(&mut self, now: Instant, format: Format, chunk: &[u8]) -> bool {
+    pub(crate) fn spend(&mut self, now: Instant, format: Format, chunk: &[u8]) -> bool {
         let earned = now.saturating_duration_since(self.at).saturating_mul(SPEED);
         self.left = self.left.saturating_add(earned).min(AT_ONCE);
         self.at = self.at.max(now);

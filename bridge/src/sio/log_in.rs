@@ -31,7 +31,7 @@ pub(super) struct Auth {
 
 /// Why a client isn't let in, in the contract's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("Autentikasi Gagal")]
     Token,
     #[error("Terlalu banyak koneksi")]
@@ -51,10 +51,17 @@ impl From<AttachError> for Refusal {
 
 /// A client that was let in.
 pub(super) enum Admission {
-    /// By the gateway; with what will be said about it.
-    Member { attached: Attached, share: Share, notices: mpsc::UnboundedReceiver<Notice> },
+    /// By the gateway.
+    Member(Admitted),
     /// Without a token, to signal.
     Guest(OwnedSemaphorePermit),
+}
+
+/// A client that the gateway let in, and what will be said about it.
+pub(crate) struct Admitted {
+    pub(crate) attached: Attached,
+    pub(crate) share: Share,
+    pub(crate) notices: mpsc::UnboundedReceiver<Notice>,
 }
 
 pub(super) async fn log_in(
@@ -80,7 +87,7 @@ pub(super) async fn log_in(
     };
     let inbox = inbox::register(&socket, &shared);
     match admission {
-        Admission::Member { attached, share, notices } => {
+        Admission::Member(Admitted { attached, share, notices }) => {
             let session = Session::new(&shared, space, socket, attached, share);
             shared.sessions.spawn(session.run(inbox, notices));
         }
@@ -117,6 +124,11 @@ pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admi
         let permit = Arc::clone(guests).try_acquire_owned().map_err(|_| Refusal::TooMany)?;
         return Ok(Admission::Guest(permit));
     }
+    verify(shared, token).await.map(Admission::Member)
+}
+
+/// Has the gateway verify a token; there are no guests here.
+pub(crate) async fn verify(shared: &Shared, token: Option<String>) -> Result<Admitted, Refusal> {
     let Some(token) = token.and_then(|token| usable(&token)) else {
         shared.metrics.bad_input("token");
         return Err(Refusal::Token);
@@ -130,7 +142,7 @@ pub(super) async fn admit(shared: &Shared, token: Option<String>) -> Result<Admi
         shared.metrics.bad_input("connections");
         return Err(Refusal::TooMany);
     };
-    Ok(Admission::Member { attached, share, notices })
+    Ok(Admitted { attached, share, notices })
 }
 
 fn usable(token: &str) -> Option<Token> {
@@ -139,9 +151,14 @@ fn usable(token: &str) -> Option<Token> {
 }
 
 /// The token in the query, for clients that can send none with their `connect`.
-pub(super) fn token_in(query: &str) -> Option<String> {
-    let url = reqwest::Url::parse(&format!("http://query/?{query}")).ok()?;
-    url.query_pairs().find(|(key, _)| key == "token").map(|(_, token)| token.into_owned())
+pub(super) fn token_in(asked: &str) -> Option<String> {
+    query(asked, "token")
+}
+
+/// What a query says of `name`.
+pub(crate) fn query(asked: &str, name: &str) -> Option<String> {
+    let url = reqwest::Url::parse(&format!("http://query/?{asked}")).ok()?;
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::signaling::Board;
 
+pub(crate) use budget::Budget;
+pub(crate) use log_in::{Admitted, Refusal, query, verify};
 pub(crate) use outlet::SocketOutlet;
 
 /// The namespaces of the PTT contract.
@@ -151,8 +153,8 @@ impl Server {
         SocketOutlet::new(self.io.clone())
     }
 
-    /// Serves clients from now on.
-    pub(crate) fn serve(self, shared: &Shared, settings: &Settings) -> (Router, Drain) {
+    /// Serves clients from now on, and the routes of `others` behind the same doors.
+    pub(crate) fn serve(self, shared: &Shared, settings: &Settings, others: Router) -> (Router, Drain) {
         for space in SPACES {
             let shared = shared.clone();
             let middleware = async move |socket: SocketRef, TryData(auth): TryData<log_in::Auth>| {
@@ -172,6 +174,7 @@ impl Server {
             .layer(from_fn(attempts::count))
             .layer(from_fn_with_state(MAX_MESSAGE, mend_line_breaks))
             .layer(from_fn_with_state(shared.lines.clone(), watch_requests))
+            .merge(others)
             .layer(from_fn_with_state(drain.clone(), turn_away))
             .layer(from_fn_with_state(origins, check_origin));
         (router, drain)

@@ -149,7 +149,7 @@ impl Session {
         if !self.budget.spend(at, *format, &chunk) {
             return self.shared.metrics.dropped(DropReason::Rate, 1);
         }
-        if !channel.voice(Input::Voice { member: self.attached.member, at, chunk }) {
+        if !channel.voice(Input::Voice { member: self.attached.member, at, chunk: chunk.into() }) {
             self.shared.metrics.dropped(DropReason::Backlog, 1);
         }
     }

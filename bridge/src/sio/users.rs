@@ -29,7 +29,7 @@ struct Table {
 }
 
 /// One socket's share, until it is dropped.
-pub(super) struct Share {
+pub(crate) struct Share {
     table: Arc<Table>,
     user: Arc<str>,
 }
@@ -62,7 +62,7 @@ impl Table {
 
 impl Share {
     /// Whether the user may make a request now.
-    pub(super) fn may_ask(&self) -> bool {
+    pub(crate) fn may_ask(&self) -> bool {
         self.table.rate.check_key(&self.user).is_ok()
     }
 }

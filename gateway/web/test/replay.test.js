@@ -116,7 +116,7 @@ test('a page that stood still while the replay came plays it all the same', asyn
   road.handlers?.onDatagram(encode(frame(0)));
   heard.length = 0;
   answers(scene, stream(head(), Array.from({ length: 100 }, (_, i) => frame(i))));
-  const playing = core.replay('ops', true);
+  const playing = core.hearing.replay('ops', true);
   // What came in two seconds is read at once, and the stream behind it.
   for (let number = 1; number < 100; number++) road.handlers?.onDatagram(encode(frame(number)));
   await clock.advance(3000);
@@ -131,7 +131,7 @@ test('a burst that ends while one catches up is played to its end, and no repeat
   road.handlers?.onDatagram(encode(frame(0)));
   heard.length = 0;
   answers(scene, stream(head(), [frame(0), frame(1)]));
-  const playing = core.replay('ops', true);
+  const playing = core.hearing.replay('ops', true);
   await clock.advance(60);
   await playing;
   const last = { ...frame(2), end: true };

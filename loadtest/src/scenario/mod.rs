@@ -6,6 +6,7 @@ mod legacy;
 mod limit;
 mod livechat;
 mod progress;
+mod rtc;
 mod run;
 
 pub use run::{Run, Threads, look};
@@ -32,6 +33,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<bool, LoadError> {
         Command::Mixed(args) => (legacy::mixed(args)?, &args.flood.output),
         Command::Kpi(args) => return crate::kpi::run(args, out),
         Command::Livechat(args) => (livechat::livechat(args)?, &args.output),
+        Command::Rtc(args) => (rtc::rtc(args)?, &args.flood.output),
         Command::Limit(args) => return limit::limit(args, out).map(|()| true),
     };
     write(&outcome, output, out)?;

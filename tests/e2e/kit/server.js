@@ -62,7 +62,7 @@ export class Server {
 
   /** @param {'serve' | 'gateway' | 'bridge'} command @param {string[]} args @param {string} addressFile */
   async launch(command, args, addressFile) {
-    const common = ['--http', LOOPBACK, '--metrics', LOOPBACK, '--data', this.data, ...this.args];
+    const common = ['--http', LOOPBACK, '--metrics', LOOPBACK, '--rtc', LOOPBACK, '--data', this.data, ...this.args];
     const name = command === 'serve' ? [] : [command];
     // What an earlier start left there would be taken for this one's.
     rmSync(join(this.data, addressFile), { force: true });

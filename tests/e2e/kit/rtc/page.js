@@ -1,0 +1,160 @@
+/**
+ * In the browser: a client of the RTC contract as they are in the field, `mediasoup-client` over `/rtc/ws`. Bundled by
+ * `kit/rtc/bundle.js` and driven by `kit/rtc/client.js`.
+ */
+import { Device } from 'mediasoup-client';
+
+const RATE = 48000;
+
+/** What the microphone gives, as it is. */
+const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+
+class Client {
+  /** @param {string} url */
+  constructor(url) {
+    this.socket = new WebSocket(url);
+    this.device = new Device();
+    /** @type {any[]} frames that answer nothing */
+    this.events = [];
+    /** @type {Map<number, (frame: any) => void>} */
+    this.waiting = new Map();
+    this.lastId = 0;
+    /** @type {{send?: any, receive?: any}} */
+    this.transports = {};
+    /** @type {Float32Array[] | undefined} */
+    this.recording = undefined;
+    this.socket.addEventListener('message', ({ data }) => this.frame(JSON.parse(data)));
+    this.socket.addEventListener('close', ({ code }) => this.events.push({ type: 'close', data: { code } }));
+  }
+
+  /** @param {any} frame */
+  frame(frame) {
+    const answer = this.waiting.get(frame.id);
+    if (!answer) return void this.events.push(frame);
+    this.waiting.delete(frame.id);
+    answer(frame);
+  }
+
+  /** @param {string} type @param {any} [data] @returns {Promise<any>} the answer's data */
+  ask(type, data = {}) {
+    const id = ++this.lastId;
+    const answered = new Promise((resolve, reject) => {
+      this.waiting.set(id, (frame) => {
+        if (frame.type === 'error') reject(new Error(`${type}: ${frame.data.code}`));
+        else resolve(frame.data);
+      });
+    });
+    this.socket.send(JSON.stringify({ type, data, id }));
+    return answered;
+  }
+
+  /** @param {any} routerRtpCapabilities of `welcome` */
+  async load(routerRtpCapabilities) {
+    await this.device.load({ routerRtpCapabilities });
+  }
+
+  /** @param {'send' | 'receive'} direction */
+  async transport(direction) {
+    if (this.transports[direction]) return this.transports[direction];
+    const parameters = await this.ask('create-transport');
+    const transport =
+      direction === 'send' ? this.device.createSendTransport(parameters) : this.device.createRecvTransport(parameters);
+    this.transports[direction] = transport;
+    const transportId = transport.id;
+    transport.on('connect', (/** @type {any} */ { dtlsParameters }, /** @type {any} */ done, /** @type {any} */ fail) => {
+      this.ask('connect-transport', { transportId, dtlsParameters }).then(done, fail);
+    });
+    transport.on('produce', (/** @type {any} */ { kind, rtpParameters }, /** @type {any} */ done, /** @type {any} */ fail) => {
+      this.ask('produce', { transportId, kind, rtpParameters }).then(done, fail);
+    });
+    return transport;
+  }
+
+  /** Sends the microphone. @param {{dtx?: boolean}} options @returns {Promise<string>} the producer's id */
+  async produce({ dtx = false }) {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: PLAIN });
+    const transport = await this.transport('send');
+    const codecOptions = { opusFec: true, opusDtx: dtx, opusStereo: false };
+    this.producer = await transport.produce({ track: stream.getAudioTracks()[0], codecOptions });
+    return this.producer.id;
+  }
+
+  /** Plays a producer, or the floor. @param {string} [producerId] */
+  async consume(producerId) {
+    const transport = await this.transport('receive');
+    const data = { transportId: transport.id, producerId, rtpCapabilities: this.device.rtpCapabilities };
+    this.consumer = await transport.consume(await this.ask('consume', data));
+    this.context = new AudioContext({ sampleRate: RATE });
+    const stream = new MediaStream([this.consumer.track]);
+    // Without an element that plays it Chromium hands no remote stream to Web Audio.
+    this.element = new Audio();
+    this.element.srcObject = stream;
+    this.element.muted = true;
+    await this.element.play();
+    const worklet = `registerProcessor('tap', class extends AudioWorkletProcessor {
+      process([[channel]]) { this.port.postMessage(channel ? channel.slice() : new Float32Array(128)); return true; }
+    })`;
+    await this.context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
+    const tap = new AudioWorkletNode(this.context, 'tap', { channelCount: 1, channelCountMode: 'explicit' });
+    tap.port.onmessage = ({ data }) => this.recording?.push(data);
+    this.context.createMediaStreamSource(stream).connect(tap);
+  }
+
+  record() {
+    this.recording = [];
+  }
+
+  /** What was played since `record`. @returns {string} PCM at 48 kHz in base64 */
+  recorded() {
+    const blocks = this.recording ?? [];
+    this.recording = undefined;
+    const samples = new Int16Array(blocks.length * 128);
+    blocks.forEach((block, at) => samples.set(Int16Array.from(block, (sample) => sample * 32767), at * 128));
+    const bytes = new Uint8Array(samples.buffer);
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    return btoa(text);
+  }
+
+  /** The browser's own count of what came. @returns {Promise<{received: number, lost: number, concealed: number}>} */
+  async received() {
+    const report = await this.consumer.getStats();
+    for (const stats of report.values()) {
+      if (stats.type !== 'inbound-rtp') continue;
+      const { packetsReceived, packetsLost, concealmentEvents } = stats;
+      return { received: packetsReceived, lost: packetsLost, concealed: concealmentEvents };
+    }
+    return { received: 0, lost: 0, concealed: 0 };
+  }
+
+  /** The browser's own count of what went, and what the server reported of it. */
+  async sent() {
+    const report = await this.producer.getStats();
+    const all = [...report.values()];
+    const own = all.find(({ type }) => type === 'outbound-rtp');
+    const remote = all.find(({ type }) => type === 'remote-inbound-rtp');
+    return { packets: own?.packetsSent ?? 0, reported: remote !== undefined };
+  }
+
+  /** Closes a transport without telling the server. @param {'send' | 'receive'} direction */
+  hangUp(direction) {
+    this.transports[direction].close();
+    this.transports[direction] = undefined;
+  }
+
+  /** ICE anew for one of the transports. @param {'send' | 'receive'} direction */
+  async restart(direction) {
+    const transport = this.transports[direction];
+    const { iceParameters } = await this.ask('restart-ice', { transportId: transport.id });
+    await transport.restartIce({ iceParameters });
+  }
+}
+
+/** @param {string} url @returns {Promise<Client>} once the server has said welcome, or has refused */
+async function open(url) {
+  const client = new Client(url);
+  while (!client.events.length) await new Promise((resolve) => setTimeout(resolve, 10));
+  return client;
+}
+
+Object.assign(globalThis, { openRtc: open });
