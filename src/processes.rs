@@ -94,9 +94,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         addresses.add("rtc", address);
     }
 
-    let stored = gateway.as_ref().map(|gateway| gateway.ready_check());
-    let checks = stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect();
-    let health = Health::new(checks).with_notes(bridge.iter().cloned().map(degraded).collect());
+    let health = health(gateway.as_ref(), bridge.as_ref());
     let mut public = health_router(health.clone());
     let mut inner = metrics_router(registry).merge(health_router(health.clone()));
     if let Some(gateway) = &gateway {
@@ -132,6 +130,13 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// What has to be there so that clients can be served, and what costs only some of them something.
+fn health(gateway: Option<&RunningGateway>, bridge: Option<&Arc<Bridge>>) -> Health {
+    let stored = gateway.map(|gateway| gateway.ready_check());
+    let checks = stored.into_iter().chain(bridge.cloned().map(ready_check)).collect();
+    Health::new(checks).with_notes(bridge.cloned().map(degraded).into_iter().collect())
 }
 
 /// The bridge alone needs a certificate only where its HTTP is TLS; the development one serves as none.
