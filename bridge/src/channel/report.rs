@@ -1,4 +1,4 @@
-//! What this bridge saw of bursts, in its members' names (PROTOCOL.md, section 6.3). Its stamps begin and end at its own door:
+//! What this bridge saw of bursts, in its members' names (PROTOCOL.md, section 6.4). Its stamps begin and end at its own door:
 //! a press is the first chunk that came, sound is heard when its first chunk goes.
 
 use std::time::{Duration, Instant};

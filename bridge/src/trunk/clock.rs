@@ -1,4 +1,4 @@
-//! What time it is at the gateway, for reports of bursts (PROTOCOL.md, section 6.3): asked by datagram, and of the last
+//! What time it is at the gateway, for reports of bursts (PROTOCOL.md, section 6.4): asked by datagram, and of the last
 //! answers the fastest is believed.
 
 use std::collections::VecDeque;
