@@ -77,9 +77,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
             Some(started.await?)
         }
     };
-    for address in gateway.iter().flat_map(|gateway| gateway.addresses()) {
-        addresses.add("webtransport", *address);
-    }
+    addresses.add_all("webtransport", gateway.iter().flat_map(|gateway| gateway.addresses()).copied());
     addresses.add("metrics", internal_address);
     let bridge = match role {
         Role::Gateway => None,
@@ -91,10 +89,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
             Some(bridge::start(&plan, plan.gateway.clone(), origins, &mut registry, stop.clone()).await?)
         }
     };
-
-    for address in bridge.iter().filter_map(|bridge| bridge.rtc_address()) {
-        addresses.add("rtc", address);
-    }
+    addresses.add_all("rtc", bridge.iter().filter_map(|bridge| bridge.rtc_address()));
 
     let stored = gateway.as_ref().map(|gateway| gateway.ready_check());
     let checks = stored.into_iter().chain(bridge.iter().cloned().map(ready_check)).collect();
