@@ -29,6 +29,10 @@ impl Addresses {
         self.list.push((name, address));
     }
 
+    pub(crate) fn add_all(&mut self, name: &'static str, addresses: impl Iterator<Item = SocketAddr>) {
+        self.list.extend(addresses.map(|address| (name, address)));
+    }
+
     /// Says that this process serves.
     pub(crate) fn publish(&self) -> Result<()> {
         let mut file = serde_json::Map::new();

@@ -77,9 +77,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
             Some(started.await?)
         }
     };
-    for address in gateway.iter().flat_map(|gateway| gateway.addresses()) {
-        addresses.add("webtransport", *address);
-    }
+    addresses.add_all("webtransport", gateway.iter().flat_map(|gateway| gateway.addresses()).copied());
     addresses.add("metrics", internal_address);
     let its_gateway = match role {
         Role::Gateway => None,
@@ -90,9 +88,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         None => None,
         Some(gateway) => Some(bridge::start(&plan, gateway, origins, &mut registry, stop.clone()).await?),
     };
-    for address in bridge.iter().filter_map(|bridge| bridge.rtc_address()) {
-        addresses.add("rtc", address);
-    }
+    addresses.add_all("rtc", bridge.iter().filter_map(|bridge| bridge.rtc_address()));
 
     let health = health(gateway.as_ref(), bridge.as_ref());
     let mut public = health_router(health.clone());

@@ -55,6 +55,19 @@ describe('the documented messages', () => {
     for (const { socket } of [one, elsewhere]) assert.ok(!socket.frames.some(({ type }) => type === 'broadcast'));
   });
 
+  test('what a back end said while the user was away is told once', async (t) => {
+    const service = await server.token({ user: 'billing', args: ['--scope', 'service'] });
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${service}` };
+    const body = JSON.stringify({ event: 'invoice', payload: { id: 7 }, room: 'user_doc-away', keep_ms: 60_000 });
+    const answer = await fetch(`${server.legacyUrl}/api/broadcast`, { method: 'POST', headers, body });
+    assert.deepEqual(await answer.json(), { status: 'ok', kept: true });
+    const first = await rtcUser(t, server, 'doc-away', 'doc');
+    assert.deepEqual((await first.socket.next('notification')).data, { event: 'invoice', payload: { id: 7 } });
+    const second = await rtcUser(t, server, 'doc-away', 'doc');
+    await second.socket.ask('ping');
+    assert.ok(!second.socket.frames.some(({ type }) => type === 'notification'));
+  });
+
   test('a transport has what mediasoup-client needs', async (t) => {
     const { socket } = await rtcUser(t, server, 'doc-4', 'doc');
     const { data } = await socket.ask('create-transport');

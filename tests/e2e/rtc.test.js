@@ -159,4 +159,20 @@ describe('across generations', () => {
     });
     assert.equal((await listener.event('floor_taken')).name, displayName('cross-guard-4'));
   });
+
+  test('a console that calls a browser on RTC leaves it in its channel', async (t) => {
+    const said = await speech('patrol');
+    const listener = await openRtc(t, server, 'cross-rtc-5', 'cross-5');
+    await listener.call('consume');
+    const console = await openConsole(t, server, 'cross-console-5', 'cross-5');
+    const guard = await legacyUser(t, server, 'cross-guard-5');
+    await guard.enter('cross-5');
+    await console.page.locator('#people-list li', { hasText: 'cross-rtc-5' }).locator('.call-one').click();
+    // A call that nobody else is in any more is over.
+    await until('the call to be over', () => console.page.getByText('The call is over.').isVisible());
+    await assertHeard(t, listener, said, async () => {
+      await guard.say(said);
+      await sleep(1500);
+    });
+  });
 });

@@ -70,11 +70,11 @@ pub(super) async fn run(rtc: Rtc, asked: &str, socket: Socket) {
         Ok((session, media, happenings)) => {
             let metrics = session.rtc.shared.metrics.clone();
             metrics.rtc_opened();
-            let (sink, stream) = socket.split();
+            let (sink, mut stream) = socket.split();
             let writer = tokio::spawn(write(sink, queue));
-            session.serve(stream, media, happenings).await;
+            session.serve(&mut stream, media, happenings).await;
             drop(outbox);
-            finish(writer).await;
+            finish(writer, stream).await;
             metrics.rtc_closed();
         }
         Err(fault) => {
@@ -111,7 +111,7 @@ async fn open(rtc: Rtc, sid: Sid, asked: &str, outbox: Outbox) -> Result<Opened,
 impl Session {
     async fn serve(
         mut self,
-        mut stream: SplitStream<Socket>,
+        stream: &mut SplitStream<Socket>,
         mut media: mpsc::Receiver<Arrival>,
         mut happenings: mpsc::UnboundedReceiver<Happening>,
     ) {

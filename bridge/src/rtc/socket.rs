@@ -8,11 +8,12 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::SplitSink;
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -103,10 +104,12 @@ pub(super) fn close(fault: Fault) -> Message {
     Message::Close(Some(CloseFrame { code, reason: fault.code().into() }))
 }
 
-/// Waits for the last words to be said.
-pub(super) async fn finish(writer: tokio::task::JoinHandle<()>) {
+/// Waits for the last words to be said and for the client to go. What it still says is read: a connection that is closed
+/// before that is reset, and the words may be lost with it.
+pub(super) async fn finish(writer: JoinHandle<()>, mut stream: SplitStream<Socket>) {
     let abort = writer.abort_handle();
-    if timeout(LAST_WORDS, writer).await.is_err() {
+    let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+    if timeout(LAST_WORDS, async { tokio::join!(writer, rest) }).await.is_err() {
         abort.abort();
     }
 }

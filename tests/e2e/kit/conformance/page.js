@@ -95,6 +95,7 @@ export async function installParties(/** @type {{flushMs: number, packets: numbe
     const party = parties.get(id);
     if (!party) throw new Error(`no party ${id}`);
     if (what === 'hush') party.microphone.hushed = true;
+    else if (what === 'dispatch') return party.core.calls.dispatch(...args);
     else return party.core[what](...args);
   };
   Object.assign(globalThis, { parties: { open, call } });

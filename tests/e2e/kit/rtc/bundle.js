@@ -18,6 +18,8 @@ export function bundle(library) {
 async function make(library) {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('page.js', import.meta.url))],
+    // Where an alias is looked for.
+    absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
     bundle: true,
     write: false,
     format: 'iife',
