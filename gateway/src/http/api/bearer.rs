@@ -50,9 +50,10 @@ impl Bearer {
 
     /// Whether it may do in a channel what that right is for.
     pub(super) fn may(&self, right: Right, channel: &str) -> bool {
-        // Calls are theirs whom they are between, and visitors' conversations staff's, however wide others' rights are.
+        // Calls are theirs whom they are between and dispatchers', and visitors' conversations staff's, however wide others'
+        // rights are.
         let own = match channel {
-            call if is_call(call) => false,
+            call if is_call(call) => self.0.channels.on(call).has(Right::Dispatch),
             visitor if is_livechat(visitor) => self.1 && right == Right::Listen,
             channel => self.0.channels.on(channel).has(right),
         };
