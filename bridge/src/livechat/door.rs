@@ -136,7 +136,7 @@ async fn session(State(Door(hall)): State<Door>, peer: ConnectInfo<Peer>, reques
             let body = json!({
                 "sessionToken": pass.token,
                 "sessionId": pass.session,
-                "expiresAt": pass.expires * 1000,
+                "expiresAt": pass.expires.saturating_mul(1000),
             });
             (StatusCode::CREATED, Json(body)).into_response()
         }

@@ -132,6 +132,9 @@ impl State {
             (None, Refusal::Token | Refusal::Forbidden) => self.dismiss(member, Told::Expired),
             (None, _) => {
                 visitor.phase = Phase::Away;
+                // It comes anew, from the log-in on: what it has of the gateway by now would be in its way.
+                self.unseat(member);
+                self.say(&ClientMessage::Detach { member });
                 self.returning.push_back((now + RETURN_RETRY, member));
             }
         }

@@ -114,7 +114,7 @@ pub(super) fn success(opened: &Opened) -> String {
         &json!({
             "sessionId": safe(&opened.session),
             "name": safe(&opened.name),
-            "expiresAt": opened.expires * 1000,
+            "expiresAt": opened.expires.saturating_mul(1000),
             "messages": messages,
         }),
     )

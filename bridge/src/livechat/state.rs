@@ -224,17 +224,22 @@ impl State {
     }
 
     pub(super) fn forget(&mut self, member: MemberRef) -> Option<Visitor> {
-        let visitor = self.visitors.remove(&member)?;
+        self.unseat(member);
         self.returns.remove(&member);
-        if let Some(number) = visitor.number
-            && let Some(there) = self.channels.get_mut(&number)
-        {
+        self.visitors.remove(&member)
+    }
+
+    /// What comes for its channel isn't for this visitor any more.
+    pub(super) fn unseat(&mut self, member: MemberRef) {
+        let Some(number) = self.visitors.get_mut(&member).and_then(|visitor| visitor.number.take()) else {
+            return;
+        };
+        if let Some(there) = self.channels.get_mut(&number) {
             there.remove(&member);
             if there.is_empty() {
                 self.channels.remove(&number);
             }
         }
-        Some(visitor)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -21,11 +21,13 @@ const RESERVED: &[&str] = &[
     "existing_peers",
     "signal",
     "peer_disconnected",
-    "livechat:message",
+    "call",
+    "emergency_alert",
+    "emergency_over",
 ];
 
 /// And all that begin so.
-const RESERVED_PREFIX: &str = "floor_";
+const RESERVED_PREFIXES: [&str; 2] = ["floor_", "livechat:"];
 
 /// Why a broadcast is refused. The texts are safe to send back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -81,7 +83,7 @@ pub(super) fn check_event(event: &str) -> Result<(), Fault> {
     if !is_plain(event, MAX_EVENT_NAME) {
         return Err(Fault::EventName);
     }
-    if RESERVED.contains(&event) || event.starts_with(RESERVED_PREFIX) {
+    if RESERVED.contains(&event) || RESERVED_PREFIXES.iter().any(|prefix| event.starts_with(prefix)) {
         return Err(Fault::Reserved);
     }
     Ok(())

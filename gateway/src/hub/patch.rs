@@ -25,8 +25,8 @@ type Ears = Arc<[(SessionId, Ear)]>;
 
 /// What a room tells another that it is patched to, or is to be.
 pub(super) enum PeerWord {
-    /// We are patched from now on: this is your talker's number here, and these hear it.
-    Patched { peer: RoomHandle, guest: TalkerNumber, ears: Ears },
+    /// We are patched from now on: this is your talker's number here, and these hear it. An answer is to the same, said before.
+    Patched { peer: RoomHandle, guest: TalkerNumber, ears: Ears, is_answer: bool },
     /// Others hear it.
     Ears(ChannelNumber, Ears),
     /// Somebody talks here.
@@ -93,7 +93,7 @@ impl Room {
     pub(super) fn patch(&mut self, peer: RoomHandle) -> bool {
         let number = peer.number;
         self.patches.by_peer.contains_key(&number) || {
-            let patched = self.welcome(peer);
+            let patched = self.welcome(peer, false);
             if patched {
                 self.show_patches();
             }
@@ -119,9 +119,14 @@ impl Room {
 
     pub(super) fn peer_word(&mut self, word: PeerWord) {
         match word {
-            PeerWord::Patched { peer, guest, ears } => {
+            PeerWord::Patched { peer, guest, ears, is_answer } => {
                 let number = peer.number;
-                if !self.patches.by_peer.contains_key(&number) && !self.welcome(peer.clone()) {
+                let known = self.patches.by_peer.contains_key(&number);
+                // It was undone here meanwhile, and the other will hear so.
+                if !known && is_answer {
+                    return;
+                }
+                if !known && !self.welcome(peer.clone(), true) {
                     peer.tell(PeerWord::Over(self.handle.number));
                     return;
                 }
@@ -208,7 +213,7 @@ impl Room {
     }
 
     /// Takes the other channel in, and tells it all that it has to know.
-    fn welcome(&mut self, peer: RoomHandle) -> bool {
+    fn welcome(&mut self, peer: RoomHandle, is_answer: bool) -> bool {
         let now = self.clock.now();
         if self.patches.by_peer.len() >= MAX_PATCHES {
             return false;
@@ -216,7 +221,7 @@ impl Room {
         let Some(guest) = self.channel.admit(now) else { return false };
         let (own, ears) = (self.handle.clone(), self.ears());
         let number = own.number;
-        if !peer.tell(PeerWord::Patched { peer: own, guest, ears }) {
+        if !peer.tell(PeerWord::Patched { peer: own, guest, ears, is_answer }) {
             self.channel.dismiss(now, guest);
             return false;
         }

@@ -144,6 +144,9 @@ impl Session<'_> {
         if !self.calls {
             return Err((ErrorCode::Forbidden, "only who says in hello that it knows calls may call"));
         }
+        if attached.principal.scope == Scope::Livechat {
+            return Err((ErrorCode::Forbidden, "a visitor has its own channel and no other"));
+        }
         let caller = attached.principal.user.clone();
         let mut all = vec![caller.clone()];
         for user in users.iter().take(MAX_CALLED + 1) {

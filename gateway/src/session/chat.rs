@@ -12,6 +12,7 @@ use suara_proto::text::{clean, is_plain};
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 use suara_store::{Draft, Span};
 
+use super::calls::rights_in;
 use super::members::Attached;
 use super::outbox::Closing;
 use super::serve::Session;
@@ -62,7 +63,7 @@ impl Session<'_> {
             let why = "an id is 1 to 64 bytes without control characters";
             return self.refuse_chat(asked, ErrorCode::BadField, why);
         }
-        if !who.channels.on(&room.name).has(Right::Talk) {
+        if !rights_in(&who, &room.name).has(Right::Talk) {
             return self.refuse_chat(asked, ErrorCode::Forbidden, "no right to talk in this channel");
         }
         let text = clean(text);
@@ -90,7 +91,7 @@ impl Session<'_> {
 
     fn typing(&self, asked: Asked) {
         let Some(Place { who, room, talker }) = self.place(&asked) else { return };
-        if !who.channels.on(&room.name).has(Right::Talk) {
+        if !rights_in(&who, &room.name).has(Right::Talk) {
             return self.refuse_chat(asked, ErrorCode::Forbidden, "no right to talk in this channel");
         }
         // It is nothing to be told about that it was said too often, or that nobody heard of it for now.
@@ -104,7 +105,7 @@ impl Session<'_> {
 
     fn history(&self, asked: Asked, request: RequestId, span: Span) {
         let Some(Place { who, room, .. }) = self.place(&asked) else { return };
-        if !who.channels.on(&room.name).has(Right::Listen) {
+        if !rights_in(&who, &room.name).has(Right::Listen) {
             return self.refuse_chat(asked, ErrorCode::Forbidden, "no right to listen to this channel");
         }
         if span.limit == 0 {

@@ -14,7 +14,7 @@ use super::members::Seat;
 use super::serve::Session;
 use super::verifying::Verified;
 use crate::auth::Scope;
-use crate::hub::{JoinRefused, Joining, RoomHandle};
+use crate::hub::{JoinRefused, Joining, RoomHandle, is_call};
 use crate::livechat::{Pass, as_visitor, is_livechat};
 
 /// A roster can be ten thousand times as long as its request: it counts as so many messages more.
@@ -301,7 +301,9 @@ impl Session<'_> {
         if !is_plain(channel, MAX_CHANNEL_NAME) {
             return self.refuse(Some(request), member, ErrorCode::BadField, BAD_NAME);
         }
-        let rights = attached.principal.channels.on(channel);
+        // These have no door for who isn't asked in.
+        let is_private = is_call(channel) || is_livechat(channel);
+        let rights = if is_private { Rights::NONE } else { attached.principal.channels.on(channel) };
         self.port.outbox.say(&ServerMessage::Rights { request, member, rights });
     }
 

@@ -62,6 +62,10 @@ impl Members {
         match self.table.get_mut(&member) {
             Some(attached) => {
                 self.expiries.remove(&(attached.principal.expires, member));
+                // Who isn't of staff any more hears no more of visitors; who still is watches again.
+                if attached.principal.role != principal.role {
+                    attached.watch = None;
+                }
                 attached.principal = principal;
             }
             None => {

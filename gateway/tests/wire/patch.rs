@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use suara_gateway::auth::Claims;
 
-use crate::kit::{Client, Seat, TestGateway, claims, frame, mint, number, open_socket, opening, seat, text};
+use crate::kit::{
+    Client, Seat, TestGateway, claims, frame, kinds, mint, number, open_socket, opening, seat, text,
+};
 
 async fn chief(gateway: &TestGateway) -> Client {
     let channels = Some(vec!["*:listen,talk,dispatch,emergency".to_owned()]);
@@ -16,6 +18,12 @@ fn patch(one: Seat, other: Seat) -> Value {
 
 fn unpatch(one: Seat, other: Seat) -> Value {
     json!({"type": "unpatch", "channel": one.channel, "with": other.channel})
+}
+
+/// With a number of its own.
+fn numbered(mut message: Value, request: u32) -> Value {
+    message["request"] = json!(request);
+    message
 }
 
 /// Waits until a client's channel is patched to just these.
@@ -174,4 +182,23 @@ async fn a_patch_takes_the_right_in_both_and_ends_with_either() {
         assert_eq!(answer["type"] == "patched", index < 4, "{answer}");
     }
     gateway.finish().await;
+}
+
+#[tokio::test]
+async fn a_patch_that_is_undone_at_once_is_undone() {
+    let gateway = TestGateway::start();
+    let (mut chief, mut alice) = (chief(&gateway).await, gateway.user("alice").await);
+    let (one, other) = (chief.join("one").await, chief.join("other").await);
+    alice.join("one").await;
+
+    for round in 0..10 {
+        chief.say(numbered(patch(one, other), 100 + 2 * round)).await;
+        chief.say(numbered(unpatch(one, other), 101 + 2 * round)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+
+    let said = alice.so_far().await;
+    let told = kinds(&said).into_iter().filter(|kind| *kind == "patched").count();
+    assert!((1..=40).contains(&told), "told {told} times: the channels don't go on between themselves");
+    assert_eq!(chief.ask(patch(one, other)).await["with"][0]["name"], "other", "as often as one likes");
 }

@@ -1,4 +1,4 @@
-// What this side saw of bursts, told to the gateway once each is over (PROTOCOL.md, section 6.3): when the button was pressed
+// What this side saw of bursts, told to the gateway once each is over (PROTOCOL.md, section 6.4): when the button was pressed
 // and the grant known, when what timestamp was at the microphone or left the loudspeaker.
 
 import { GatewayClock } from './gateway-clock.js';

@@ -1,4 +1,4 @@
-// The clock datagram (PROTOCOL.md, section 6.3). Bytes to fields and back.
+// The clock datagram (PROTOCOL.md, section 6.4). Bytes to fields and back.
 
 import { VERSION } from './voice.js';
 
