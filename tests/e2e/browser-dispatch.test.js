@@ -56,6 +56,7 @@ describe('a dispatcher', () => {
     const speaking = eko.say(said);
     await until('Eko to be named', async () => /eko Wijaya/.test(await line(desk, yard).textContent() ?? ''));
     await speaking;
+    await sleep(TAIL_MS);
 
     const mute = line(desk, yard).locator('.monitor-mute');
     await mute.click();

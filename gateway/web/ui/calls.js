@@ -74,7 +74,8 @@ export class Calls {
       await this.client.call(users);
     } catch (error) {
       const { code } = /** @type {{code: string}} */ (error);
-      notice('call', tCode('call.error', code));
+      // It was over before it was heard of: whom it was to can't be called, and left.
+      notice('call', code === 'left' ? t('call.ended') : tCode('call.error', code));
     }
   }
 
