@@ -143,6 +143,7 @@ async fn a_press_that_is_taken_back_leaks_nothing() {
 
     gateway.until("it is dropped", |gateway| gateway.dropped("talk_ahead") == 1.0).await;
     alice.release(seat.channel, grant).await;
+    bob.hear("floor_idle").await;
     assert!(bob.floor(seat.channel).await > grant);
 }
 
