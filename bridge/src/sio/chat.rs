@@ -7,6 +7,7 @@ use socketioxide::extract::AckSender;
 use suara_proto::ErrorCode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::inbox::Request;
 use super::payload::{self, ChannelId, Fault};
@@ -16,31 +17,43 @@ use crate::channel::{ChatWish, Input, Stored};
 /// A store that takes longer has failed for this time; the client sends it again, under the same id.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// Answers a wish: at once, or by a task of its own when the gateway has answered, for the session goes on meanwhile.
+pub(super) fn answer_in_time<F>(
+    sessions: &TaskTracker,
+    wish: Result<Option<F>, Fault>,
+    ack: AckSender,
+) -> Result<(), Fault>
+where
+    F: Future<Output = Result<Value, Fault>> + Send + 'static,
+{
+    match wish {
+        Ok(None) => answer(ack, Ok(None)),
+        Ok(Some(waiting)) => {
+            sessions.spawn(async move {
+                match timeout(PATIENCE, waiting).await {
+                    Ok(Ok(said)) => acknowledge(ack, &said),
+                    Ok(Err(fault)) => answer(ack, Err(fault)),
+                    Err(_) => answer(ack, Err(Fault::Unavailable)),
+                }
+            });
+        }
+        Err(fault) => {
+            answer(ack, Err(fault));
+            return Err(fault);
+        }
+    }
+    Ok(())
+}
+
 impl Session {
-    /// Hands a wish on. The session goes on meanwhile: the answer comes by a task of its own.
+    /// Hands a wish on.
     pub(super) fn chat(
         &self,
         request: Request,
         payload: Option<&Value>,
         ack: AckSender,
     ) -> Result<(), Fault> {
-        match self.wish(request, payload) {
-            Ok(None) => answer(ack, Ok(None)),
-            Ok(Some(waiting)) => {
-                self.shared.sessions.spawn(async move {
-                    match timeout(PATIENCE, waiting).await {
-                        Ok(Ok(said)) => acknowledge(ack, &said),
-                        Ok(Err(fault)) => answer(ack, Err(fault)),
-                        Err(_) => answer(ack, Err(Fault::Unavailable)),
-                    }
-                });
-            }
-            Err(fault) => {
-                answer(ack, Err(fault));
-                return Err(fault);
-            }
-        }
-        Ok(())
+        answer_in_time(&self.shared.sessions, self.wish(request, payload), ack)
     }
 
     fn wish(
@@ -97,7 +110,7 @@ pub(super) fn fault(code: ErrorCode) -> Fault {
     }
 }
 
-pub(super) fn acknowledge(ack: AckSender, said: &Value) {
+fn acknowledge(ack: AckSender, said: &Value) {
     if let Err(error) = ack.send(said) {
         tracing::debug!(%error, "an answer found no room");
     }

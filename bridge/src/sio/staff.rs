@@ -1,25 +1,21 @@
 //! `livechat:reply` and what else staff says of visitors: handed to the livechat's desk, answered when the gateway has.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use socketioxide::extract::AckSender;
 use suara_proto::limits::MAX_CHANNEL_NAME;
 use suara_proto::text::is_plain;
-use tokio::time::timeout;
 
+use super::SPACES;
+use super::chat::{answer_in_time, fault};
 use super::inbox::Request;
 use super::outlet::SocketOutlet;
 use super::payload::{self, Fault};
-use super::session::{Session, answer};
-use super::{SPACES, chat};
+use super::session::Session;
 use crate::channel::{Outlet, Room};
 use crate::livechat::StaffRoom;
 
 /// The room of those who answer visitors. No name of a client's begins so.
 pub(super) const STAFF_ROOM: &str = "livechat:staff";
-/// A store that takes longer has failed for this time; it is sent again, under the same id.
-const PATIENCE: Duration = Duration::from_secs(8);
 
 impl StaffRoom for SocketOutlet {
     fn tell(&self, event: &'static str, payload: &Value) {
@@ -30,30 +26,14 @@ impl StaffRoom for SocketOutlet {
 }
 
 impl Session {
-    /// Takes what staff says. The session goes on meanwhile: the answer comes by a task of its own.
+    /// Takes what staff says.
     pub(super) fn livechat(
         &self,
         request: Request,
         payload: Option<&Value>,
         ack: AckSender,
     ) -> Result<(), Fault> {
-        match self.staff_wish(request, payload) {
-            Ok(None) => answer(ack, Ok(None)),
-            Ok(Some(waiting)) => {
-                self.shared.sessions.spawn(async move {
-                    match timeout(PATIENCE, waiting).await {
-                        Ok(Ok(said)) => chat::acknowledge(ack, &said),
-                        Ok(Err(fault)) => answer(ack, Err(fault)),
-                        Err(_) => answer(ack, Err(Fault::Unavailable)),
-                    }
-                });
-            }
-            Err(fault) => {
-                answer(ack, Err(fault));
-                return Err(fault);
-            }
-        }
-        Ok(())
+        answer_in_time(&self.shared.sessions, self.staff_wish(request, payload), ack)
     }
 
     fn staff_wish(
@@ -82,12 +62,12 @@ impl Session {
         };
         Ok(Some(async move {
             let mut said = match asked {
-                Wish::Inbox => staff.inbox().await.map_err(chat::fault)?,
+                Wish::Inbox => staff.inbox().await.map_err(fault)?,
                 Wish::History { session, before, limit } => {
-                    staff.history(session, before, limit).await.map_err(chat::fault)?
+                    staff.history(session, before, limit).await.map_err(fault)?
                 }
                 Wish::Reply { session, id, text } => {
-                    let (message, at) = staff.reply(session, id.clone(), text).await.map_err(chat::fault)?;
+                    let (message, at) = staff.reply(session, id.clone(), text).await.map_err(fault)?;
                     json!({ "id": id, "messageId": message, "timestamp": at })
                 }
             };
