@@ -3,14 +3,13 @@
 
 import { ChatLine } from './chat-line.js';
 import { Conversation } from './conversation.js';
+import { Pending } from './pending.js';
 import { RequestError } from './session.js';
 import { Visitors } from './visitors.js';
 
 /**
  * @typedef {import('./session.js').Session} Session
  * @typedef {import('./channel.js').Channel} Channel
- * @typedef {{id: string, name: string, text: string, resolve: (sent: {message: number, at: number}) => void,
- *   reject: (error: Error) => void}} Sending
  *
  * @typedef {object} ChatOptions
  * @property {import('./clock.js').Clock} clock
@@ -20,13 +19,8 @@ import { Visitors } from './visitors.js';
  * @property {(type: string, detail: any) => void} emit
  */
 
-/** What was refused for now is sent again after this long. */
-const AGAIN_MS = 2000;
-/** A page that takes longer comes no more. */
-const ANSWER_TIMEOUT_MS = 10_000;
 /** Others are told so often that one writes; their pages forget it after twice as long. */
 const TYPING_MS = 3000;
-const FOR_NOW = new Set(['unavailable', 'rate_limited']);
 
 export class Chat {
   /** @type {ChatLine | null} */
@@ -37,17 +31,15 @@ export class Chat {
   #conversations = new Map();
   /** Of this session's channels, by number. @type {Map<number, string>} */
   #names = new Map();
-  /** By id, in the order in which they were sent. @type {Map<string, Sending>} */
-  #sending = new Map();
-  /** @type {Map<number, {resolve: (page: any) => void, reject: (error: Error) => void, timer: unknown}>} */
-  #asked = new Map();
-  #requests = 0;
   /** When one last told that one writes, by channel. @type {Map<string, number>} */
   #typedAt = new Map();
 
   /** @param {ChatOptions} options */
   constructor(options) {
     this.options = options;
+    const { clock, newId } = options;
+    /** @type {Pending<{name: string, text: string}>} */
+    this.pending = new Pending({ clock, newId, send: (message) => this.#send(message) });
     /** For staff. */
     this.visitors = new Visitors({ ...options, say: (message) => this.#say(message) });
   }
@@ -64,7 +56,7 @@ export class Chat {
     if (session && session !== this.#session) this.#open(session);
     this.#names.set(message.channel, message.name);
     this.#of(message.name).joined(message.last_message);
-    for (const sending of this.#sending.values()) if (sending.name === message.name) this.#send(sending);
+    this.pending.sendAgain(({ name }) => name === message.name);
   }
 
   /** The session is gone. What isn't acknowledged goes by the next one. */
@@ -74,15 +66,13 @@ export class Chat {
     if (this.#session) this.visitors.lost();
     this.#session = null;
     this.#names.clear();
-    for (const request of [...this.#asked.keys()]) this.#answer(request)?.reject(new RequestError('lost'));
+    this.pending.lost();
   }
 
   /** One is out of the channel. @param {string} name */
   left(name) {
     this.#conversations.delete(name);
-    for (const { id, name: its, reject } of [...this.#sending.values()]) {
-      if (its === name && this.#sending.delete(id)) reject(new RequestError('not_joined'));
-    }
+    this.pending.giveUp((sending) => sending.name === name, 'not_joined');
   }
 
   /**
@@ -91,12 +81,8 @@ export class Chat {
    * @returns {Promise<{message: number, at: number}>} once it is stored; it is sent again for as long as that takes
    */
   send(name, text) {
-    return new Promise((resolve, reject) => {
-      if (!this.options.channels.named(name)) return reject(new RequestError('not_joined'));
-      const sending = { id: this.options.newId(), name, text, resolve, reject };
-      this.#sending.set(sending.id, sending);
-      this.#send(sending);
-    });
+    if (!this.options.channels.named(name)) return Promise.reject(new RequestError('not_joined'));
+    return this.pending.send({ name, text });
   }
 
   /** Others are told, now and then. @param {string} name */
@@ -117,11 +103,9 @@ export class Chat {
     const channel = this.options.channels.named(name);
     const line = this.#line;
     if (!channel || !line) return Promise.reject(new RequestError('offline'));
-    const request = this.#requests = (this.#requests + 1) >>> 0;
-    return new Promise((resolve, reject) => {
-      const late = () => this.#answer(request)?.reject(new RequestError('timeout'));
-      this.#asked.set(request, { resolve, reject, timer: this.options.clock.after(late, ANSWER_TIMEOUT_MS) });
+    return this.pending.ask((request) => {
       line.say({ type: 'chat_history', request, channel: channel.number, before, after, limit });
+      return true;
     });
   }
 
@@ -157,7 +141,7 @@ export class Chat {
     this.#line = line;
   }
 
-  /** @param {Sending} sending */
+  /** @param {{id: string, name: string, text: string}} message */
   #send({ id, name, text }) {
     const channel = this.options.channels.named(name);
     if (channel) this.#line?.say({ type: 'chat_send', channel: channel.number, id, text });
@@ -167,40 +151,12 @@ export class Chat {
   #take(message) {
     if (message.type.startsWith('livechat')) return this.visitors.take(message);
     const channel = message.channel == null ? undefined : this.options.channels.numbered(message.channel);
-    if (message.type === 'chat_ack') return this.#sent(message);
-    if (message.type === 'chat_error') return this.#refused(message);
-    if (message.type === 'chat_page') return this.#answer(message.request)?.resolve(message);
+    if (message.type === 'chat_ack') return this.pending.stored(message);
+    if (message.type === 'chat_error') return this.pending.refused(message);
+    if (message.type === 'chat_page') return this.pending.answered(message.request, message);
     if (!channel) return;
     if (message.type === 'chat') return this.#of(channel.name).take(message);
     const { talker, user, name } = message;
     this.options.emit('typing', { channel: channel.name, talker, user, name });
-  }
-
-  /** @param {import('./wire/chat.js').ChatAck} ack */
-  #sent({ id, message, at }) {
-    const sending = this.#sending.get(id);
-    this.#sending.delete(id);
-    sending?.resolve({ message, at });
-  }
-
-  /** @param {import('./wire/chat.js').ChatError} error */
-  #refused({ request, id, code, message }) {
-    if (request != null) return this.#answer(request)?.reject(new RequestError(code, message));
-    const sending = this.#sending.get(id ?? '');
-    if (!sending) return;
-    if (FOR_NOW.has(code)) {
-      this.options.clock.after(() => this.#sending.has(sending.id) && this.#send(sending), AGAIN_MS);
-    } else {
-      this.#sending.delete(sending.id);
-      sending.reject(new RequestError(code, message));
-    }
-  }
-
-  /** @param {number} request */
-  #answer(request) {
-    const asked = this.#asked.get(request);
-    this.#asked.delete(request);
-    this.options.clock.cancel(asked?.timer);
-    return asked;
   }
 }

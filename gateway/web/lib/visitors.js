@@ -1,12 +1,10 @@
 // Visitors of the livechat, for staff: all of their conversations, and answers that are sent until they are stored.
 
-import { RequestError } from './session.js';
+import { Pending } from './pending.js';
 
 /**
  * @typedef {{message: number, staff: boolean, user: string, name: string, text: string, at: number}} VisitorMessage
  * @typedef {{session: string, name: string, open: boolean, last?: VisitorMessage | null}} Conversation
- * @typedef {{id: string, session: string, text: string, resolve: (sent: {message: number, at: number}) => void,
- *   reject: (error: Error) => void}} Sending
  *
  * @typedef {object} VisitorsOptions
  * @property {import('./clock.js').Clock} clock
@@ -15,27 +13,22 @@ import { RequestError } from './session.js';
  * @property {(type: string, detail: any) => void} emit
  */
 
-/** What was refused for now is sent again after this long. */
-const AGAIN_MS = 2000;
-/** An answer that takes longer comes no more. */
-const ANSWER_TIMEOUT_MS = 10_000;
 /** A visitor is told so often that one writes. */
 const TYPING_MS = 3000;
-const FOR_NOW = new Set(['unavailable', 'rate_limited']);
 
 export class Visitors {
   /** Whether the gateway is to tell of all conversations, in each session anew. */
   #watching = false;
-  /** By id, in the order in which they were sent. @type {Map<string, Sending>} */
-  #sending = new Map();
-  /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void, timer: unknown}>} */
-  #asked = new Map();
-  #requests = 0;
   #typedAt = -Infinity;
 
   /** @param {VisitorsOptions} options */
   constructor(options) {
     this.options = options;
+    const { clock, newId } = options;
+    /** @type {Pending<{session: string, text: string}>} */
+    this.pending = new Pending({
+      clock, newId, send: ({ session, id, text }) => this.options.say({ type: 'livechat_reply', session, id, text }),
+    });
   }
 
   /** What the page calls by name. @param {string} call @param {any[]} args @returns {any} */
@@ -53,7 +46,7 @@ export class Visitors {
   async watch() {
     this.#watching = true;
     const { conversations } = await this.#ask({ type: 'livechat_watch' });
-    for (const sending of this.#sending.values()) this.#send(sending);
+    this.pending.sendAgain();
     return conversations;
   }
 
@@ -63,11 +56,7 @@ export class Visitors {
    * @returns {Promise<{message: number, at: number}>} once it is stored
    */
   reply(session, text) {
-    return new Promise((resolve, reject) => {
-      const sending = { id: this.options.newId(), session, text, resolve, reject };
-      this.#sending.set(sending.id, sending);
-      this.#send(sending);
-    });
+    return this.pending.send({ session, text });
   }
 
   /** @param {string} session */
@@ -89,7 +78,7 @@ export class Visitors {
 
   /** The session is gone: what was asked is not answered, what was said is said again once one watches anew. */
   lost() {
-    for (const request of [...this.#asked.keys()]) this.#answer(request)?.reject(new RequestError('lost'));
+    this.pending.lost();
     if (this.#watching) this.options.emit('visitor', { kind: 'lost' });
   }
 
@@ -97,9 +86,9 @@ export class Visitors {
   take(message) {
     const { type, ...rest } = message;
     switch (type) {
-      case 'livechat_inbox': case 'livechat_page': return this.#answer(message.request)?.resolve(rest);
-      case 'livechat_ack': return this.#sent(message);
-      case 'livechat_error': return this.#refused(message);
+      case 'livechat_inbox': case 'livechat_page': return this.pending.answered(message.request, rest);
+      case 'livechat_ack': return this.pending.stored(message);
+      case 'livechat_error': return this.pending.refused(message);
       case 'livechat': return this.options.emit('visitor', { kind: 'said', ...rest });
       case 'livechat_presence': return this.options.emit('visitor', { kind: 'presence', ...rest });
       case 'livechat_typing': return this.options.emit('visitor', { kind: 'typing', ...rest });
@@ -109,44 +98,6 @@ export class Visitors {
 
   /** @param {object} message @returns {Promise<any>} */
   #ask(message) {
-    const request = this.#requests = (this.#requests + 1) >>> 0;
-    return new Promise((resolve, reject) => {
-      const late = () => this.#answer(request)?.reject(new RequestError('timeout'));
-      this.#asked.set(request, { resolve, reject, timer: this.options.clock.after(late, ANSWER_TIMEOUT_MS) });
-      if (!this.options.say({ ...message, request })) this.#answer(request)?.reject(new RequestError('offline'));
-    });
-  }
-
-  /** @param {Sending} sending */
-  #send({ id, session, text }) {
-    this.options.say({ type: 'livechat_reply', session, id, text });
-  }
-
-  /** @param {{id: string, message: number, at: number}} ack */
-  #sent({ id, message, at }) {
-    const sending = this.#sending.get(id);
-    this.#sending.delete(id);
-    sending?.resolve({ message, at });
-  }
-
-  /** @param {{request?: number | null, id?: string | null, code: string, message: string}} error */
-  #refused({ request, id, code, message }) {
-    if (request != null) return this.#answer(request)?.reject(new RequestError(code, message));
-    const sending = this.#sending.get(id ?? '');
-    if (!sending) return;
-    if (FOR_NOW.has(code)) {
-      this.options.clock.after(() => this.#sending.has(sending.id) && this.#send(sending), AGAIN_MS);
-    } else {
-      this.#sending.delete(sending.id);
-      sending.reject(new RequestError(code, message));
-    }
-  }
-
-  /** @param {number} request */
-  #answer(request) {
-    const asked = this.#asked.get(request);
-    this.#asked.delete(request);
-    this.options.clock.cancel(asked?.timer);
-    return asked;
+    return this.pending.ask((request) => this.options.say({ ...message, request }));
   }
 }
