@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HOST};
 use axum::http::uri::Authority;
-use axum::response::IntoResponse;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use suara_certs::CertStore;
+use suara_proto::ErrorCode;
 use suara_proto::connect::{CertificateHash, Connect, PROTOCOL, WebSocketRoad, WebTransportRoad};
 
 use utoipa::ToSchema;
 
+use super::api::Problem;
+use crate::core::Core;
 use crate::edge::websocket;
 use crate::edge::webtransport::PATH;
 
@@ -44,7 +48,8 @@ impl ConnectInfo {
 ///
 /// Sessions are opened there, by WebTransport or where there is no UDP by WebSocket (PROTOCOL.md, 2).
 #[utoipa::path(get, path = "/api/connect", tag = "gateway",
-    responses((status = 200, description = "The addresses, and which certificates to trust there", body = Addresses)))]
+    responses((status = 200, description = "The addresses, and which certificates to trust there", body = Addresses),
+        (status = 503, description = "`unavailable`: this node is about to stop; another one takes sessions", body = Problem)))]
 pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: HeaderMap) -> impl IntoResponse {
     let url = info.announce.clone().unwrap_or_else(|| {
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -56,6 +61,14 @@ pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: Heade
     let webtransport = WebTransportRoad { url, certificate_hashes };
     let connect = Connect { protocol: PROTOCOL.to_owned(), webtransport, websocket };
     ([(CACHE_CONTROL, "no-store")], Json(connect))
+}
+
+/// Leads nobody here any more once the gateway is about to stop: what balances the load asks the next one.
+pub(super) async fn while_open(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    if core.is_draining() {
+        return Problem::new(ErrorCode::Unavailable, "this node is about to stop").into_response();
+    }
+    next.run(request).await
 }
 
 /// [`Connect`] for the document.

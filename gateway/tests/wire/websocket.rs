@@ -1,5 +1,6 @@
 //! The WebSocket road: the same session on one TCP connection.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -314,16 +315,39 @@ async fn only_a_whole_handshake_of_our_protocol_opens_a_session() {
 #[tokio::test]
 async fn the_road_is_announced() {
     let gateway = TestGateway::start();
-    let mut tcp = TcpStream::connect(gateway.http().await).await.expect("the gateway listens");
+    let http = gateway.http().await;
+    let (_, json) = where_to_connect(http).await;
+    let connect: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(connect["websocket"], json!({"url": "/v1/ws"}));
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn who_asks_during_a_drain_is_sent_to_another_node() {
+    let gateway = TestGateway::start();
+    let http = gateway.http().await;
+    let _alice = gateway.user("alice").await;
+    gateway.gateway.announce_drain(Duration::from_secs(30));
+
+    let (head, json) = where_to_connect(http).await;
+
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("retry-after: 1"), "{head}");
+    let problem: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(problem["code"], "unavailable");
+    gateway.finish().await;
+}
+
+/// `GET /api/connect`: the answer's head and body.
+async fn where_to_connect(http: SocketAddr) -> (String, String) {
+    let mut tcp = TcpStream::connect(http).await.expect("the gateway listens");
     tcp.write_all(b"GET /api/connect HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n")
         .await
         .expect("it is open");
     let mut answer = String::new();
     tcp.read_to_string(&mut answer).await.expect("an answer");
-    let (_, json) = answer.split_once("\r\n\r\n").expect("a body");
-    let connect: Value = serde_json::from_str(json).expect("JSON");
-    assert_eq!(connect["websocket"], json!({"url": "/v1/ws"}));
-    gateway.finish().await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+    (head.to_owned(), body.to_owned())
 }
 
 /// Frames of a good size, sent no faster than may be, until the gateway has had to drop some.

@@ -48,7 +48,6 @@ export class Core {
   /** @type {unknown} */
   #timer = null;
   #ticks = 0;
-  #drainBy = 0;
   /** Whether who enters in mid-burst hears it from its start. */
   lateEntry = false;
   /** Where the worker's speaker tells who is audible. */
@@ -79,11 +78,9 @@ export class Core {
       channels: this.#channels, button: this.#button, hearing: this.hearing, speaker, now: clock.now, emit, onFloor,
       session: () => this.#connection?.session ?? null,
       raises: () => this.alarm.asks,
-      onLate: (channel) => {
-        // It is a kindness: without it one hears what follows.
-        if (this.lateEntry) this.hearing.replay(channel.name, true).catch(() => {});
-      },
-      onDraining: (deadlineMs) => { this.#drainBy = clock.now() + deadlineMs / 2; },
+      // It is a kindness: without it one hears what follows.
+      onLate: (channel) => this.lateEntry && this.hearing.replay(channel.name, true).catch(() => {}),
+      onDraining: (deadlineMs) => this.#connection?.depart(clock.now() + deadlineMs / 2),
     });
   }
 
@@ -98,19 +95,12 @@ export class Core {
         emit('state', state);
       },
       onSession: (session) => this.#rejoin(session),
-      onLost: (end) => {
-        emit('closing', { code: end.code, reason: end.reason, retryAfterMs: end.retryAfterMs ?? null });
-        // A button that is held stays so: the next session may have its grant.
-        this.#button.suspend();
-        this.chat.lost();
-        this.#channels.forget();
-        this.hearing.silence(null);
+      onLost: ({ code, reason, retryAfterMs = null }) => {
+        emit('closing', { code, reason, retryAfterMs });
+        this.#forget();
       },
       onCaughtUp: (session) => this.#button.settle(session),
-      onMessage: (message) => {
-        this.#inbox.message(message);
-        this.chat.control(message);
-      },
+      onMessage: this.#take,
       onDatagram: (bytes) => (bytes[0] === KIND_CLOCK ? this.reports.answer(bytes) : this.#inbox.datagram(bytes)),
       onRoad: (road) => emit('road', { road }),
       onMoved: (session) => {
@@ -118,6 +108,12 @@ export class Core {
         this.#channels.doubt();
         this.#rejoin(session);
       },
+      onArrived: (session, said) => {
+        this.#forget();
+        said.forEach(this.#take);
+        this.#rejoin(session);
+      },
+      channels: () => this.#channels.wanted,
       mayMove: () => this.#channels.areQuiet && this.#button.isIdle,
     });
     this.#connection.start();
@@ -174,9 +170,7 @@ export class Core {
   press(name, urgency) {
     const session = this.#connection?.session;
     const channel = this.#channels.named(name);
-    if (!session || !channel) {
-      return this.options.emit('floor', deniedFloor(name, 'offline'));
-    }
+    if (!session || !channel) return this.options.emit('floor', deniedFloor(name, 'offline'));
     this.#button.press(session, channel, urgency);
   }
 
@@ -185,19 +179,30 @@ export class Core {
   }
 
   stats() {
-    const session = this.#connection?.session;
-    const road = session?.road.kind ?? null;
+    const { road, rttMs = -1, earlier = 0 } = this.#connection?.session ?? {};
     const hear = this.options.speaker.stats();
-    const { rttMs = -1, earlier = 0 } = session ?? {};
-    return { ...this.hearing.counts, ...this.#button.counts, rttMs, earlier, road, hear };
+    return { ...this.hearing.counts, ...this.#button.counts, rttMs, earlier, road: road?.kind ?? null, hear };
   }
 
   /** Tells the gateway what is lost on the way to us, which on a WebSocket is nothing. @param {VoiceFrame} frame */
   #report(frame) {
     const session = this.#connection?.session;
-    if (session?.road.kind !== 'webtransport') return;
-    const report = session.reporter.frame(frame, this.options.clock.now());
+    const report = session?.road.kind === 'webtransport' && session.reporter.frame(frame, this.options.clock.now());
     if (report) session.sendDatagram(encodeReport(report));
+  }
+
+  /** @param {import('./wire/messages.js').ServerMessage} message */
+  #take = (message) => {
+    this.#inbox.message(message);
+    this.chat.control(message);
+  };
+
+  /** The session is gone. A button that is held stays so: the next one may have its grant. */
+  #forget() {
+    this.#button.suspend();
+    this.chat.lost();
+    this.#channels.forget();
+    this.hearing.silence(null);
   }
 
   #session() {
@@ -233,10 +238,6 @@ export class Core {
   #tick() {
     const { clock, emit } = this.options;
     for (const channel of this.#channels.all()) this.#button.tick(channel);
-    if (this.#drainBy > 0 && (this.#channels.areQuiet || clock.now() >= this.#drainBy)) {
-      this.#drainBy = 0;
-      this.#connection?.restart();
-    }
     this.reports.tick(this.#connection?.session ?? null);
     if (++this.#ticks % STATS_EVERY === 0) emit('stats', this.stats());
     this.#timer = clock.after(() => this.#tick(), TICK_MS);

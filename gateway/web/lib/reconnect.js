@@ -1,6 +1,7 @@
 // Keeps one session going: connects, waits, connects again (PROTOCOL.md, section 3.4). Knows no channel.
 
 import { Backoff, isFatal } from './backoff.js';
+import { Departure } from './departure.js';
 import { AFTER_MOVE_MS, Move, STILL_MS } from './move.js';
 import { BEST } from './road.js';
 import { DEAF, Session } from './session.js';
@@ -29,6 +30,8 @@ import { KIND_CLOCK } from './wire/clock.js';
  * @property {(road: import('./road.js').RoadKind) => void} onRoad where the session runs
  * @property {(session: Session) => void} onMoved it is another session now, with the same places: each is told anew
  * @property {(session: Session) => void} onCaughtUp what the gateway has to say of a session that was resumed is said
+ * @property {import('./departure.js').DepartureOptions['onArrived']} onArrived it is a fresh session at another gateway now
+ * @property {() => Iterable<string>} channels where one wants to be
  * @property {() => boolean} mayMove whether nobody talks, and one doesn't either
  */
 
@@ -42,6 +45,8 @@ export class Connection {
   #since = 0;
   /** While the road could be better. @type {Move | null} */
   #move = null;
+  /** While the gateway is about to stop. @type {Departure | null} */
+  #departure = null;
   #voiceAt = -Infinity;
   /** A secret that serves once: whoever has it has the session's places. */
   #resume = '';
@@ -105,9 +110,41 @@ export class Connection {
     this.start();
   }
 
-  /** Moves to a fresh session at once; the gateway announced its stop. */
-  restart() {
-    this.#session?.close('draining', 'going_away');
+  /** The gateway announced its stop: goes to another one. @param {number} by when at the latest */
+  depart(by) {
+    const { options } = this;
+    if (this.#departure || !this.session) return;
+    this.#stay();
+    this.#departure = new Departure({
+      clock: options.clock, by, channels: options.channels,
+      open: () => options.roads.open(options.url),
+      who: () => ({ token: this.token, client: options.client }),
+      quiet: this.#isQuiet,
+      onArrived: (session, said) => this.#arrived(session, said),
+      onNowhere: () => this.#session?.close('draining', 'going_away'),
+    });
+  }
+
+  #isQuiet = () => {
+    const { clock, mayMove } = this.options;
+    return !this.#session?.asks && clock.now() - this.#voiceAt >= STILL_MS && mayMove();
+  };
+
+  /**
+   * @param {Session} session
+   * @param {import('./wire/messages.js').ServerMessage[]} said
+   */
+  #arrived(session, said) {
+    const before = this.#session;
+    this.#departure = null;
+    this.#session = session;
+    this.#resume = session.welcome?.resume ?? '';
+    this.#since = this.options.clock.now();
+    before?.handTo(DEAF);
+    session.handTo(this.#handlers());
+    this.options.onArrived(session, said);
+    before?.close('moved to another gateway');
+    this.#onRoad(session);
   }
 
   stop() {
@@ -139,7 +176,7 @@ export class Connection {
       clock: options.clock,
       open: () => options.roads.openBest(options.url),
       who: () => ({ token: this.token, client: options.client, resume: this.#resume }),
-      quiet: () => !session.asks && options.clock.now() - this.#voiceAt >= STILL_MS && options.mayMove(),
+      quiet: this.#isQuiet,
       onMove: (better) => this.#moved(better),
       onFailed: () => {
         const end = this.#replacedBy;
@@ -176,6 +213,8 @@ export class Connection {
   #stay() {
     this.#move?.stop();
     this.#move = null;
+    this.#departure?.stop();
+    this.#departure = null;
   }
 
   /** @param {SessionEnd} end */

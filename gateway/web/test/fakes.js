@@ -24,6 +24,8 @@ export class FakeRoad {
   closed = false;
   grant = 100;
   answersFloor = true;
+  /** The channel's on this gateway. */
+  number = 17;
   /** Whether it tells the time. */
   tells = true;
   /** Whether it takes an older session's place. */
@@ -57,26 +59,26 @@ export class FakeRoad {
         heartbeat_ms: 5000, idle_timeout_ms: 15_000, floor_renewal_ms: 2000,
         resume: this.resumes ? 'next' : 'first', resumed: this.resumes });
       if (this.resumes) {
-        this.say({ type: 'joined', channel: 17, name: 'ops', talker: 4, rights: ['listen', 'talk'], mode: 'ptt', version: 7,
+        this.say({ type: 'joined', channel: this.number, name: 'ops', talker: 4, rights: ['listen', 'talk'], mode: 'ptt', version: 7,
           members: [], ...this.joined });
-        for (const word of this.restates) this.say({ channel: 17, ...word });
+        for (const word of this.restates) this.say({ channel: this.number, ...word });
       }
     }
     if (message.type === 'join' && this.resumes && message.channel === 'ops') {
       this.say({ type: 'error', request: message.request, code: 'already_joined', message: 'in that channel already' });
     } else if (message.type === 'join') {
-      this.say({ type: 'joined', request: message.request, channel: 17, name: message.channel, talker: 4,
+      this.say({ type: 'joined', request: message.request, channel: this.number, name: message.channel, talker: 4,
         rights: ['listen', 'talk'], mode: 'ptt', version: 1, members: [], last_message: this.lastMessage });
     }
     if (message.type === 'ping') this.say({ type: 'pong', nonce: message.nonce });
     if (message.type === 'floor_request' && this.answersFloor) this.give(message.request);
-    if (message.type === 'floor_cancel') this.say({ type: 'floor_cancelled', channel: 17, request: message.request });
-    if (message.type === 'floor_release') this.say({ type: 'floor_idle', channel: 17, grant: message.grant });
+    if (message.type === 'floor_cancel') this.say({ type: 'floor_cancelled', channel: this.number, request: message.request });
+    if (message.type === 'floor_release') this.say({ type: 'floor_idle', channel: this.number, grant: message.grant });
   }
 
   /** @param {number} request */
   give(request) {
-    this.say({ type: 'floor_granted', channel: 17, request, grant: ++this.grant, duration_ms: 30_000 });
+    this.say({ type: 'floor_granted', channel: this.number, request, grant: ++this.grant, duration_ms: 30_000 });
   }
 
   /** @param {Uint8Array} bytes */
@@ -105,7 +107,7 @@ export class FakeRoad {
 
   /** The same by datagram. @param {any} word @param {number} [talker] */
   whisper(word, talker = 4) {
-    this.handlers?.onDatagram(encodeFloor({ channel: 17, talker, ...word }));
+    this.handlers?.onDatagram(encodeFloor({ channel: this.number, talker, ...word }));
   }
 
   /** @param {Uint8Array} first */

@@ -22,6 +22,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use axum::routing::{any, get};
 use bytes::Bytes;
@@ -144,8 +145,11 @@ fn documented(core: Arc<Core>, connect: ConnectInfo) -> OpenApiRouter {
         .routes(routes!(kick::unban))
         .routes(routes!(tokens::make))
         .routes(routes!(kpi::kpi))
-        .with_state(Arc::new(Api::new(core)));
-    let connect = OpenApiRouter::new().routes(routes!(connect::connect)).with_state(Arc::new(connect));
+        .with_state(Arc::new(Api::new(core.clone())));
+    let connect = OpenApiRouter::new()
+        .routes(routes!(connect::connect))
+        .layer(from_fn_with_state(core, connect::while_open))
+        .with_state(Arc::new(connect));
     OpenApiRouter::with_openapi(Description::openapi()).merge(administration).merge(connect)
 }
 
