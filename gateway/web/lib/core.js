@@ -153,6 +153,7 @@ export class Core {
   /** @param {string} name */
   leave(name) {
     this.#channels.wanted.delete(name);
+    this.hearing.leave(name);
     const channel = this.#channels.named(name);
     if (!channel) return;
     this.#connection?.session?.send({ type: 'leave', channel: channel.number });
@@ -223,7 +224,7 @@ export class Core {
    */
   async #join(session, name) {
     const asked = this.options.clock.now();
-    await session.ask((request) => ({ type: 'join', request, channel: name })).catch(unlessJoined);
+    await this.hearing.entrances.ask(session, name).catch(unlessJoined);
     const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
     channel.enteredAt = asked;

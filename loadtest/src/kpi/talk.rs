@@ -16,9 +16,9 @@ use super::sound::{Burst, FRAME, RATE};
 /// How long a frame sounds.
 pub(super) const PERIOD: Duration = Duration::from_millis(20);
 /// Between the first two datagrams of a request, between any others, and how many there are at most.
-const ASK_SOON: Duration = Duration::from_millis(10);
-const ASK_AGAIN: Duration = Duration::from_millis(20);
-const ASKS: u32 = 25;
+pub(super) const ASK_SOON: Duration = Duration::from_millis(10);
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const ASKS: u32 = 25;
 /// How often END is repeated.
 const REPEATS: u32 = 2;
 /// What the gateway holds leaves at this pace.
