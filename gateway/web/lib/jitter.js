@@ -133,20 +133,20 @@ export class JitterBuffer {
 
   /** @type {(frame: VoiceFrame, entered: boolean) => void} */
   #start(frame, entered) {
+    // One who goes on: what was played before isn't played again.
+    const again = frame.grant === this.#grant && !frame.start;
+    const back = again ? Math.min(frame.redundant.length, this.#extend(frame.sequence) - this.#highest - 1) : 0;
     this.#delay.newTalkspurt();
     this.#packets.clear();
     this.#grant = frame.grant;
-    this.#open = true;
-    this.#playing = false;
+    [this.#open, this.#playing] = [true, false];
     this.#idle = false;
     this.#end = Infinity;
-    this.#debt = 0;
-    this.#starved = 0;
-    this.#zeroAt = Infinity;
+    [this.#debt, this.#starved, this.#zeroAt] = [0, 0, Infinity];
     this.#entered = entered;
-    this.#anchored = frame.start;
+    this.#anchored = frame.start || again;
     this.#gaps.clear();
-    this.#next = frame.sequence;
+    this.#next = frame.sequence - back;
     this.#highest = frame.sequence;
   }
 

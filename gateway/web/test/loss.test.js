@@ -176,6 +176,17 @@ test('a START that the next frame brings is played when it was due', () => {
   assert.deepEqual(buffer.pop(60, true), { kind: 'packet', packet: packet(0) });
 });
 
+test('an END that comes long after the rest says nothing twice, and what it repairs once', () => {
+  for (const [end, expected] of [[3, [3]], [4, [3, 4]]]) {
+    const buffer = new JitterBuffer();
+    for (const number of numbers(3)) buffer.push(frame(number, { start: number === 0 }), number * 20);
+    for (let at = 60; buffer.pop(at, true).kind !== 'end'; at += 20);
+    buffer.push(frame(Number(end), { end: true, redundant: [packet(Number(end) - 2), packet(Number(end) - 1)] }), 900);
+    const played = numbers(4).map((back) => buffer.pop(900 + back * 20, true)).flatMap((popped) => (popped.kind === 'packet' ? [popped.packet[1]] : []));
+    assert.deepEqual(played, expected);
+  }
+});
+
 test('a second talkspurt within a grant whose START was lost is heard', () => {
   const buffer = new JitterBuffer();
   buffer.push(frame(0, { start: true, end: true }), 0);
