@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use suara_proto::{ChannelNumber, MemberRef};
+use suara_proto::{ChannelNumber, MemberRef, RequestId};
 use tokio::sync::Notify;
 
 use crate::hub::RoomHandle;
@@ -15,6 +15,8 @@ use crate::session::SessionId;
 /// Invitations that may wait for one session: more than a trunk's session is called at a time. What comes beyond reaches
 /// nobody; what takes a member out of something is taken always, for there is no more of it than there are places.
 const MAX_INVITATIONS: usize = 1024;
+/// Wishes of any kind that may wait when one comes by datagram, which comes again.
+const MAX_BEFORE_JOIN: usize = 16;
 
 /// What a session's own task is asked to do.
 pub enum Wish {
@@ -24,6 +26,13 @@ pub enum Wish {
         member: Option<MemberRef>,
         /// The call's.
         room: RoomHandle,
+    },
+    /// To enter a channel: its own client's, by datagram.
+    Join {
+        /// The client's number for it.
+        request: RequestId,
+        /// The channel's name.
+        channel: Box<str>,
     },
     /// To forget a member's place: the channel has put it out, and has told it.
     Rise {
@@ -50,7 +59,12 @@ impl Wishes {
     /// Asks for something; `false` when too much is asked for already. Never waits.
     pub fn push(&self, wish: Wish) -> bool {
         let mut waiting = self.waiting();
-        if matches!(wish, Wish::Enter { .. }) && waiting.len() >= MAX_INVITATIONS {
+        let most = match wish {
+            Wish::Enter { .. } => MAX_INVITATIONS,
+            Wish::Join { .. } => MAX_BEFORE_JOIN,
+            Wish::Rise { .. } | Wish::Kick { .. } => usize::MAX,
+        };
+        if waiting.len() >= most {
             return false;
         }
         waiting.push_back(wish);

@@ -78,7 +78,8 @@ pub struct RoadArgs {
 ///
 /// By default 16 cells of round trip and loss, with 10 bursts of each pair of transports in each: about four minutes. UDP goes
 /// through a relay that delays and loses. Loss on TCP can't be made without privileges: it is modelled as what it costs, a
-/// segment that comes a round trip and 60 ms late (if it is lost again, 200 ms more), and all behind it waits.
+/// segment that comes a round trip after the next one that tells of its loss (200 ms and a round trip late where none does), and
+/// all behind it waits.
 #[derive(Args, Clone)]
 pub struct KpiArgs {
     /// The gateway's HTTP address, and its bridge's; loopback only

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod code;
 pub mod connect;
+pub mod entry;
 pub mod floor;
 pub mod frame;
 pub mod ids;

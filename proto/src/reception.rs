@@ -72,6 +72,8 @@ pub struct Reception {
     lost: u16,
     gap: u16,
     redundant: bool,
+    /// A loss was told of, and earlier packets have come in every interval since.
+    told: bool,
 }
 
 /// Says when a report is due. Pure: time comes in, since any moment.
@@ -132,15 +134,16 @@ impl Reception {
     }
 
     /// Whether there is anything that the other side should know: a loss, or earlier packets that may not be needed any
-    /// more.
+    /// more. Those that come though no loss was told of come to everybody.
     #[must_use]
     pub const fn is_worth_telling(&self) -> bool {
-        self.lost > 0 || (self.redundant && self.expected > 0)
+        self.lost > 0 || (self.told && self.redundant && self.expected > 0)
     }
 
     /// What came since the last time; `None` when there was nothing.
     pub fn report(&mut self) -> Option<Report> {
         let Self { expected, lost, gap, .. } = *self;
+        self.told = lost > 0 || (self.told && (self.redundant || expected == 0));
         (self.expected, self.lost, self.gap, self.redundant) = (0, 0, 0, false);
         // One that was taken for lost in the last report may have come since.
         let (gap, lost) = (gap.min(lost).min(u8::MAX.into()) as u8, lost.min(expected));

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use suara_proto::clock::ClockDatagram;
+use suara_proto::entry::EntryDatagram;
 use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{self, Level, MessageError};
 use suara_proto::report::Report;
@@ -125,6 +126,20 @@ enum ClockFields {
 }
 
 #[derive(Deserialize)]
+struct GoodEntry {
+    name: String,
+    hex: String,
+    fields: EntryFields,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "subtype", rename_all = "snake_case")]
+enum EntryFields {
+    Join { request: u32, channel: String },
+    Joined { request: u32, channel: u32, talker: u16 },
+}
+
+#[derive(Deserialize)]
 struct Stream {
     name: String,
     limit: usize,
@@ -231,6 +246,34 @@ fn every_good_report_means_its_fields_and_back() {
 fn every_bad_clock_datagram_is_refused_by_its_name() {
     for vector in read::<GoodClock, BadVoice>("clock").bad {
         let fault = ClockDatagram::decode(&unhex(&vector.hex)).expect_err(&vector.name);
+        assert_eq!(fault.name(), vector.error, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_good_entry_datagram_means_its_fields_and_back() {
+    for vector in read::<GoodEntry, BadVoice>("entry").good {
+        let meaning = match &vector.fields {
+            EntryFields::Join { request, channel } => {
+                EntryDatagram::Join { request: RequestId(*request), channel }
+            }
+            EntryFields::Joined { request, channel, talker } => EntryDatagram::Joined {
+                request: RequestId(*request),
+                channel: ChannelNumber(*channel),
+                talker: TalkerNumber(*talker),
+            },
+        };
+        let bytes = unhex(&vector.hex);
+        assert_eq!(EntryDatagram::decode(&bytes), Ok(meaning), "{}", vector.name);
+        assert_eq!(meaning.encode(), bytes, "{}", vector.name);
+    }
+}
+
+#[test]
+fn every_bad_entry_datagram_is_refused_by_its_name() {
+    for vector in read::<GoodEntry, BadVoice>("entry").bad {
+        let bytes = unhex(&vector.hex);
+        let fault = EntryDatagram::decode(&bytes).expect_err(&vector.name);
         assert_eq!(fault.name(), vector.error, "{}", vector.name);
     }
 }

@@ -17,10 +17,10 @@ mod view;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use suara_channel::{Asking, Identity, Settings};
-use suara_engine::Sender;
+use suara_engine::{Audience, Frame, Sender};
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{DispatchAction, Rights};
 use suara_proto::{ChannelNumber, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
@@ -32,7 +32,7 @@ use wildmatch::WildMatch;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::{Port, SessionId};
-use crate::voice::{EarlyFrame, RouteCell, Tapes};
+use crate::voice::{Ear, EarlyFrame, RouteCell, Tapes};
 pub use administer::{Glance, Present};
 pub use alert::Alarm;
 pub use call::{Call, CallSettings, is_call};
@@ -147,6 +147,19 @@ impl Hub {
 
     fn sender(&self) -> Option<&Sender> {
         self.shared.sender.get()
+    }
+
+    /// Sends a datagram to one session, as voice goes: where it may be lost, or wait for its path.
+    pub fn send(&self, ear: &Ear, datagram: &[u8]) {
+        let (now, frame) = (Instant::now(), Frame::new(datagram));
+        match ear {
+            Ear::Connection(handle) => {
+                if let Some(sender) = self.sender() {
+                    sender.send(&Arc::new(Audience::new([*handle])), &frame, now);
+                }
+            }
+            Ear::Queue(queue) => queue.push(now, frame),
+        }
     }
 
     /// Brings a member into the channel of that name, which begins to exist with its first.

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use suara_channel::{Asking, Channel, Effect, Identity, JoinError, Rights, Road, Settings};
-use suara_engine::{Audience, Frame};
 use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{DispatchAction, ServerMessage};
 use suara_proto::{ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
@@ -384,15 +382,7 @@ impl Room {
     }
 
     fn send(&self, ear: &Ear, datagram: &FloorDatagram) {
-        let (now, frame) = (Instant::now(), Frame::new(&datagram.encode()));
-        match ear {
-            Ear::Connection(handle) => {
-                if let Some(sender) = self.hub.sender() {
-                    sender.send(&Arc::new(Audience::new([*handle])), &frame, now);
-                }
-            }
-            Ear::Queue(queue) => queue.push(now, frame),
-        }
+        self.hub.send(ear, &datagram.encode());
     }
 
     /// Sends an effect to the member or to everybody whom it concerns.

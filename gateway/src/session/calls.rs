@@ -52,6 +52,7 @@ impl Session<'_> {
                     self.enter(member, room).await;
                 }
             }
+            Wish::Join { request, channel } => self.join_by_datagram(request, &channel).await?,
             Wish::Rise { member, channel } => {
                 self.members.rise(member, channel);
                 self.publish();

@@ -49,7 +49,9 @@ impl Session<'_> {
                     self.refuse(None, Some(member), ErrorCode::UnknownMember, "no such member");
                 }
             }
-            ClientMessage::Join { request, channel, member } => self.join(request, &channel, member).await,
+            ClientMessage::Join { request, channel, member } => {
+                self.join_by_stream(request, &channel, member).await
+            }
             ClientMessage::Leave { channel, member } => self.leave(channel, member).await,
             message @ (ClientMessage::FloorRequest { .. }
             | ClientMessage::FloorCancel { .. }
@@ -244,27 +246,30 @@ impl Session<'_> {
         true
     }
 
-    async fn join(&mut self, request: RequestId, channel: &str, member: Option<MemberRef>) {
-        let refuse = |code, message| self.refuse(Some(request), member, code, message);
-        let Some(attached) = self.members.get(member) else {
-            return refuse(ErrorCode::UnknownMember, "no such member");
-        };
+    /// Brings a member into a channel, which says `joined`; or why it doesn't come in.
+    pub(super) async fn join(
+        &mut self,
+        request: RequestId,
+        channel: &str,
+        member: Option<MemberRef>,
+    ) -> Result<(), (ErrorCode, &'static str)> {
+        let attached = self.members.get(member).ok_or((ErrorCode::UnknownMember, "no such member"))?;
         if !is_plain(channel, MAX_CHANNEL_NAME) {
-            return refuse(ErrorCode::BadField, BAD_NAME);
+            return Err((ErrorCode::BadField, BAD_NAME));
         }
         let visitor = attached.principal.scope == Scope::Livechat;
         let rights = rights_in(&attached.principal, channel);
         // A visitor's channel is its own, however wide the rights of others are: staff sees it by its inbox.
         if !rights.has(Right::Listen) || is_livechat(channel) != visitor {
-            return refuse(ErrorCode::Forbidden, "no right to listen to this channel");
+            return Err((ErrorCode::Forbidden, "no right to listen to this channel"));
         }
         // It is written in, not talked in.
         let rights = if visitor { Rights::from_iter([Right::Listen]) } else { rights };
         if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
-            return refuse(ErrorCode::TooManyChannels, "in as many channels as a member may be");
+            return Err((ErrorCode::TooManyChannels, "in as many channels as a member may be"));
         }
         if attached.seats.values().any(|seat| &*seat.room.name == channel) {
-            return refuse(ErrorCode::AlreadyJoined, "in that channel already");
+            return Err((ErrorCode::AlreadyJoined, "in that channel already"));
         }
         let who = identity(&attached.principal);
         let name = who.name.clone();
@@ -284,12 +289,13 @@ impl Session<'_> {
                     self.members.visit(member, self.core.livechat.visit(channel, &name));
                 }
                 self.publish();
+                Ok(())
             }
-            Err(JoinRefused::Full) => refuse(ErrorCode::ChannelFull, "the channel is full"),
+            Err(JoinRefused::Full) => Err((ErrorCode::ChannelFull, "the channel is full")),
             Err(JoinRefused::MayNotListen) => {
-                refuse(ErrorCode::Forbidden, "no right to listen to this channel")
+                Err((ErrorCode::Forbidden, "no right to listen to this channel"))
             }
-            Err(JoinRefused::Closing) => refuse(ErrorCode::Unavailable, "the gateway is closing"),
+            Err(JoinRefused::Closing) => Err((ErrorCode::Unavailable, "the gateway is closing")),
         }
     }
 

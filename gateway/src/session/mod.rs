@@ -10,6 +10,7 @@ mod chat;
 mod chat_outlet;
 mod dispatch;
 mod emergency;
+mod entry;
 mod hello;
 mod livechat;
 mod members;
@@ -107,9 +108,11 @@ pub fn open(core: &Arc<Core>, remote: SocketAddr, refusal: Option<Closing>, ear:
     let id = SessionId::random();
     let (inbound, receiver) = mpsc::channel(INBOUND_QUEUE);
     let (outbox, outgoing) = outbox::outbox(&core.metrics);
-    let ingress = Arc::new(Ingress::new(id, ear.clone(), core.clock, core.metrics.voice.clone()));
+    let wishes = Arc::<Wishes>::default();
+    let ingress =
+        Arc::new(Ingress::new(id, ear.clone(), wishes.clone(), core.clock, core.metrics.voice.clone()));
     let chat = ChatOutlet::new(&outbox);
-    let port = Port { id, outbox, ear, chat: chat.clone(), wishes: Arc::default() };
+    let port = Port { id, outbox, ear, chat: chat.clone(), wishes };
     let end = EdgeEnd { inbound, outgoing, ingress: ingress.clone(), chat };
     let span = tracing::info_span!("session", %id);
     tracing::debug!(parent: &span, %remote, "opened");

@@ -12,6 +12,7 @@ use suara_proto::message::{ServerMessage, decode_client, request_of};
 use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::time::{Instant, sleep_until};
 
+use super::entry::Entries;
 use super::hello::{Greeting, welcome};
 use super::members::Members;
 use super::outbox::Closing;
@@ -42,6 +43,7 @@ pub(super) struct Session<'a> {
     pub(super) user: Arc<str>,
     /// Whether its client knows that it can be in channels that it never asked for.
     pub(super) calls: bool,
+    pub(super) entries: Entries,
     rate: DefaultDirectRateLimiter,
     excess: u32,
 }
@@ -137,8 +139,20 @@ impl<'a> Session<'a> {
         let members = Members::default();
         let rate = RateLimiter::direct(Quota::per_second(a_second).allow_burst(at_once));
         let verifying = Verifying::default();
-        let mut session =
-            Self { core, port, scope, members, verifying, ingress, expires, user, calls, rate, excess: 0 };
+        let mut session = Self {
+            core,
+            port,
+            scope,
+            members,
+            verifying,
+            ingress,
+            expires,
+            user,
+            calls,
+            entries: Entries::default(),
+            rate,
+            excess: 0,
+        };
         if scope == Scope::User {
             session.put(None, principal);
         }

@@ -15,6 +15,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use suara_channel::Time;
 use suara_engine::Frame;
 use suara_proto::clock::{ClockDatagram, KIND_CLOCK};
+use suara_proto::entry::{EntryDatagram, KIND_ENTRY};
 use suara_proto::floor::{FloorDatagram, FloorWord, KIND_FLOOR};
 use suara_proto::opus;
 use suara_proto::report::{KIND_REPORT, Report};
@@ -27,6 +28,7 @@ use super::route::{Ear, Route, Speaker};
 use super::said::Spoken;
 use super::tape::Tape;
 use crate::clock::Clock;
+use crate::directory::{Wish, Wishes};
 use crate::hub::RoomHandle;
 use crate::metrics::{DropReason, VoiceMetrics};
 use crate::session::SessionId;
@@ -58,6 +60,8 @@ pub struct EarlyFrame {
 pub struct Ingress {
     session: SessionId,
     ear: Ear,
+    /// For what its own task is to do.
+    wishes: Arc<Wishes>,
     on_air: ArcSwap<HashMap<ChannelNumber, OnAir>>,
     clock: Clock,
     metrics: VoiceMetrics,
@@ -71,7 +75,7 @@ pub struct Ingress {
     left: AtomicBool,
 }
 
-/// Floor datagrams a second and session: one every 20 ms of two presses at a time.
+/// Floor and entry datagrams a second and session: one every 20 ms of two requests at a time.
 const FLOOR_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Frames a second and session that wait: they go by the channel's task, which has better to do than to hear a flood.
 const EARLY_RATE: NonZeroU32 = NonZeroU32::new(100).unwrap();
@@ -86,7 +90,13 @@ const REPLAYS_AT_ONCE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 impl Ingress {
     /// For a session that is in no channel yet, and is answered at `ear`.
     #[must_use]
-    pub fn new(session: SessionId, ear: Ear, clock: Clock, metrics: VoiceMetrics) -> Self {
+    pub fn new(
+        session: SessionId,
+        ear: Ear,
+        wishes: Arc<Wishes>,
+        clock: Clock,
+        metrics: VoiceMetrics,
+    ) -> Self {
         let floor_rate = RateLimiter::direct(Quota::per_second(FLOOR_RATE));
         let early_rate = RateLimiter::direct(Quota::per_second(EARLY_RATE));
         let replays = Quota::per_second(NonZeroU32::MIN).allow_burst(REPLAYS_AT_ONCE);
@@ -98,6 +108,7 @@ impl Ingress {
         Self {
             session,
             ear,
+            wishes,
             on_air,
             clock,
             metrics,
@@ -138,6 +149,7 @@ impl Ingress {
             Some(&KIND_FLOOR) => self.floor(bytes),
             Some(&KIND_CLOCK) => self.tell(now, bytes, out),
             Some(&KIND_REPORT) => self.report(bytes, out),
+            Some(&KIND_ENTRY) => self.enter(bytes),
             _ => self.forward(now, bytes, out),
         };
         if let Err(reason) = done {
@@ -201,6 +213,20 @@ impl Ingress {
         }
         // A channel that is too busy gets it again in 20 ms.
         if channel.room.floor_datagram(datagram) { Ok(()) } else { Err(DropReason::Overflow) }
+    }
+
+    /// Passes a wish to enter a channel on to the session, which may do that.
+    fn enter(&self, bytes: &[u8]) -> Result<(), DropReason> {
+        let datagram = EntryDatagram::decode(bytes).map_err(|fault| {
+            tracing::trace!(session = %self.session, fault = fault.name(), "entry datagram refused");
+            DropReason::Malformed
+        })?;
+        let EntryDatagram::Join { request, channel } = datagram else { return Err(DropReason::Malformed) };
+        if self.floor_rate.check().is_err() {
+            return Err(DropReason::Rate);
+        }
+        let wish = Wish::Join { request, channel: channel.into() };
+        if self.wishes.push(wish) { Ok(()) } else { Err(DropReason::Overflow) }
     }
 
     /// Takes what a listener reports, which concerns nobody but itself.

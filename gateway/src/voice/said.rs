@@ -9,6 +9,14 @@ use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 
 use crate::metrics::DropReason;
 
+/// A talkspurt's first frames, and its last one, carry what they can to every listener, as a talker's do to us: of what is lost
+/// nobody can have reported yet, and a first syllable is what is missed most.
+const OPENING: u16 = 10;
+
+/// Frames that each new listener gets with one earlier packet at least, 3 s of voice: a path that loses tells in less, but what
+/// it loses until then would be lost for good.
+const TRIAL: u8 = 150;
+
 /// Frames that are remembered to ride along with later ones; two would do if none overtook another.
 const RECENT: usize = 4;
 
@@ -16,6 +24,10 @@ const RECENT: usize = 4;
 #[derive(Default)]
 pub(super) struct Said {
     window: Window,
+    /// Its first number.
+    first: u16,
+    /// The last number that was sent together with what it repaired, in one packet that may be lost: those after it carry all.
+    bunched: Option<u16>,
     /// The newest frames, each in the place of its number.
     recent: [Option<(u16, Frame)>; RECENT],
 }
@@ -47,11 +59,17 @@ impl Said {
         let arrival = self.window.arrive(sequence, flags.start);
         match arrival {
             Arrival::Repeat if !flags.end => return Err(DropReason::Duplicate),
-            Arrival::First => self.recent = Default::default(),
+            Arrival::First => {
+                self.recent = Default::default();
+                self.first = sequence.wrapping_sub(frame.redundant.as_slice().len() as u16);
+            }
             _ => {}
         }
         let wants_repair = arrival != Arrival::Repeat && !flags.start;
         let repaired = if wants_repair { self.repair(frame, grant)? } else { Default::default() };
+        if repaired.iter().any(Option::is_some) {
+            self.bunched = Some(sequence);
+        }
         let header = Header { flags: Flags { talk_ahead: false, ..flags }, grant, ..frame.header };
         Ok(Heard { repaired, spoken: self.say(header, frame.packet)? })
     }
@@ -83,7 +101,12 @@ impl Said {
         let length = VoiceFrame { header, redundant: Redundant::default(), packet }.encode(&mut bytes);
         let frame = Frame::new(&bytes[..length.ok_or(DropReason::Malformed)?]);
         let before = |back: u16| self.recent(header.sequence.wrapping_sub(back)).cloned();
-        let earlier = if header.flags.start { Earlier::default() } else { [before(1), before(2)] };
+        let frames = if header.flags.start { [None, None] } else { [before(1), before(2)] };
+        let behind_bunch = |bunched: u16| header.sequence.wrapping_sub(bunched) <= MAX_EARLIER as u16;
+        let is_edge = header.flags.end
+            || header.sequence.wrapping_sub(self.first) < OPENING
+            || self.bunched.is_some_and(behind_bunch);
+        let earlier = Earlier { frames, least: if is_edge { MAX_EARLIER as u8 } else { 0 }, trial: TRIAL };
         self.recent[usize::from(header.sequence) % RECENT] = Some((header.sequence, frame.clone()));
         Ok(Spoken { frame, earlier })
     }

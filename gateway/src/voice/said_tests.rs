@@ -45,7 +45,7 @@ fn check(spoken: &Spoken) -> u16 {
     let wanted = Header { flags: frame.header.flags, grant: GRANT, ..header(NONE, sequence) };
     assert_eq!((frame.header, frame.packet), (wanted, &packet(sequence)[..]));
     assert!(frame.redundant.as_slice().is_empty() && !frame.header.flags.talk_ahead);
-    for (back, earlier) in (1..).zip(&spoken.earlier) {
+    for (back, earlier) in (1..).zip(&spoken.earlier.frames) {
         if let Some(earlier) = earlier {
             let earlier = VoiceFrame::decode(earlier.payload()).expect("a voice frame").header.sequence;
             assert_eq!(earlier, sequence.wrapping_sub(back));
@@ -109,13 +109,32 @@ fn a_frame_takes_along_those_before_it() {
             VoiceFrame { header: header(flags, sequence), redundant: Redundant::default(), packet: &packet };
         let spoken = said.take(&frame, GRANT).map_err(|reason| format!("{reason:?}")).unwrap().spoken;
         check(&spoken);
-        spoken.earlier.map(|frame| frame.is_some())
+        spoken.earlier.frames.map(|frame| frame.is_some())
     };
     assert_eq!(earlier(START, 1), [false, false]);
     assert_eq!(earlier(NONE, 2), [true, false]);
     assert_eq!(earlier(NONE, 3), [true, true]);
     assert_eq!(earlier(NONE, 5), [false, true], "the engine takes none behind a gap");
     assert_eq!(earlier(START, 6), [false, false], "another talkspurt");
+}
+
+#[test]
+fn at_its_edges_and_behind_a_repair_a_frame_takes_all_along_for_everybody() {
+    let mut said = Said::default();
+    let mut least = |flags, sequence, earlier: u16| {
+        let (own, before) = (packet(sequence), packet(sequence.wrapping_sub(1)));
+        let before = [&before[..]];
+        let redundant = Redundant::new(&before[..earlier.into()]).unwrap();
+        let frame = VoiceFrame { header: header(flags, sequence), redundant, packet: &own };
+        said.take(&frame, GRANT).map_err(|reason| format!("{reason:?}")).unwrap().spoken.earlier.least
+    };
+    // START was lost, and comes with the next one.
+    assert_eq!(least(NONE, 65_535, 1), 2);
+    assert!((0..8).all(|number| least(NONE, number, 0) == 2), "the rest of the opening");
+    assert_eq!(least(NONE, 8, 0), 0);
+    assert_eq!(least(NONE, 10, 1), 2, "it leaves in one packet with what it repairs");
+    assert_eq!([least(NONE, 11, 0), least(NONE, 12, 0), least(NONE, 13, 0)], [2, 2, 0]);
+    assert_eq!([least(END, 14, 0), least(END, 14, 0)], [2, 2]);
 }
 
 #[test]

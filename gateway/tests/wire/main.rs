@@ -16,6 +16,7 @@ mod checks;
 mod crowds;
 mod drain;
 mod emergency;
+mod entry;
 mod floor;
 mod hello;
 mod keys;

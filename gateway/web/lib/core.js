@@ -62,10 +62,8 @@ export class Core {
     const session = () => this.#session();
     this.calls = new Calls({ channels: this.#channels, session });
     this.reports = new Reports({ now: clock.now, random, channels: this.#channels });
-    this.#button = new Button({
-      clock, random, microphone, onFloor,
-      onSaid: (session, channel, burst) => this.reports.said(session, channel, burst),
-    });
+    const onSaid = this.reports.said.bind(this.reports);
+    this.#button = new Button({ clock, random, microphone, onFloor, onSaid });
     this.chat = new Chat({
       clock, emit, channels: this.#channels, session: () => this.#connection?.session ?? null,
       newId: () => crypto.randomUUID(),
@@ -149,6 +147,7 @@ export class Core {
   /** @param {string} name */
   leave(name) {
     this.#channels.wanted.delete(name);
+    this.hearing.leave(name);
     const channel = this.#channels.named(name);
     if (!channel) return;
     this.#connection?.session?.send({ type: 'leave', channel: channel.number });
@@ -228,7 +227,7 @@ export class Core {
    */
   async #join(session, name) {
     const asked = this.options.clock.now();
-    await session.ask((request) => ({ type: 'join', request, channel: name })).catch(unlessJoined);
+    await this.hearing.entrances.ask(session, name).catch(unlessJoined);
     const channel = this.#channels.named(name);
     if (!channel) throw new RequestError('left');
     channel.enteredAt = asked;

@@ -12,9 +12,10 @@ export const ENTRY_MS = 10;
 export const SHALLOWEST_MS = 40;
 /** Higher would be most of a mouth-to-ear budget; what jitters more than that is concealed. */
 export const DEEPEST_MS = 240;
-/** A frame that its talker's path lost comes with the next one or the one after it, to the gateway and to us. That is
- * waited for where it is what makes the latest frames late; what is later still is concealed. */
-const REPAIR_MS = 40;
+/** A frame that is lost comes with the next one or the one after it, to the gateway and to us, and its lateness counts like any
+ * other's. Where that is what makes the latest frames late, one frame's length beyond the percentile is waited for: what is
+ * later still was lost twice, and is concealed rather than paid for by every word's delay. */
+const REPAIR_MS = 20;
 /** On top of the percentile: the playback asks in steps, and a little ahead. */
 const MARGIN_MS = 30;
 /** Less than that is no reason to change. */

@@ -1,5 +1,6 @@
 // Datagrams on their way to the speaker: decoded, and checked against what one knows of the channel and its floor.
 
+import { Entrances } from './entering.js';
 import { REPLAYED, Replays } from './replay.js';
 import { replay } from './replay-stream.js';
 import { RequestError } from './session.js';
@@ -30,11 +31,15 @@ import { decode, VoiceError } from './wire/voice.js';
 export class Hearing {
   /** Of each channel that was set, by name: numbers change with each session. @type {Map<string, number>} */
   #volumes = new Map();
+  /** Who was audible last in a channel whose `joined` was still to come. @type {[number, number] | null} */
+  #early = null;
   counts = { framesHeard: 0, framesRefused: 0 };
 
   /** @param {HearingOptions} options */
   constructor(options) {
     this.options = options;
+    /** Channels that are entered. */
+    this.entrances = new Entrances(options.clock);
     /** Bursts that are heard from their start. */
     this.replays = new Replays(options.clock, options.speaker);
   }
@@ -52,8 +57,11 @@ export class Hearing {
     }
     onFrame(frame);
     const channel = channels.numbered(frame.channel);
-    if (!channel || frame.talker === channel.talker || frame.talkAhead) return;
+    const own = channel ? channel.talker : this.entrances.talker(frame.channel);
+    if (own === undefined || frame.talker === own || frame.talkAhead) return;
     this.counts.framesHeard++;
+    // `joined` is still to come and says who talks; what is said is heard.
+    if (!channel) return speaker.frame(frame, true);
     const known = channel.floor.voice(frame, channel.roster.get(frame.talker), clock.now());
     if (known === 'changed') onFloor(channel);
     if (known !== 'old' && !this.replays.take(frame)) speaker.frame(frame, frame.grant === channel.enteredDuring);
@@ -67,7 +75,10 @@ export class Hearing {
    */
   speaking(number, talker, speaking) {
     const channel = this.options.channels.numbered(number);
-    if (!channel) return;
+    if (!channel) {
+      this.#early = speaking ? [number, talker] : null;
+      return;
+    }
     const real = talker % REPLAYED;
     const { user = '', name = '' } = channel.roster.get(real) ?? channel.floor.view().holder ?? {};
     this.options.emit('speaking', { channel: channel.name, talker: real, user, name, speaking, replay: talker !== real });
@@ -88,6 +99,10 @@ export class Hearing {
   tune({ name, number }) {
     const volume = this.#volumes.get(name);
     if (volume !== undefined) this.options.speaker.gain(number, volume);
+    const [early, talker] = this.#early ?? [];
+    if (early !== number || talker === undefined) return;
+    this.#early = null;
+    this.speaking(number, talker, true);
   }
 
   /**
@@ -102,6 +117,12 @@ export class Hearing {
     if (!channel) throw new RequestError('not_joined');
     const grant = channel.floor.view().talkers.find(({ talker }) => talker !== channel.talker)?.grant;
     return replay({ road, replays: this.replays, channel: channel.number, grant, onlyLive });
+  }
+
+  /** A channel that is entered isn't wanted any more. @param {string} name */
+  leave(name) {
+    const number = this.entrances.leave(name);
+    if (number !== null) this.silence(number);
   }
 
   /** Drops what is buffered, of one channel or of all. @param {number | null} channel its number */

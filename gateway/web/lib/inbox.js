@@ -1,5 +1,6 @@
 // What the gateway says about channels, on the control stream and by datagram, and whom it concerns.
 
+import { decodeEntry, EntryError, KIND_ENTRY } from './wire/entry.js';
 import { decodeFloor, FloorError, KIND_FLOOR } from './wire/floor.js';
 import { decodeReport, KIND_REPORT, ReportError } from './wire/report.js';
 
@@ -55,6 +56,7 @@ export class Inbox {
   datagram(bytes) {
     const { channels, hearing } = this.options;
     if (bytes[0] === KIND_REPORT) return this.#report(bytes);
+    if (bytes[0] === KIND_ENTRY) return this.#entry(bytes);
     if (bytes[0] !== KIND_FLOOR) return hearing.datagram(bytes);
     let word;
     try {
@@ -67,6 +69,17 @@ export class Inbox {
     const message = messageOf(word);
     // Another's number is one of an earlier stay of ours in this channel.
     if (channel?.talker === word.talker && message) this.#takeFor(channel, message);
+  }
+
+  /** The answer to a `join`, ahead of its message. @param {Uint8Array} bytes */
+  #entry(bytes) {
+    const { hearing } = this.options;
+    try {
+      const entry = decodeEntry(bytes);
+      if (entry.subtype === 'joined') hearing.entrances.joined(entry);
+    } catch (error) {
+      if (error instanceof EntryError) hearing.counts.framesRefused++;
+    }
   }
 
   /** How what was said here came through. @param {Uint8Array} bytes */

@@ -14,8 +14,6 @@ import { ticks, TICKS_PER_MS } from './wire/opus.js';
 const FRAME_TICKS = 20 * TICKS_PER_MS;
 /** Deeper than that is skipped to live. Above the 300 ms that a talker may hold before its grant. */
 const DEEPEST_MS = 480;
-/** With each earlier packet in a frame a lost one comes 20 ms later: that long it is worth waiting for. */
-const REPAIR_MS = 20;
 /** A jump of sequence numbers beyond this is no loss but another stream. */
 const FARTHEST = 100;
 /** So many concealed frames in a row end a talkspurt whose END was lost. */
@@ -34,7 +32,8 @@ export class JitterBuffer {
   #highest = 0;
   /** Sequence number of END, or Infinity. */
   #end = Infinity;
-  #firstAt = 0;
+  /** When number 0 would have come, by the fastest frame of those before the play-out. */
+  #zeroAt = Infinity;
   /** Concealed frames that stood for no known loss: a loss found afterwards has been paid for already. */
   #debt = 0;
   #starved = 0;
@@ -47,8 +46,6 @@ export class JitterBuffer {
   /** Numbers that were passed over: one that comes after all is late, any other is a repeat. @type {Set<number>} */
   #gaps = new Set();
   #frameTicks = FRAME_TICKS;
-  /** Earlier packets in this talkspurt's frames before it was played: the gateway sends them where something is lost. */
-  #earlier = 0;
   stats = {
     received: 0, lost: 0, recovered: 0, concealed: 0, underruns: 0, late: 0, duplicate: 0, stale: 0, skipped: 0,
   };
@@ -59,7 +56,7 @@ export class JitterBuffer {
   }
 
   get targetMs() {
-    return this.#delay.targetMs + this.#earlier * REPAIR_MS;
+    return this.#delay.targetMs;
   }
 
   /**
@@ -72,14 +69,13 @@ export class JitterBuffer {
   push(frame, now, entered = false) {
     if (frame.grant < this.#grant) return this.#drop('stale');
     const fresh = frame.grant > this.#grant || this.#restarts(frame);
-    if (fresh) this.#start(frame, now, entered && !frame.start);
+    if (fresh) this.#start(frame, entered && !frame.start);
     const sequence = this.#extend(frame.sequence);
     // A closed talkspurt stays closed: a repeat of END or a straggler must not open it again.
     if (!this.#open) return this.#drop(sequence < this.#next && !this.#gaps.has(sequence) ? 'duplicate' : 'late');
     if (Math.abs(sequence - this.#next) > FARTHEST) return this.#drop('late');
     this.stats.received++;
-    this.#delay.arrived(frame.timestamp, now);
-    const stored = this.#store(frame, sequence);
+    const stored = this.#store(frame, sequence, now);
     if (frame.end) this.#end = Math.min(this.#end, sequence);
     this.#skipToLive();
     return fresh ? 'started' : stored;
@@ -110,12 +106,19 @@ export class JitterBuffer {
     return must ? this.#conceal() : { kind: 'nothing' };
   }
 
-  /** Whether it is time to play. A talker's held voice comes faster than it was said: then the depth tells. @param {number} now */
+  /**
+   * Whether it is time to play. The fastest frame tells when the first one was due: that one may have been lost and come with a
+   * later one, and a talker's held voice comes faster than it was said.
+   * @param {number} now
+   */
   #ripe(now) {
     if (this.#end !== Infinity || this.#idle) return true;
     const target = this.#entered ? ENTRY_MS : this.targetMs;
-    return now - this.#firstAt >= target || this.depthMs >= target + this.#frameTicks / TICKS_PER_MS;
+    return now - this.#dueIn(this.#next) - this.#zeroAt >= target;
   }
+
+  /** From number 0 to this one, in ms. @param {number} sequence */
+  #dueIn = (sequence) => (sequence * this.#frameTicks) / TICKS_PER_MS;
 
   /**
    * Whether a frame of the grant that is known begins anew: a talker may press again within a grant, and one whom we
@@ -128,27 +131,22 @@ export class JitterBuffer {
     return !this.#open && ahead > 0;
   }
 
-  /**
-   * @param {VoiceFrame} frame
-   * @param {number} now
-   * @param {boolean} entered
-   */
-  #start(frame, now, entered) {
+  /** @type {(frame: VoiceFrame, entered: boolean) => void} */
+  #start(frame, entered) {
+    // One who goes on: what was played before isn't played again.
+    const again = frame.grant === this.#grant && !frame.start;
+    const back = again ? Math.min(frame.redundant.length, this.#extend(frame.sequence) - this.#highest - 1) : 0;
     this.#delay.newTalkspurt();
     this.#packets.clear();
     this.#grant = frame.grant;
-    this.#open = true;
-    this.#playing = false;
+    [this.#open, this.#playing] = [true, false];
     this.#idle = false;
     this.#end = Infinity;
-    this.#debt = 0;
-    this.#starved = 0;
-    this.#firstAt = now;
+    [this.#debt, this.#starved, this.#zeroAt] = [0, 0, Infinity];
     this.#entered = entered;
-    this.#anchored = frame.start;
+    this.#anchored = frame.start || again;
     this.#gaps.clear();
-    this.#earlier = 0;
-    this.#next = frame.sequence;
+    this.#next = frame.sequence - back;
     this.#highest = frame.sequence;
   }
 
@@ -164,28 +162,34 @@ export class JitterBuffer {
     return this.#highest + difference;
   }
 
-  /**
-   * @param {VoiceFrame} frame
-   * @param {number} sequence
-   */
-  #store(frame, sequence) {
+  /** @type {(frame: VoiceFrame, sequence: number, now: number) => 'taken' | 'dropped'} */
+  #store(frame, sequence, now) {
     this.#highest = Math.max(this.#highest, sequence);
-    if (!this.#playing) this.#earlier = Math.max(this.#earlier, frame.redundant.length);
+    this.#frameTicks = ticks(frame.packet) || this.#frameTicks;
+    if (!this.#playing) this.#zeroAt = Math.min(this.#zeroAt, now - this.#dueIn(sequence));
     const first = sequence - frame.redundant.length;
     // Overtaken by a later frame before anything was played: the talkspurt begins earlier than it seemed.
     if (!this.#playing && !this.#anchored && first < this.#next) this.#next = first;
     if (frame.start) this.#anchored = true;
-    frame.redundant.forEach((packet, i) => {
-      if (first + i < this.#next || this.#packets.has(first + i)) return;
-      this.#packets.set(first + i, packet);
-      this.stats.recovered++;
-    });
+    frame.redundant.forEach((packet, i) => this.#repair(first + i, packet, frame.timestamp - (sequence - first - i) * this.#frameTicks, now));
     if (frame.packet.length === 0) return /** @type {const} */ ('taken');
-    if (this.#packets.has(sequence)) return this.#drop('duplicate');
-    if (sequence < this.#next) return this.#drop(this.#gaps.has(sequence) ? 'late' : 'duplicate');
-    this.#frameTicks = ticks(frame.packet) || FRAME_TICKS;
+    if (this.#packets.has(sequence) || (sequence < this.#next && !this.#gaps.has(sequence))) return this.#drop('duplicate');
+    this.#delay.arrived(frame.timestamp, now);
+    if (sequence < this.#next) return this.#drop('late');
     this.#packets.set(sequence, frame.packet);
     return /** @type {const} */ ('taken');
+  }
+
+  /**
+   * An earlier packet, which is one that came late, if it hasn't come before; or too late, if it is missed already.
+   * @type {(sequence: number, packet: Uint8Array, timestamp: number, now: number) => void}
+   */
+  #repair(sequence, packet, timestamp, now) {
+    if (this.#packets.has(sequence) || (sequence < this.#next && !this.#gaps.delete(sequence))) return;
+    this.#delay.arrived(timestamp, now);
+    if (sequence < this.#next) return;
+    this.#packets.set(sequence, packet);
+    this.stats.recovered++;
   }
 
   #skipToLive() {
@@ -208,10 +212,7 @@ export class JitterBuffer {
     if (this.#packets.size > 0) this.#debt = 0;
   }
 
-  /**
-   * @param {Uint8Array} packet
-   * @returns {Popped}
-   */
+  /** @type {(packet: Uint8Array) => Popped} */
   #play(packet) {
     this.#packets.delete(this.#next++);
     this.#starved = 0;

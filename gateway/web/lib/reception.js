@@ -49,6 +49,8 @@ export class Reporter {
   #lost = 0;
   #gap = 0;
   #redundant = false;
+  /** A loss was told of, and earlier packets have come in every interval since. Those that come without go to everybody. */
+  #told = false;
   /** When this interval began; NaN before the first frame. */
   #since = NaN;
   /** Something was lost in the last interval. */
@@ -65,7 +67,8 @@ export class Reporter {
     if (Number.isNaN(this.#since)) this.#since = now;
     const early = this.#lost > 0 && !this.#lossy;
     if (now - this.#since < (early ? FIRST_MS : INTERVAL_MS)) return null;
-    const worth = this.#lost > 0 || this.#redundant;
+    const worth = this.#lost > 0 || (this.#told && this.#redundant);
+    if (this.#expected > 0) this.#told = worth;
     const expected = Math.min(this.#expected, MOST);
     const lost = Math.min(this.#lost, expected);
     // One that was taken for lost in the last report may have come since.

@@ -16,6 +16,8 @@ export const REPEATS = 2;
 /** A talkspurt's first frames carry as many earlier packets as there may be: the gateway can't have told yet what is lost,
  * and a first syllable is what is missed most. */
 export const OPENING = 10;
+/** And one at least in each frame of the first second: by then a path that loses has told. */
+export const FIRST_SECOND = 50;
 
 const FRAME_MS = 20;
 
@@ -170,7 +172,8 @@ export class Talkspurt {
 
   /** As many of those before as the gateway wants and a datagram holds. @param {Uint8Array} packet */
   #redundant(packet) {
-    const wanted = this.#sent <= OPENING ? MAX_REDUNDANT : this.options.earlier();
+    const least = this.#sent <= OPENING ? MAX_REDUNDANT : Number(this.#sent <= FIRST_SECOND);
+    const wanted = Math.max(least, this.options.earlier());
     const redundant = wanted > 0 ? this.#before.slice(-wanted) : [];
     let length = redundant.reduce((sum, earlier) => sum + 2 + earlier.length, HEADER_LEN + packet.length);
     while (length > MAX_DATAGRAM) length -= 2 + (redundant.shift()?.length ?? length);

@@ -2,6 +2,7 @@
 
 import { Core } from '../lib/core.js';
 import { decodeClock, encodeClock, KIND_CLOCK } from '../lib/wire/clock.js';
+import { decodeEntry, encodeEntry, KIND_ENTRY } from '../lib/wire/entry.js';
 import { encodeMessage } from '../lib/wire/messages.js';
 import { decodeFloor, encodeFloor, KIND_FLOOR } from '../lib/wire/floor.js';
 import { decodeReport, encodeReport, KIND_REPORT } from '../lib/wire/report.js';
@@ -21,6 +22,10 @@ export class FakeRoad {
   words = [];
   /** @type {any[]} */
   reports = [];
+  /** @type {any[]} */
+  entries = [];
+  /** Whether `join` is answered on the stream. */
+  answersJoin = true;
   closed = false;
   grant = 100;
   answersFloor = true;
@@ -66,7 +71,7 @@ export class FakeRoad {
     }
     if (message.type === 'join' && this.resumes && message.channel === 'ops') {
       this.say({ type: 'error', request: message.request, code: 'already_joined', message: 'in that channel already' });
-    } else if (message.type === 'join') {
+    } else if (message.type === 'join' && this.answersJoin) {
       this.say({ type: 'joined', request: message.request, channel: this.number, name: message.channel, talker: 4,
         rights: ['listen', 'talk'], mode: 'ptt', version: 1, members: [], last_message: this.lastMessage });
     }
@@ -85,6 +90,7 @@ export class FakeRoad {
   sendDatagram(bytes) {
     if (bytes[0] === KIND_REPORT) return this.reports.push({ at: this.clock.time, ...decodeReport(bytes) });
     if (bytes[0] === KIND_CLOCK) return this.#tell(bytes);
+    if (bytes[0] === KIND_ENTRY) return this.entries.push({ at: this.clock.time, ...decodeEntry(bytes) });
     if (bytes[0] === KIND_FLOOR) return this.words.push({ at: this.clock.time, ...decodeFloor(bytes) });
     this.frames.push({ at: this.clock.time, ...decode(bytes) });
   }
@@ -108,6 +114,11 @@ export class FakeRoad {
   /** The same by datagram. @param {any} word @param {number} [talker] */
   whisper(word, talker = 4) {
     this.handlers?.onDatagram(encodeFloor({ channel: this.number, talker, ...word }));
+  }
+
+  /** A `join` is answered by datagram. @param {number} request @param {number} channel @param {number} talker */
+  joinedByDatagram(request, channel, talker) {
+    this.handlers?.onDatagram(encodeEntry({ subtype: 'joined', request, channel, talker }));
   }
 
   /** @param {Uint8Array} first */

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { JitterBuffer } from '../lib/jitter.js';
 import { Reporter } from '../lib/reception.js';
-import { OPENING, Talkspurt } from '../lib/talkspurt.js';
+import { FIRST_SECOND, OPENING, Talkspurt } from '../lib/talkspurt.js';
 import { online } from './fakes.js';
 import { Redundancy } from './redundancy.js';
 import { simulate } from './path.js';
@@ -39,7 +39,7 @@ function concealed(loss, how = {}) {
 }
 
 // Of what is lost on both legs together (2 × 5 % are 9.8 %) this much is heard as lost. [loss, first second, after it]
-for (const [loss, first, then] of [[0, 0, 0], [0.02, 3, 0.2], [0.05, 4.5, 0.5], [0.1, 9, 2]]) {
+for (const [loss, first, then] of [[0, 0, 0], [0.02, 0.5, 0.2], [0.05, 1.2, 0.5], [0.1, 2, 2]]) {
   test(`of ${loss * 100} % on each leg less than ${then} % is concealed, and less than ${first} % in the first second`, (t) => {
     for (const jitter of [0, 10, 25]) {
       for (const seconds of [3, 8, 25]) {
@@ -51,6 +51,13 @@ for (const [loss, first, then] of [[0, 0, 0], [0.02, 3, 0.2], [0.05, 4.5, 0.5], 
     }
   });
 }
+
+test('without jitter the targets hold from the first frame on, and no buffer gets deeper for it', () => {
+  for (const [loss, most] of [[0.02, 0.2], [0.05, 0.5], [0.1, 2]]) {
+    assert.ok(concealed(loss, { jitter: 0 }).first <= most);
+    for (let seed = 1; seed <= 10; seed++) assert.ok(simulate({ loss, seed, jitter: 0, seconds: 3 }).targetMs <= 60, `${loss}`);
+  }
+});
 
 /** @param {number} sequence @param {Partial<import('../lib/wire/voice.js').VoiceFrame>} [fields] */
 function frame(sequence, fields = {}) {
@@ -83,8 +90,17 @@ test('late frames, repeats and other talkspurts are no loss', () => {
   const reporter = new Reporter();
   for (const number of [65_534, 65_535, 1, 0, 1, 2]) assert.equal(reporter.frame(frame(number), 0), null);
   for (const number of [90, 9000, 20]) reporter.frame(frame(number, { start: true }), 0);
-  assert.equal(reporter.frame(frame(21, { redundant: [packet(20)] }), 1000)?.lost, 0);
+  assert.equal(reporter.frame(frame(21, { redundant: [packet(20)] }), 1000), null, 'earlier packets that everybody gets');
   assert.deepEqual(reports(new Reporter(), [0, 4, 5, 7, 11]), [{ at: 220, expected: 12, lost: 7, gap: 3, earlier: 0 }]);
+});
+
+test('earlier packets are reported from a loss on, until a second comes without', () => {
+  const reporter = new Reporter();
+  /** Frames of one second, with one earlier packet each; whether there was a report. */
+  const second = (/** @type {number} */ from, has = true, lost = -1) => numbers(50).filter((back) => back !== lost
+    && reporter.frame(frame(from + back, { redundant: has ? [packet(0)] : [] }), (from + back) * 20)).length > 0;
+  assert.deepEqual([second(0), second(50), second(100, true, 20), second(150), second(200)], [false, false, true, true, true]);
+  assert.deepEqual([second(250, false), second(300, false), second(350), second(400)], [true, false, false, false]);
 });
 
 test('a listener reports what it lost, but not by WebSocket, where nothing is', async () => {
@@ -108,9 +124,11 @@ test('a talker sends as many earlier packets as the gateway wants', async () => 
   const { core, road, clock } = await online();
   core.press('ops');
   await clock.advance(300);
-  // Nobody can know yet what is lost: the first frames carry what they can, those after them nothing.
-  assert.deepEqual(road.frames.map((each) => each.redundant.length), road.frames.map((_, n) => (n < OPENING ? Math.min(n, 2) : 0)));
-  assert.ok(road.frames.length > OPENING);
+  await clock.advance(900);
+  // Nobody can know yet what is lost: the first frames carry what they can, those of the first second one, those after them none.
+  assert.deepEqual(road.frames.map((each) => each.redundant.length),
+    road.frames.map((_, n) => (n < OPENING ? Math.min(n, 2) : n < FIRST_SECOND ? 1 : 0)));
+  assert.ok(road.frames.length > FIRST_SECOND);
   road.reported({ expected: 50, lost: 5, gap: 1, earlier: 2 });
   const before = road.frames.length;
   await clock.advance(200);
@@ -139,17 +157,33 @@ test('what does not fit into a datagram is left out, the oldest first', () => {
     [[], [100], [500], [], []]);
 });
 
-test('who is sent earlier packets from the start waits for them, and who isn’t does not', () => {
-  for (const [count, expected] of [[0, 60], [1, 80], [2, 100]]) {
+test('earlier packets deepen no buffer, and what they repair counts as late as it came', () => {
+  const buffer = new JitterBuffer();
+  const spoken = (/** @type {number} */ grant, /** @type {number} */ number, /** @type {number} */ at) => buffer.push(
+    frame(number, { start: number === 0, grant, redundant: numbers(Math.min(number, 2)).map((back) => packet(number - 2 + back)) }), at);
+  for (const number of numbers(100)) if (number % 10 !== 5) spoken(1, number, number * 20);
+  spoken(2, 0, 5000);
+  assert.equal(buffer.targetMs, 60, 'of each ten one came 20 ms late');
+  for (const number of numbers(100)) if (number % 10 < 7) spoken(2, number, 5000 + number * 20 + (number % 10 === 6 ? 60 : 0));
+  spoken(3, 0, 9000);
+  assert.ok(buffer.targetMs > 60, 'and this is jitter');
+});
+
+test('a START that the next frame brings is played when it was due', () => {
+  const buffer = new JitterBuffer();
+  buffer.push(frame(1, { redundant: [packet(0)] }), 20);
+  assert.equal(buffer.pop(59, true).kind, 'nothing');
+  assert.deepEqual(buffer.pop(60, true), { kind: 'packet', packet: packet(0) });
+});
+
+test('an END that comes long after the rest says nothing twice, and what it repairs once', () => {
+  for (const [end, expected] of [[3, [3]], [4, [3, 4]]]) {
     const buffer = new JitterBuffer();
-    for (const number of numbers(3)) {
-      buffer.push(frame(number, { start: number === 0, redundant: numbers(Math.min(number, count)).map(packet) }), number * 20);
-    }
-    assert.equal(buffer.targetMs, expected);
-    assert.equal(buffer.pop(expected - 1, true).kind, 'nothing');
-    assert.equal(buffer.pop(expected, true).kind, 'packet');
-    buffer.push(frame(3, { redundant: [packet(1), packet(2)] }), expected);
-    assert.equal(buffer.targetMs, expected, 'never within a talkspurt');
+    for (const number of numbers(3)) buffer.push(frame(number, { start: number === 0 }), number * 20);
+    for (let at = 60; buffer.pop(at, true).kind !== 'end'; at += 20);
+    buffer.push(frame(Number(end), { end: true, redundant: [packet(Number(end) - 2), packet(Number(end) - 1)] }), 900);
+    const played = numbers(4).map((back) => buffer.pop(900 + back * 20, true)).flatMap((popped) => (popped.kind === 'packet' ? [popped.packet[1]] : []));
+    assert.deepEqual(played, expected);
   }
 });
 

@@ -3,7 +3,7 @@
 
 import { JitterBuffer } from '../lib/jitter.js';
 import { Reporter } from '../lib/reception.js';
-import { OPENING } from '../lib/talkspurt.js';
+import { FIRST_SECOND, OPENING } from '../lib/talkspurt.js';
 import { Redundancy } from './redundancy.js';
 import { packet, seeded } from './support.js';
 
@@ -13,6 +13,8 @@ const PAUSE_MS = 1500;
 const CRITICAL_MS = 20;
 const ASK_MS = 10;
 const AHEAD_MS = 120;
+/** Frames that a new listener gets with one earlier packet at least. */
+const TRIAL = 150;
 
 /** Events by time, in the order in which they were put in. */
 class Events {
@@ -54,6 +56,7 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
   const buffer = new JitterBuffer();
   const counts = { early: 0, earlyOf: 0, late: 0, lateOf: 0, targetMs: 0 };
   let reported = Infinity;
+  let tried = 0;
 
   /** @param {number} at @param {(at: number) => void} arrive */
   const cross = (at, arrive) => {
@@ -79,7 +82,9 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
     said.set(frame.sequence, frame);
     /** @type {Uint8Array[]} */
     const redundant = [];
-    for (let back = 1; back <= down.level && !frame.start && said.has(frame.sequence - back); back++) {
+    const isEdge = frame.end || frame.sequence < OPENING;
+    const level = Math.max(down.level, isEdge ? 2 : 0, tried++ < TRIAL ? 1 : 0);
+    for (let back = 1; back <= level && !frame.start && said.has(frame.sequence - back); back++) {
       redundant.unshift(said.get(frame.sequence - back).packet);
     }
     cross(at, (now) => {
@@ -108,7 +113,7 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
         events.at(at + (number + repeat) * FRAME_MS, (now) => {
           if (grant === 1 && number === 50) reported = now + 60;
           const redundant = [];
-          const level = number < OPENING ? 2 : up.level;
+          const level = Math.max(up.level, number < OPENING ? 2 : number < FIRST_SECOND ? 1 : 0);
           for (let back = Math.min(level, number); back > 0; back--) redundant.push(packet(number - back));
           const frame = { start: number === 0, end, talkAhead: false, sequence: number, talker: 4, channel: 1, grant,
             timestamp: number * 960, redundant, packet: packet(number) };

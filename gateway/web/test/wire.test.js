@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { readConnect } from '../lib/wire/connect.js';
 import { ClockError, decodeClock, encodeClock } from '../lib/wire/clock.js';
+import { decodeEntry, encodeEntry, EntryError } from '../lib/wire/entry.js';
 import { decodeFloor, encodeFloor, FloorError } from '../lib/wire/floor.js';
 import { FrameError, FrameSplitter, join } from '../lib/wire/frames.js';
 import { decodeMessage, encodeMessage } from '../lib/wire/messages.js';
@@ -59,6 +60,19 @@ for (const { name, hex: wire, fields } of vectors('clock').good) {
   test(`clock: ${name}`, () => {
     assert.deepEqual(decodeClock(bytes(wire)), fields);
     assert.equal(hex(encodeClock(fields)), wire);
+  });
+}
+
+for (const { name, hex: wire, fields } of vectors('entry').good) {
+  test(`entry: ${name}`, () => {
+    assert.deepEqual(decodeEntry(bytes(wire)), fields);
+    assert.equal(hex(encodeEntry(fields)), wire);
+  });
+}
+
+for (const { name, hex: wire, error } of vectors('entry').bad) {
+  test(`entry, bad: ${name}`, () => {
+    assert.throws(() => decodeEntry(bytes(wire)), (thrown) => thrown instanceof EntryError && thrown.fault === error);
   });
 }
 

@@ -122,9 +122,7 @@ impl Member {
                 client.forget();
                 if let Some(at) = late {
                     sleep_until(at).await;
-                    let request = suara_proto::RequestId(1);
-                    client.say(&ClientMessage::Join { request, channel: channel.into(), member: None });
-                    *place = client.joined().await?;
+                    *place = client.join(channel).await?;
                 }
                 let mut heard = Vec::new();
                 while let Ok(said) = timeout_at(until, client.hear()).await {

@@ -1,10 +1,9 @@
 //! A listener's play-out, by the rule of the JavaScript client (`gateway/web/lib/jitter.js`, `delay.js`): what came when is
 //! played again after the run, so that decoding holds up no measurement. Pure but for the decoder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use suara_proto::opus as packets;
 use suara_proto::voice::VoiceFrame;
 
 use super::sound::{FRAME, RATE};
@@ -13,10 +12,8 @@ use super::sound::{FRAME, RATE};
 const START_MS: f64 = 60.0;
 const SHALLOWEST_MS: f64 = 40.0;
 const DEEPEST_MS: f64 = 240.0;
-/// With each earlier packet in a frame a lost one comes 20 ms later.
-const REPAIR_MS: f64 = 20.0;
-/// Both legs' repair, beyond the 95th percentile.
-const REPAIRED_MS: f64 = 40.0;
+/// A repair, beyond the 95th percentile.
+const REPAIRED_MS: f64 = 20.0;
 /// Who enters in the middle waits for so long only.
 const ENTRY_MS: f64 = 10.0;
 const MARGIN_MS: f64 = 30.0;
@@ -30,6 +27,11 @@ const AHEAD: usize = 6 * FRAME;
 const CRITICAL: usize = FRAME;
 /// So many concealed frames in a row end a burst.
 const STARVED: u32 = 15;
+/// Deeper than that is skipped to live.
+const FULL_MS: f64 = 480.0;
+/// A jump of sequence numbers beyond this is no loss.
+const FARTHEST: i64 = 100;
+const FRAME_MS: f64 = 20.0;
 /// How often the play-out asks: a browser's block of audio.
 const TICK_MS: f64 = 10.0;
 const TICK: usize = RATE / 100;
@@ -40,17 +42,20 @@ pub(super) struct Depth {
     target_ms: f64,
     late: Vec<f64>,
     at: usize,
+    /// The least transit of this burst so far.
+    least: f64,
 }
 
 impl Default for Depth {
     fn default() -> Self {
-        Self { target_ms: START_MS, late: Vec::new(), at: 0 }
+        Self { target_ms: START_MS, late: Vec::new(), at: 0, least: f64::INFINITY }
     }
 }
 
 impl Depth {
     /// Between two bursts.
     fn new_burst(&mut self) {
+        self.least = f64::INFINITY;
         if self.late.len() < ENOUGH {
             return;
         }
@@ -63,7 +68,10 @@ impl Depth {
         }
     }
 
-    fn arrived(&mut self, late: f64) {
+    /// A packet came; how late is measured against the fastest one before it.
+    fn arrived(&mut self, transit: f64) {
+        self.least = self.least.min(transit);
+        let late = transit - self.least;
         if self.late.len() < WINDOW {
             self.late.push(late);
         } else {
@@ -105,10 +113,10 @@ pub(super) fn play(
     let mut waiting = arrivals.iter().peekable();
     let mut now = 0.0;
     // A second after the last frame nothing more is heard of it.
-    while now <= last_ms + 1000.0 && !player.over {
+    while now <= last_ms + 1000.0 && (player.open || waiting.peek().is_some()) {
         while let Some((at, bytes)) = waiting.next_if(|(at, _)| at.as_secs_f64() * 1000.0 - begin_ms <= now) {
             if let Ok(frame) = VoiceFrame::decode(bytes) {
-                player.push(&frame, at.as_secs_f64() * 1000.0 - begin_ms);
+                player.push(&frame, at.as_secs_f64() * 1000.0 - begin_ms)?;
             }
         }
         player.pull(now)?;
@@ -130,109 +138,155 @@ struct Player<'a> {
     depth: &'a mut Depth,
     decoder: opus::Decoder,
     packets: BTreeMap<i64, Vec<u8>>,
+    /// Numbers that were passed over.
+    gaps: BTreeSet<i64>,
     ring: Vec<i16>,
-    /// Sequence number and timestamp of the first frame, and when it came.
-    first: Option<(u16, u32, f64)>,
-    anchored: bool,
-    least: f64,
-    /// In the middle of a burst.
-    entered: bool,
-    /// Earlier packets in its frames before it was played.
-    earlier: usize,
+    /// Whether there is a burst, and whether it is played.
+    open: bool,
     playing: bool,
+    /// START was seen: nothing comes before it.
+    anchored: bool,
+    /// One came in the middle of the first burst.
+    entered: bool,
+    highest: Option<i64>,
     next: i64,
     end: i64,
+    /// When number 0 would have come, by the fastest frame before the play-out.
+    zero_at: f64,
+    /// A burst that starved was given up for silent, and goes on when more of it comes.
     starved: u32,
     debt: u32,
     frames: u32,
     concealed: u32,
-    over: bool,
 }
 
 impl<'a> Player<'a> {
     fn new(depth: &'a mut Depth) -> Result<Self, opus::Error> {
-        depth.new_burst();
         Ok(Self {
             depth,
             decoder: opus::Decoder::new(RATE as u32, opus::Channels::Mono)?,
             packets: BTreeMap::new(),
+            gaps: BTreeSet::new(),
             ring: Vec::new(),
-            first: None,
-            anchored: false,
-            least: f64::INFINITY,
-            entered: false,
-            earlier: 0,
+            open: false,
             playing: false,
+            anchored: false,
+            entered: false,
+            highest: None,
             next: 0,
             end: i64::MAX,
+            zero_at: f64::INFINITY,
             starved: 0,
             debt: 0,
             frames: 0,
             concealed: 0,
-            over: false,
         })
     }
 
-    fn push(&mut self, frame: &VoiceFrame<'_>, now: f64) {
-        let header = frame.header;
-        let (first, timestamp, _) = *self.first.get_or_insert((header.sequence, header.timestamp, now));
-        let sequence = i64::from(header.sequence.wrapping_sub(first) as i16);
-        let spoken =
-            f64::from(header.timestamp.wrapping_sub(timestamp) as i32) / f64::from(packets::TICKS_PER_MS);
-        self.least = self.least.min(now - spoken);
-        self.depth.arrived(now - spoken - self.least);
+    fn push(&mut self, frame: &VoiceFrame<'_>, now: f64) -> Result<(), opus::Error> {
+        let (header, before) = (frame.header, self.highest);
+        let highest = before.unwrap_or_else(|| header.sequence.into());
+        let sequence = highest + i64::from(header.sequence.wrapping_sub(highest as u16) as i16);
+        if !self.open && before.is_none_or(|highest| sequence > highest) {
+            self.start(sequence, frame)?;
+        }
+        if !self.open || (sequence - self.next).abs() > FARTHEST {
+            return Ok(());
+        }
+        self.highest = Some(highest.max(sequence));
+        if !self.playing {
+            self.zero_at = self.zero_at.min(now - sequence as f64 * FRAME_MS);
+        }
         let redundant = frame.redundant.as_slice();
         let oldest = sequence - redundant.len() as i64;
-        if !self.playing {
-            self.earlier = self.earlier.max(redundant.len());
-        }
         if !self.playing && !self.anchored {
             self.next = self.next.min(oldest);
         }
         self.anchored |= header.flags.start;
-        if header.flags.start && !self.playing {
-            self.next = sequence;
-        }
         for (number, packet) in (oldest..).zip(redundant.iter().copied().chain([frame.packet])) {
-            if number >= self.next && !packet.is_empty() {
-                self.packets.entry(number).or_insert_with(|| packet.to_vec());
-            }
+            self.take(number, packet, now);
         }
         if header.flags.end {
             self.end = self.end.min(sequence);
         }
+        self.skip_to_live();
+        Ok(())
+    }
+
+    fn start(&mut self, sequence: i64, frame: &VoiceFrame<'_>) -> Result<(), opus::Error> {
+        let flags = frame.header.flags;
+        // An END that comes by itself, long after the rest, says that this was silence.
+        if flags.end {
+            self.frames -= self.starved;
+            self.concealed -= self.starved;
+        }
+        self.decoder.reset_state()?;
+        self.depth.new_burst();
+        self.packets.clear();
+        self.gaps.clear();
+        self.entered &= self.highest.is_none() && !flags.start;
+        // What was played before isn't played again.
+        let missed = self.highest.map_or(0, |highest| sequence - highest - 1);
+        let back = missed.min(frame.redundant.as_slice().len() as i64);
+        (self.open, self.playing) = (true, false);
+        self.anchored = flags.start || self.highest.is_some();
+        (self.next, self.end, self.zero_at) = (sequence - back, i64::MAX, f64::INFINITY);
+        (self.starved, self.debt) = (0, 0);
+        Ok(())
+    }
+
+    /// A packet, by itself or with a later one. Repeats say nothing of the path.
+    fn take(&mut self, number: i64, packet: &[u8], now: f64) {
+        let is_missed = number < self.next;
+        if packet.is_empty()
+            || self.packets.contains_key(&number)
+            || (is_missed && !self.gaps.remove(&number))
+        {
+            return;
+        }
+        self.depth.arrived(now - number as f64 * FRAME_MS);
+        if !is_missed {
+            self.packets.insert(number, packet.to_vec());
+        }
+    }
+
+    fn skip_to_live(&mut self) {
+        if self.packets.len() as f64 * FRAME_MS > FULL_MS {
+            let keep = (self.depth.target_ms / FRAME_MS).ceil() as usize;
+            while self.packets.len() > keep {
+                self.packets.pop_first();
+            }
+            self.next = self.packets.first_key_value().map_or(self.next, |(number, _)| *number);
+            self.debt = 0;
+        }
     }
 
     fn ripe(&self, now: f64) -> bool {
-        let Some((_, _, since)) = self.first else { return false };
-        let depth = self.packets.len() as f64 * 20.0;
-        let target = match self.entered && !self.anchored {
-            true => ENTRY_MS,
-            false => self.depth.target_ms + REPAIR_MS * self.earlier as f64,
-        };
-        self.end != i64::MAX || now - since >= target || depth >= target + 20.0
+        let target = if self.entered { ENTRY_MS } else { self.depth.target_ms };
+        self.end != i64::MAX || now - self.zero_at - self.next as f64 * FRAME_MS >= target
     }
 
     /// Decodes until enough waits for the loudspeaker.
     fn pull(&mut self, now: f64) -> Result<(), opus::Error> {
-        if !self.playing {
+        if self.open && !self.playing {
             self.playing = self.ripe(now);
         }
-        while self.playing && !self.over && self.ring.len() < AHEAD {
+        while self.open && self.playing && self.ring.len() < AHEAD {
             // Losses whose time has been played already are passed over.
             while self.debt > 0 && !self.packets.is_empty() && !self.packets.contains_key(&self.next) {
-                (self.next, self.debt) = (self.next + 1, self.debt - 1);
+                self.pass_over();
+                self.debt -= 1;
             }
             if !self.packets.is_empty() {
                 self.debt = 0;
             }
             if self.next > self.end {
-                self.over = true;
+                self.open = false;
             } else if let Some(packet) = self.packets.remove(&self.next) {
                 (self.next, self.starved) = (self.next + 1, 0);
                 self.decode(&packet)?;
             } else if self.next == self.end {
-                self.over = true;
+                self.open = false;
             } else if self.ring.len() < CRITICAL {
                 self.conceal()?;
             } else {
@@ -244,10 +298,10 @@ impl<'a> Player<'a> {
 
     fn conceal(&mut self) -> Result<(), opus::Error> {
         if !self.packets.is_empty() || self.end != i64::MAX {
-            self.next += 1;
+            self.pass_over();
         } else {
             if self.starved == STARVED {
-                self.over = true;
+                self.open = false;
                 return Ok(());
             }
             self.starved += 1;
@@ -256,6 +310,11 @@ impl<'a> Player<'a> {
         self.concealed += 1;
         // Without a packet the decoder goes on by itself.
         self.decode(&[])
+    }
+
+    fn pass_over(&mut self) {
+        self.gaps.insert(self.next);
+        self.next += 1;
     }
 
     fn decode(&mut self, packet: &[u8]) -> Result<(), opus::Error> {
@@ -274,21 +333,20 @@ mod tests {
     use crate::kpi::sound::Burst;
     use crate::kpi::talk::{Voice, frame_of};
 
-    fn arrivals(voice: &Voice, keep: impl Fn(usize) -> bool) -> Vec<(Duration, Vec<u8>)> {
+    fn arrivals(voice: &Voice, earlier: usize, keep: impl Fn(usize) -> bool) -> Vec<(Duration, Vec<u8>)> {
         let all = 0..voice.packets.len();
         let at = |n: usize| Duration::from_millis(1000 + 20 * n as u64);
-        all.filter(|n| keep(*n)).map(|n| (at(n), frame_of(voice, n, 1, (17, 3), (false, 9)))).collect()
+        all.filter(|n| keep(*n)).map(|n| (at(n), frame_of(voice, n, earlier, (17, 3), (false, 9)))).collect()
     }
 
     #[test]
     fn a_clean_burst_is_played_whole_after_the_buffers_depth() {
         let (burst, mut depth) = (Burst::synthetic(), Depth::default());
         let voice = Voice::of(&burst).unwrap();
-        let played = play(&arrivals(&voice, |_| true), &mut depth, false).unwrap();
+        let played = play(&arrivals(&voice, 1, |_| true), &mut depth, false).unwrap();
         assert_eq!((played.concealed, played.frames), (0, voice.packets.len() as u32));
         let delay = played.first_sound.unwrap() - played.began;
-        // Each frame carries one earlier packet, whose repair is waited for.
-        assert_eq!(delay, Duration::from_millis(60 + 20));
+        assert_eq!(delay, Duration::from_millis(60));
         let found = burst.find(&played.pcm).unwrap();
         assert_eq!((found.clipped_start_ms, found.clipped_end_ms), (0, 0));
     }
@@ -297,7 +355,7 @@ mod tests {
     fn a_frame_that_the_next_one_carries_is_not_concealed_and_two_in_a_row_are() {
         let voice = Voice::of(&Burst::synthetic()).unwrap();
         let lost = |numbers: &'static [usize]| {
-            play(&arrivals(&voice, |n| !numbers.contains(&n)), &mut Depth::default(), false)
+            play(&arrivals(&voice, 1, |n| !numbers.contains(&n)), &mut Depth::default(), false)
                 .unwrap()
                 .concealed
         };
@@ -307,25 +365,37 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_that_stalls_goes_on_and_silence_before_a_late_end_is_no_loss() {
+        let voice = Voice::of(&Burst::synthetic()).unwrap();
+        let last = voice.packets.len() - 1;
+        let late = |from: usize| {
+            let mut all = arrivals(&voice, 1, |_| true);
+            all.iter_mut().skip(from).for_each(|(at, _)| *at += Duration::from_millis(600));
+            play(&all, &mut Depth::default(), false).unwrap()
+        };
+        let (ended, stalled) = (late(last), late(50));
+        assert_eq!((ended.concealed, ended.frames), (0, last as u32 + 1));
+        assert_eq!((stalled.concealed, stalled.frames), (STARVED, last as u32 + 1 + STARVED));
+    }
+
+    #[test]
     fn a_path_that_jitters_makes_the_next_burst_wait_longer() {
         let (voice, mut depth) = (Voice::of(&Burst::synthetic()).unwrap(), Depth::default());
-        let mut late = arrivals(&voice, |_| true);
+        let mut late = arrivals(&voice, 0, |_| true);
         for (n, (at, _)) in late.iter_mut().enumerate() {
             *at += Duration::from_millis(if n % 3 == 1 { 55 } else { 0 });
         }
         late.sort_by_key(|(at, _)| *at);
         play(&late, &mut depth, false).unwrap();
-        let next = play(&arrivals(&voice, |_| true), &mut depth, false).unwrap();
+        let next = play(&arrivals(&voice, 1, |_| true), &mut depth, false).unwrap();
         assert!(next.first_sound.unwrap() - next.began > Duration::from_millis(60));
     }
 
     #[test]
     fn who_enters_in_the_middle_hears_at_once_and_pays_with_one_frame_at_most() {
         let (voice, mut depth) = (Voice::of(&Burst::synthetic()).unwrap(), Depth::default());
-        let played = play(&arrivals(&voice, |n| n >= 30), &mut depth, true).unwrap();
+        let played = play(&arrivals(&voice, 1, |n| n >= 30), &mut depth, true).unwrap();
         assert!(played.first_sound.unwrap() - played.began <= Duration::from_millis(10));
         assert!(played.concealed <= 1, "{}", played.concealed);
-        let whole = play(&arrivals(&voice, |n| n >= 30), &mut Depth::default(), false).unwrap();
-        assert!(whole.first_sound.unwrap() - whole.began >= Duration::from_millis(50));
     }
 }

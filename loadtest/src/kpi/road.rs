@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use suara_proto::RequestId;
+use suara_proto::entry::EntryDatagram;
 use suara_proto::frame::{STREAM_CONTROL, split};
 use suara_proto::limits::{HEARTBEAT, MAX_SERVER_MESSAGE};
 use suara_proto::message::{ClientMessage, Joined, ServerMessage, decode_server, encode};
@@ -15,7 +16,7 @@ use suara_proto::voice::VoiceFrame;
 use suara_proto::websocket::{CONTROL, DATAGRAM, Piece, SUBPROTOCOL};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, interval_at, timeout};
+use tokio::time::{Instant, Interval, interval_at, timeout, timeout_at};
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -24,6 +25,7 @@ use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Endpoint};
 
+use super::talk::{ASK_AGAIN, ASK_SOON, ASKS};
 use crate::target::Target;
 
 /// A session takes less than this on the worst of paths.
@@ -55,6 +57,8 @@ pub(super) struct Client {
     /// What came of the voice that the gateway sent.
     reporter: Reporter,
     began: Instant,
+    /// How often it has asked to enter a channel.
+    joins: u32,
 }
 
 impl Client {
@@ -183,7 +187,11 @@ impl Client {
         let (tell, heard) = mpsc::unbounded_channel();
         let now = Instant::now();
         let reporter = Reporter::default();
-        (Self { say, heard, has_datagrams, came: now, earlier: 0, reporter, began: now }, to_say, tell)
+        (
+            Self { say, heard, has_datagrams, came: now, earlier: 0, reporter, began: now, joins: 0 },
+            to_say,
+            tell,
+        )
     }
 
     async fn greeted(mut self, token: &str) -> Result<Self, String> {
@@ -243,47 +251,76 @@ impl Client {
         }
     }
 
-    /// Enters a channel; its number, and the client's own in it.
+    /// Enters a channel, asked for as the JavaScript client does; its number, and the client's own in it.
     ///
     /// # Errors
     /// When it is refused.
     pub(super) async fn join(&mut self, channel: &str) -> Result<(u32, u16), String> {
-        self.say(&ClientMessage::Join { request: RequestId(1), channel: channel.into(), member: None });
-        self.joined().await
-    }
-
-    /// Waits until a channel is entered.
-    ///
-    /// # Errors
-    /// When it is refused.
-    pub(super) async fn joined(&mut self) -> Result<(u32, u16), String> {
-        self.wait(|message| match message {
-            ServerMessage::Joined(Joined { channel, talker, .. }) => Some((channel.0, talker.0)),
-            _ => None,
-        })
-        .await
+        self.joins += 1;
+        let request = RequestId(self.joins);
+        self.say(&ClientMessage::Join { request, channel: channel.into(), member: None });
+        let question = EntryDatagram::Join { request, channel }.encode();
+        let (began, mut asked) = (Instant::now(), 0);
+        let mut ask_at = began;
+        loop {
+            let due = if self.has_datagrams && asked < ASKS { ask_at } else { began + PATIENCE };
+            match timeout_at(due, self.hear()).await {
+                Ok(said) => {
+                    if let Some(place) = place_in(&said?, request)? {
+                        return Ok(place);
+                    }
+                }
+                Err(_) if Instant::now() >= began + PATIENCE => return Err("no answer in 20 s".to_owned()),
+                Err(_) => {
+                    self.datagram(&question);
+                    (asked, ask_at) = (asked + 1, ask_at + if asked == 0 { ASK_SOON } else { ASK_AGAIN });
+                }
+            }
+        }
     }
 
     async fn wait<T>(&mut self, wanted: impl Fn(&ServerMessage<'_>) -> Option<T>) -> Result<T, String> {
         let waiting = async {
             loop {
-                let Said::Message(json) = self.hear().await? else { continue };
-                match decode_server(&json) {
-                    Ok(ServerMessage::Closing { code, reason, .. }) => {
-                        return Err(format!("{code}: {reason}"));
-                    }
-                    Ok(ServerMessage::Error { code, message, .. }) => {
-                        return Err(format!("{code}: {message}"));
-                    }
-                    Ok(message) => match wanted(&message) {
-                        Some(found) => return Ok(found),
-                        None => continue,
-                    },
-                    Err(_) => continue,
+                if let Said::Message(json) = self.hear().await?
+                    && let Some(message) = understood(&json)?
+                    && let Some(found) = wanted(&message)
+                {
+                    return Ok(found);
                 }
             }
         };
         timeout(PATIENCE, waiting).await.map_err(|_| "no answer in 20 s".to_owned())?
+    }
+}
+
+/// The answer to a `join`, by whichever road it came.
+fn place_in(said: &Said, wanted: RequestId) -> Result<Option<(u32, u16)>, String> {
+    Ok(match said {
+        Said::Datagram(bytes) => match EntryDatagram::decode(bytes) {
+            Ok(EntryDatagram::Joined { request, channel, talker }) if request == wanted => {
+                Some((channel.0, talker.0))
+            }
+            _ => None,
+        },
+        Said::Message(json) => match understood(json)? {
+            Some(ServerMessage::Joined(Joined { request: Some(request), channel, talker, .. }))
+                if request == wanted =>
+            {
+                Some((channel.0, talker.0))
+            }
+            _ => None,
+        },
+    })
+}
+
+/// A message, if it is one that is known; an error for a refusal.
+fn understood(json: &[u8]) -> Result<Option<ServerMessage<'_>>, String> {
+    match decode_server(json) {
+        Ok(ServerMessage::Closing { code, reason, .. }) => Err(format!("{code}: {reason}")),
+        Ok(ServerMessage::Error { code, message, .. }) => Err(format!("{code}: {message}")),
+        Ok(message) => Ok(Some(message)),
+        Err(_) => Ok(None),
     }
 }
 

@@ -195,12 +195,16 @@ pub(super) fn missed(row: &Row, leg: Leg) -> Vec<String> {
         (_, true) => Some(150.0),
         _ => None,
     };
+    // One gateway repairs both legs; what is lost three times on one of them is lost.
+    let concealed = if row.loss <= 5.0 { 0.5 } else { 2.0 };
+    let is_datagrams = by_udp(row.talker) && by_udp(row.listener) && row.loss <= 10.0;
     let limits = [
         ("KPI 1", row.kpi1_p95_ms, fair.then_some(talkers + 20.0)),
         ("KPI 3", row.kpi3_p95_ms, mouth_to_ear.filter(|_| fair)),
         ("KPI 4", row.kpi4_p95_ms, (fair && !bridged).then_some(late)),
         ("clipped start", Some(f64::from(row.clipped_start_ms)), fair.then_some(0.0)),
         ("clipped end", Some(f64::from(row.clipped_end_ms)), fair.then_some(0.0)),
+        ("concealed %", Some(row.concealed * 100.0), is_datagrams.then_some(concealed)),
         ("bursts that nobody heard", Some(row.unheard as f64), fair.then_some(0.0)),
     ];
     let (from, to) = (row.talker.name(), row.listener.name());
@@ -255,6 +259,9 @@ mod tests {
         assert!(missed(&row(50, 0.0), Leg::Listener).join("").contains("KPI 1 is 60.0, not 20.0"));
         let slow = Row { kpi3_p95_ms: Some(151.0), ..row(50, 0.0) };
         assert!(missed(&slow, Leg::Both).join("").contains("KPI 3"));
+        let patched = Row { concealed: 0.006, ..row(50, 5.0) };
+        assert!(missed(&patched, Leg::Both).join("").contains("concealed %"));
+        assert_eq!(missed(&Row { loss: 10.0, ..patched }, Leg::Both), Vec::<String>::new());
         let bridged = Row { talker: Road::Socketio, ..slow };
         assert_eq!(missed(&bridged, Leg::Both), Vec::<String>::new());
     }

@@ -16,9 +16,9 @@ use super::sound::{Burst, FRAME, RATE};
 /// How long a frame sounds.
 pub(super) const PERIOD: Duration = Duration::from_millis(20);
 /// Between the first two datagrams of a request, between any others, and how many there are at most.
-const ASK_SOON: Duration = Duration::from_millis(10);
-const ASK_AGAIN: Duration = Duration::from_millis(20);
-const ASKS: u32 = 25;
+pub(super) const ASK_SOON: Duration = Duration::from_millis(10);
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const ASKS: u32 = 25;
 /// How often END is repeated.
 const REPEATS: u32 = 2;
 /// What the gateway holds leaves at this pace.
@@ -31,6 +31,8 @@ const MAX_PACKET: usize = 400;
 /// A burst's first frames carry as many earlier packets as there may be: the gateway can't have told yet what is lost.
 const OPENING: usize = 10;
 const IN_OPENING: usize = 2;
+/// And one at least in those of the first second.
+const FIRST_SECOND: usize = 50;
 /// Ticks of 48 kHz in a frame.
 const TICKS: u32 = 960;
 
@@ -98,7 +100,12 @@ pub(super) struct Manner {
 impl Manner {
     /// Earlier packets in frame `n`, when the gateway wants so many in each.
     fn earlier(&self, n: usize, wanted: usize) -> usize {
-        self.earlier.unwrap_or(if n < OPENING { IN_OPENING } else { wanted })
+        let least = match n {
+            ..OPENING => IN_OPENING,
+            OPENING..FIRST_SECOND => 1,
+            _ => 0,
+        };
+        self.earlier.unwrap_or(wanted.max(least))
     }
 }
 

@@ -1,5 +1,5 @@
 //! An impaired path of TCP: a relay in this process. Bytes come late; a lost segment can't be made without privileges, so it is
-//! modelled as what it costs: its retransmission, for which all behind it waits.
+//! modelled as what it costs: its retransmission after about a round trip, for which all behind it waits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::LoadError;
 use crate::error::Tried;
@@ -18,9 +18,9 @@ use crate::path::Leg;
 
 /// A segment's bytes.
 const SEGMENT: usize = 1400;
-/// Until three later segments of a voice stream tell of a loss.
-const NOTICE: Duration = Duration::from_millis(60);
-/// The least time-out, for a retransmission that is lost too.
+/// Between two segments of a voice stream, the later of which tells of the earlier one's loss.
+const PERIOD: Duration = Duration::from_millis(20);
+/// The least time-out (RFC 6298 as Linux has it), where no later segment tells of a loss.
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// Segments under way.
 const UNDER_WAY: usize = 4096;
@@ -76,9 +76,33 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, leg: Leg) {
     let (send, mut receive) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
     let read = async move {
         let (mut buffer, mut last) = (vec![0; SEGMENT], Instant::now());
-        while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            last = last.max(Instant::now() + crossing(leg));
-            if send.send((last, buffer[..length].to_vec())).await.is_err() {
+        // Lost, and nothing has told of it yet.
+        let mut missing: Option<(Instant, Vec<u8>)> = None;
+        loop {
+            let patience = missing.as_ref().map(|(since, _)| *since + TIMEOUT);
+            let read = match patience {
+                Some(patience) => timeout_at(patience, from.read(&mut buffer)).await.ok(),
+                None => Some(from.read(&mut buffer).await),
+            };
+            let now = Instant::now();
+            if let Some((since, bytes)) = missing.take() {
+                last = last.max(retransmitted(leg, since, read.is_some().then_some(now)));
+                if send.send((last, bytes)).await.is_err() {
+                    return;
+                }
+            }
+            let length = match read {
+                None => continue,
+                Some(Ok(length @ 1..)) => length,
+                Some(_) => return,
+            };
+            let bytes = buffer[..length].to_vec();
+            if is_lost(leg) {
+                missing = Some((now, bytes));
+                continue;
+            }
+            last = last.max(now + crossing(leg));
+            if send.send((last, bytes)).await.is_err() {
                 return;
             }
         }
@@ -94,14 +118,65 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, leg: Leg) {
     tokio::join!(read, write);
 }
 
-/// How long a segment takes, its retransmissions included.
-fn crossing(leg: Leg) -> Duration {
-    let mut random = rand::rng();
-    let mut time = leg.delay + leg.jitter.mul_f64(random.random());
-    let mut again = NOTICE;
-    while random.random::<f64>() < leg.loss.min(0.9) {
-        time += leg.delay * 2 + again;
-        again = TIMEOUT;
+/// When a segment that was lost at `since` comes out, if a later one went in at `told`: as RACK has it (RFC 8985), once that one
+/// is acknowledged and a quarter of a round trip has gone by beside the one that the lost one had. Where none does, after the
+/// time-out.
+fn retransmitted(leg: Leg, since: Instant, told: Option<Instant>) -> Instant {
+    let round_trip = leg.delay * 2;
+    let (mut again, wait) = match told {
+        Some(told) => ((told + round_trip).max(since + round_trip.mul_f64(1.25)), PERIOD),
+        None => (since + TIMEOUT + round_trip, TIMEOUT),
+    };
+    while is_lost(leg) {
+        again += round_trip + wait;
     }
-    time
+    again + crossing(leg)
+}
+
+fn is_lost(leg: Leg) -> bool {
+    rand::rng().random::<f64>() < leg.loss.min(0.9)
+}
+
+/// How long a segment takes that isn't lost.
+fn crossing(leg: Leg) -> Duration {
+    leg.delay + leg.jitter.mul_f64(rand::rng().random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leg(loss: f64) -> Leg {
+        Leg { loss, delay: Duration::from_millis(25), jitter: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_lost_segment_is_late_by_a_round_trip_and_what_tells_of_it() {
+        let (since, at) = (Instant::now(), Duration::from_millis);
+        let after = |told| retransmitted(leg(0.0), since, told) - since;
+        assert_eq!(after(Some(since + at(20))), at(20 + 50 + 25));
+        assert_eq!(
+            after(Some(since)),
+            at(62) + Duration::from_micros(500) + at(25),
+            "with a little patience"
+        );
+        assert_eq!(after(None), at(200 + 50 + 25));
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_comes_all_the_same_and_in_order() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let relay = TcpRelay::start(server.local_addr().unwrap(), Leg { delay: Duration::ZERO, ..leg(0.5) });
+        let relay = relay.await.unwrap();
+        let mut client = TcpStream::connect(relay.address).await.unwrap();
+        let (mut accepted, _) = server.accept().await.unwrap();
+        let said: Vec<u8> = (0..20).collect();
+        for byte in &said {
+            client.write_all(&[*byte]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let mut heard = vec![0; said.len()];
+        accepted.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, said);
+    }
 }

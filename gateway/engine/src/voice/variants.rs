@@ -6,8 +6,16 @@ use super::frame::Frame;
 /// Earlier frames that may ride along.
 pub const MAX_EARLIER: usize = 2;
 
-/// Frames right before another, the nearest first, and none behind one that is missing.
-pub type Earlier = [Option<Frame>; MAX_EARLIER];
+/// What may ride along with a frame.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// Frames right before it, the nearest first, and none behind one that is missing.
+    pub frames: [Option<Frame>; MAX_EARLIER],
+    /// So many of them go to every connection, whatever it wants: a talkspurt's first frames can't wait for a report.
+    pub least: u8,
+    /// One of them goes to every connection that was sent fewer frames than this: what its path loses is not known yet.
+    pub trial: u8,
+}
 
 /// One frame's variants at one worker. `None` in a place that nobody has asked for.
 #[derive(Default)]
@@ -37,7 +45,7 @@ impl Variants {
 
 impl Built {
     fn new(cast: &Cast, wanted: usize, build: impl Fn(&Frame, &[&Frame]) -> Option<Frame>) -> Self {
-        let nearest = [&cast.earlier[0], &cast.earlier[1]].map(Option::as_ref);
+        let nearest = cast.earlier.frames.each_ref().map(Option::as_ref);
         let found: [&Frame; MAX_EARLIER] = nearest.map(|frame| frame.unwrap_or(&cast.frame));
         let there = nearest.iter().take_while(|frame| frame.is_some()).count();
         let counts = (1..=wanted.min(there)).rev();
@@ -56,8 +64,9 @@ mod tests {
 
     use super::*;
 
-    fn cast(earlier: Earlier) -> Cast {
-        let (frame, since) = (Frame::new(b"c"), Instant::now());
+    fn cast(frames: [Option<Frame>; MAX_EARLIER]) -> Cast {
+        let (frame, since, earlier) =
+            (Frame::new(b"c"), Instant::now(), Earlier { frames, ..Earlier::default() });
         Cast { frame, earlier, audience: Arc::default(), sender: None, since }
     }
 

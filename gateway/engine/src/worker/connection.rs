@@ -43,6 +43,8 @@ pub(super) struct Connection<P> {
     pub(super) breaker: Breaker,
     /// Earlier frames that each frame of voice is sent with.
     pub(super) earlier: u8,
+    /// Frames that others may ride along with and that it was sent, as far as can be counted.
+    pub(super) tried: u8,
     /// Streams that are open, with what they are; a handful.
     pub(super) streams: Vec<(StreamId, Role)>,
     pub(super) session: Option<OpenSession<P>>,
@@ -84,6 +86,7 @@ impl<P> Connection<P> {
             voice: VoiceQueue::default(),
             breaker: Breaker::default(),
             earlier: 0,
+            tried: 0,
             streams: Vec::new(),
             session: None,
             connect: None,

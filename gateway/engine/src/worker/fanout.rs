@@ -56,7 +56,7 @@ impl<A: Application> Worker<A> {
         }
         let Some(connection) = self.table.at(seat) else { return };
         let Some(quarter) = connection.quarter() else { return };
-        let frame = match connection.earlier {
+        let frame = match connection.wants(cast) {
             0 => &cast.frame,
             wanted => {
                 let build = |frame: &Frame, earlier: &[&Frame]| self.application.with_earlier(frame, earlier);
@@ -73,6 +73,15 @@ impl<A: Application> Worker<A> {
 }
 
 impl<P> Connection<P> {
+    /// How many earlier frames go with this one: as many as were asked for, and more where nobody can have asked yet.
+    fn wants(&mut self, cast: &Cast) -> u8 {
+        let is_new = self.tried < cast.earlier.trial;
+        if cast.earlier.frames[0].is_some() {
+            self.tried = self.tried.saturating_add(1);
+        }
+        self.earlier.max(cast.earlier.least).max(is_new.into())
+    }
+
     /// The variant with so many earlier frames; the plain one where its client takes no datagrams as large as that, and while
     /// its path holds voice up: what is lost there is lost to want of room, and more would make it worse.
     fn choose<'a>(

@@ -94,6 +94,34 @@ async fn who_asks_for_earlier_frames_gets_them_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn earlier_frames_go_to_all_where_nobody_can_have_asked_yet() {
+    let server = Server::start(|config| config.workers = 2);
+    let [talker, first, second] = [server.client().await, server.client().await, server.client().await];
+    talker.say(b"L\x02\x00");
+    for (word, expected) in [(b"a", &b"a"[..]), (b"b", b"ab"), (b"c", b"abc")] {
+        talker.say(word);
+        assert_eq!(first.hear().await, expected);
+        assert_eq!(second.hear().await, expected);
+    }
+
+    // Two frames with others behind them have gone to both.
+    talker.say(b"L\x00\x04");
+    let late = server.client().await;
+    for (word, of_old, of_new) in [
+        (b"d", &b"cd"[..], &b"cd"[..]),
+        (b"e", b"de", b"de"),
+        (b"f", b"f", b"ef"),
+        (b"g", b"g", b"fg"),
+        (b"h", b"h", b"h"),
+    ] {
+        talker.say(word);
+        assert_eq!(first.hear().await, of_old);
+        assert_eq!(late.hear().await, of_new);
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_closes_with_the_capsule_that_a_page_reads() {
     let server = Server::start(|_| {});
     let mut client = server.client().await;

@@ -161,8 +161,19 @@ impl Client {
         self.connection.send_datagram(frame).expect("datagrams can be sent");
     }
 
-    /// The next voice frame.
+    /// The next voice frame, without what rides along with it.
     pub(crate) async fn voice(&self) -> Vec<u8> {
+        let mut bytes = self.voice_as_it_came().await;
+        while bytes[0] == 1 && bytes[3] > 0 {
+            let length = u16::from_be_bytes([bytes[20], bytes[21]]);
+            bytes.drain(20..22 + usize::from(length));
+            bytes[3] -= 1;
+        }
+        bytes
+    }
+
+    /// The next voice frame with all that is in it.
+    pub(crate) async fn voice_as_it_came(&self) -> Vec<u8> {
         let datagram = soon("voice", self.connection.receive_datagram()).await.expect("the session is open");
         datagram.payload().to_vec()
     }
