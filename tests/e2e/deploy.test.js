@@ -2,30 +2,38 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { binary } from './kit/daemon.js';
 import { repository } from './kit/paths.js';
 import { copy, deploy, environment, files, Nginx, read, run, temporary, yaml } from './kit/tool.js';
 
-/** Settings that the binary knows, as its variables are called. @type {Set<string>} */
-let known;
+/** @param {string} flag as in `--flag` @returns {string} the variable of the same setting */
+const variable = (flag) => `SUARA_${flag.toUpperCase().replaceAll('-', '_')}`;
 
-before(async () => {
-  const help = await run(binary, ['serve', '--help']);
-  const flags = [...help.matchAll(/^ {2,6}(?:-\w, )?--([a-z-]+)/gm)].map(([, flag]) => flag);
-  known = new Set(flags.map((flag) => `SUARA_${flag.toUpperCase().replaceAll('-', '_')}`));
-  assert.ok(known.has('SUARA_HTTP') && known.has('SUARA_JWT_SECRET_FILE') && known.size > 30, [...known].join(' '));
-});
+/** @param {string} command @returns {Promise<Set<string>>} its flags, as the variables of the same settings */
+async function settingsOf(command) {
+  const help = await run(binary, [command, '--help']);
+  const known = new Set([...help.matchAll(/^ {2,6}(?:-\w, )?--([a-z-]+)/gm)].map(([, flag]) => variable(flag)));
+  assert.ok(known.size > 5, help);
+  return known;
+}
 
-test('every setting and flag that a file uses is one that the binary has', () => {
+test('every setting and flag that a file uses is one that the binary has', async () => {
+  const commands = new Map(await Promise.all(['serve', 'token'].map(async (name) => /** @type {const} */ ([name, await settingsOf(name)]))));
+  let seen = 0;
+  /** @param {string} file @param {string} command @param {string} setting */
+  const assertKnown = (file, command, setting) => {
+    assert.ok(commands.get(command)?.has(setting), `${file} has ${setting}, which suara ${command} --help doesn't know`);
+    seen += 1;
+  };
   for (const name of files()) {
     const text = read(name);
-    const flags = [...text.matchAll(/\bsuara (?:serve|gateway|bridge)\b[^\n`]*/g)].flatMap(([call]) => [...call.matchAll(/ --([a-z-]+)/g)]);
-    const variables = flags.map(([, flag]) => `SUARA_${flag.toUpperCase().replaceAll('-', '_')}`);
-    for (const variable of [...(text.match(/\bSUARA_[A-Z_]+/g) ?? []), ...variables]) {
-      assert.ok(known.has(variable), `${name} has ${variable}, which suara serve --help doesn't know`);
+    for (const setting of text.match(/\bSUARA_[A-Z_]+/g) ?? []) assertKnown(name, 'serve', setting);
+    for (const [call, command] of text.matchAll(/\bsuara (serve|token) [^\n`]*/g)) {
+      for (const [, flag] of call.matchAll(/ --([a-z-]+)/g)) assertKnown(name, command, variable(flag));
     }
   }
+  assert.ok(seen > 60, `${seen} settings were looked at`);
 });
 
 describe('nginx', () => {
@@ -130,6 +138,9 @@ describe('the compose file', () => {
         assert.ok(existsSync(made === from ? resolve(deploy, 'compose', from) : made), `${path} isn't there`);
       }
     }
+    assert.match(readFileSync(join(secrets, '../.env'), 'utf8'), /^NODE_USER=\d+:\d+$/m);
+    const open = (await run('find', [secrets, '-perm', '/077', '-printf', '%P '])).trim();
+    assert.equal(open, '', 'others can read these');
     const nodes = /** @type {[string, any][]} */ (Object.entries(services)).filter(([name]) => name.startsWith('node'));
     assert.equal(nodes.length, 3);
     const published = new Set();
