@@ -44,7 +44,8 @@ async function assertBothWays(t, server) {
   assert.equal((await server.metrics()).get('suara_websockets'), 1);
 }
 
-describe('without UDP a browser talks and hears by WebSocket', () => {
+// Both at once: they are as long as speech is, and begin and end together.
+describe('without UDP a browser talks and hears by WebSocket', { concurrency: 2 }, () => {
   test('where the port is closed', async (t) => {
     await assertBothWays(t, await serverBehind(t, await closedPort()));
   });

@@ -38,79 +38,82 @@ const expectedMetrics = {
   'queue age': /^suara_\w*queue_age_seconds_bucket/,
 };
 
-for (const mode of /** @type {('serve' | 'split')[]} */ (['serve', 'split'])) {
-  describe(mode === 'serve' ? 'one process' : 'gateway and bridge as two processes', () => {
-    test('says where it is, that it lives and that it is ready', async (t) => {
-      const server = await ownServer(t, { mode });
-      const files = mode === 'serve' ? ['addresses.json'] : ['addresses.json', 'addresses-bridge.json'];
-      for (const [index, file] of files.entries()) {
-        const addresses = JSON.parse(readFileSync(join(server.data, file), 'utf8'));
-        assert.match(addresses.http, /^127\.0\.0\.1:[1-9]\d*$/);
-        assert.match(addresses.metrics, /^127\.0\.0\.1:[1-9]\d*$/);
-        if (index === 0) assert.match(addresses.webtransport, /^127\.0\.0\.1:[1-9]\d*$/);
-        assert.equal(await answers(`http://${addresses.http}/healthz`), 200);
-        assert.equal(await answers(`http://${addresses.http}/readyz`), 200);
-        assert.equal(await answers(`http://${addresses.metrics}/metrics`), 200);
-        assert.ok(server.daemons[index].log().includes(`http=${addresses.http}`), 'the address is not printed');
-      }
-      assert.equal(await answers(`${server.url}/api/connect`), 200);
-      assert.equal(await answers(`${server.url}/`), 200);
-      assert.equal(await answers(`${server.legacyUrl}/socket.io/?EIO=4&transport=polling`), 200);
-    });
+// Both at once: they are as long as speech is, and begin and end together.
+describe('in each mode', { concurrency: 2 }, () => {
+  for (const mode of /** @type {('serve' | 'split')[]} */ (['serve', 'split'])) {
+    describe(mode === 'serve' ? 'one process' : 'gateway and bridge as two processes', () => {
+      test('says where it is, that it lives and that it is ready', async (t) => {
+        const server = await ownServer(t, { mode });
+        const files = mode === 'serve' ? ['addresses.json'] : ['addresses.json', 'addresses-bridge.json'];
+        for (const [index, file] of files.entries()) {
+          const addresses = JSON.parse(readFileSync(join(server.data, file), 'utf8'));
+          assert.match(addresses.http, /^127\.0\.0\.1:[1-9]\d*$/);
+          assert.match(addresses.metrics, /^127\.0\.0\.1:[1-9]\d*$/);
+          if (index === 0) assert.match(addresses.webtransport, /^127\.0\.0\.1:[1-9]\d*$/);
+          assert.equal(await answers(`http://${addresses.http}/healthz`), 200);
+          assert.equal(await answers(`http://${addresses.http}/readyz`), 200);
+          assert.equal(await answers(`http://${addresses.metrics}/metrics`), 200);
+          assert.ok(server.daemons[index].log().includes(`http=${addresses.http}`), 'the address is not printed');
+        }
+        assert.equal(await answers(`${server.url}/api/connect`), 200);
+        assert.equal(await answers(`${server.url}/`), 200);
+        assert.equal(await answers(`${server.legacyUrl}/socket.io/?EIO=4&transport=polling`), 200);
+      });
 
-    test('counts what happens', async (t) => {
-      const server = await ownServer(t, { mode });
-      const [talker, listener] = [await legacyUser(t, server, 'talker'), await legacyUser(t, server, 'listener')];
-      await talker.enter('counted');
-      await listener.enter('counted');
-      await assertHeard(talker, listener);
-      const metrics = await server.metrics();
-      for (const [what, name] of Object.entries(expectedMetrics)) {
-        assert.ok([...metrics.keys()].some((series) => name.test(series)), `no metric for ${what}`);
-      }
-      const members = /^suara_members/;
-      assert.ok(sumOf(metrics, members) >= 2, 'two members are not counted');
-      await talker.disconnect();
-      await listener.disconnect();
-      await sleep(500);
-      assert.equal(sumOf(await server.metrics(), members), 0);
-    });
+      test('counts what happens', async (t) => {
+        const server = await ownServer(t, { mode });
+        const [talker, listener] = [await legacyUser(t, server, 'talker'), await legacyUser(t, server, 'listener')];
+        await talker.enter('counted');
+        await listener.enter('counted');
+        await assertHeard(talker, listener);
+        const metrics = await server.metrics();
+        for (const [what, name] of Object.entries(expectedMetrics)) {
+          assert.ok([...metrics.keys()].some((series) => name.test(series)), `no metric for ${what}`);
+        }
+        const members = /^suara_members/;
+        assert.ok(sumOf(metrics, members) >= 2, 'two members are not counted');
+        await talker.disconnect();
+        await listener.disconnect();
+        await sleep(500);
+        assert.equal(sumOf(await server.metrics(), members), 0);
+      });
 
-    test('legacy clients and a browser talk', async (t) => {
-      const server = await ownServer(t, { mode });
-      const console = await openConsole(t, server, 'dispatcher', 'both');
-      const [talker, listener] = [await legacyUser(t, server, 'talker'), await legacyUser(t, server, 'listener', { kind: 'python' })];
-      await talker.enter('both');
-      await listener.enter('both');
-      await assertHeard(talker, listener);
-      await sleep(1000);
-      await assertPlayed(t, console, talker, displayName('talker'), await speech('indonesia'));
-    });
+      test('legacy clients and a browser talk', async (t) => {
+        const server = await ownServer(t, { mode });
+        const console = await openConsole(t, server, 'dispatcher', 'both');
+        const [talker, listener] = [await legacyUser(t, server, 'talker'), await legacyUser(t, server, 'listener', { kind: 'python' })];
+        await talker.enter('both');
+        await listener.enter('both');
+        await assertHeard(talker, listener);
+        await sleep(1000);
+        await assertPlayed(t, console, talker, displayName('talker'), await speech('indonesia'));
+      });
 
-    test('ends cleanly within 5 s of SIGINT though somebody talks', async (t) => {
-      const server = await startServer({ mode });
-      const talker = await legacyUser(t, server, 'talker');
-      await talker.enter('interrupted');
-      const { samples, rate } = await speech('patrol');
-      const talking = talker.say({ samples: samples.slice(0, 3 * rate), rate });
-      await sleep(1000);
-      for (const { code, ms } of await server.stop('SIGINT')) {
-        assert.equal(code, 0);
-        assert.ok(ms < INTERRUPT_MS, `${ms} ms`);
-      }
-      await talker.heard.event('disconnect');
-      await talking;
-    });
+      test('ends cleanly within 5 s of SIGINT though somebody talks', async (t) => {
+        const server = await startServer({ mode });
+        const talker = await legacyUser(t, server, 'talker');
+        await talker.enter('interrupted');
+        const { samples, rate } = await speech('patrol');
+        const talking = talker.say({ samples: samples.slice(0, 3 * rate), rate });
+        await sleep(1000);
+        for (const { code, ms } of await server.stop('SIGINT')) {
+          assert.equal(code, 0);
+          assert.ok(ms < INTERRUPT_MS, `${ms} ms`);
+        }
+        await talker.heard.event('disconnect');
+        await talking;
+      });
 
-    test('ends at once at SIGTERM when nobody is there', async () => {
-      const server = await startServer({ mode });
-      for (const { code, ms } of await server.stop('SIGTERM')) {
-        assert.equal(code, 0);
-        assert.ok(ms < AT_ONCE_MS, `${ms} ms`);
-      }
+      test('ends at once at SIGTERM when nobody is there', async () => {
+        const server = await startServer({ mode });
+        for (const { code, ms } of await server.stop('SIGTERM')) {
+          assert.equal(code, 0);
+          assert.ok(ms < AT_ONCE_MS, `${ms} ms`);
+        }
+      });
     });
-  });
-}
+  }
+});
 
 test('drains at SIGTERM for as long as it was told while somebody is there', async (t) => {
   const server = await startServer({ args: ['--drain', '3'] });

@@ -43,7 +43,8 @@ async function assertHeard(t, listener, said, speak) {
   }
 }
 
-describe('one browser hears another', () => {
+// Two at a time: they are as long as speech is, and begin and end together.
+describe('one browser hears another', { concurrency: 2 }, () => {
   for (const library of /** @type {const} */ (['mediasoup-client', 'mediasoup-client-early'])) {
     test(`with ${library}, by the channel's floor`, async (t) => {
       const said = await speech('patrol');
@@ -94,7 +95,7 @@ describe('one browser hears another', () => {
   });
 });
 
-describe('across generations', () => {
+describe('across generations', { concurrency: 2 }, () => {
   test('a console on WebTransport hears a browser on RTC', async (t) => {
     const said = await speech('patrol');
     const console = await openConsole(t, server, 'cross-console-1', 'cross-1');

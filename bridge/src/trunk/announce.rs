@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use suara_certs::Fingerprint;
 use suara_proto::connect::{Connect, PROTOCOL, UnusableHashes};
 use thiserror::Error;
-use wtransport::tls::Sha256Digest;
 
 use crate::BridgeError;
 
@@ -24,7 +24,7 @@ pub(crate) struct Gateway {
 pub(super) struct Announcement {
     pub(super) url: String,
     /// Empty when a public authority vouches for the certificate.
-    pub(super) certificates: Vec<Sha256Digest>,
+    pub(super) certificates: Vec<Fingerprint>,
 }
 
 /// Why the announcement can't be used.
@@ -70,7 +70,7 @@ fn announcement(connect: Connect) -> Result<Announcement, AnnouncementError> {
     if connect.protocol != PROTOCOL {
         return Err(AnnouncementError::Protocol(connect.protocol));
     }
-    let certificates = connect.webtransport.pins()?.into_iter().map(Sha256Digest::new).collect();
+    let certificates = connect.webtransport.pins()?.into_iter().map(Fingerprint::from).collect();
     Ok(Announcement { url: connect.webtransport.url, certificates })
 }
 

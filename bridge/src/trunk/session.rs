@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use suara_certs::pinned_client_config;
 use suara_proto::clock::KIND_CLOCK;
 use suara_proto::frame::{self, FrameError, STREAM_CONTROL};
 use suara_proto::limits::{MAX_DATAGRAM, MAX_SERVER_MESSAGE};
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use wtransport::config::IpBindConfig;
 use wtransport::quinn::{IdleTimeout, TransportConfig, VarInt};
+use wtransport::tls::WEBTRANSPORT_ALPN;
 use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use super::Trunk;
@@ -187,7 +189,12 @@ fn client_config(announcement: &Announcement) -> ClientConfig {
     let builder = if announcement.certificates.is_empty() {
         builder.with_native_certs()
     } else {
-        builder.with_server_certificate_hashes(announcement.certificates.iter().cloned())
+        // Ours, for browsers' rules of what may be pinned (14 days at most, P-256) are no concern of a trunk's: the
+        // certificate may be one by a public authority.
+        builder.with_custom_tls(pinned_client_config(
+            announcement.certificates.iter().copied(),
+            &[WEBTRANSPORT_ALPN],
+        ))
     };
     let mut config = builder.build();
     let mut transport = TransportConfig::default();
