@@ -179,7 +179,8 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
-    /// Bridge: Redis that back ends publish notifications to, redis://HOST:PORT or rediss://… [default: none]
+    /// Bridge: Redis that back ends publish notifications to, and by which nodes find each other's Socket.IO sessions:
+    /// redis://HOST:PORT or rediss://… [default: none]
     #[arg(long, value_name = "URL", env = "SUARA_REDIS", hide_env = true, help_heading = "Bridge")]
     pub(crate) redis: Option<String>,
     /// Bridge: whether they may also have sockets join, leave and disconnect by it [default: false]

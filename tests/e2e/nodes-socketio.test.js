@@ -4,6 +4,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createClient } from 'redis';
+import { io } from 'socket.io-client';
+import { speech } from './kit/audio.js';
 import { legacyClient } from './kit/legacy/index.js';
 import { sumOf } from './kit/metrics.js';
 import { startNginx } from './kit/nginx.js';
@@ -194,4 +196,48 @@ test('without Redis known sessions go on, and a foreign one gets 503 until it is
   }
   await goOn();
   assert.deepEqual(steady.flatMap((client) => client.heard.named('disconnect')), []);
+});
+
+/**
+ * A listener whose session is at one node and whose WebSocket leads through another.
+ * @param {T} t @param {Server} at @param {Server} through @param {string} user
+ */
+async function tunnelled(t, at, through, user) {
+  const socket = io(at.legacyUrl, { forceNew: true, reconnection: false, auth: { token: await at.token({ user }) } });
+  t.after(() => socket.disconnect());
+  /** @type {any} the library's own, where it keeps what it connects to next */
+  const engine = socket.io.engine;
+  engine.port = new URL(through.legacyUrl).port;
+  let chunks = 0;
+  socket.on('voice_packet', () => void (chunks += 1));
+  await until('the upgrade', () => socket.connected && engine.transport.name === 'websocket');
+  return { socket, connection: engine.transport.ws._socket, chunks: () => chunks };
+}
+
+test('a listener that stalls behind another node loses old voice, and only that', async (t) => {
+  const redis = await startRedis(t);
+  const [at, through] = await startNodes(t, 2, redis.url);
+  const format = { sample_rate: 48000 };
+  const talker = legacyClient('js4');
+  t.after(() => talker.disconnect());
+  await talker.connect(at.legacyUrl, { token: await at.token({ user: 'talker' }), transports: ['websocket'] });
+  const { socket, connection, chunks } = await tunnelled(t, at, through, 'stalled');
+  assert.equal(await metric(through, 'tunnels'), 1);
+  await talker.enter('stall', format);
+  assert.equal((await socket.emitWithAck('join_channel', { channel_id: 'stall', ...format })).status, 'ok');
+
+  const { samples, rate } = await speech('patrol', 48000);
+  /** @param {number} seconds */
+  const say = (seconds) => talker.say({ samples: samples.slice(0, seconds * rate), rate });
+  await say(1);
+  await until('what was said', () => chunks() >= 50);
+  await sleep(800);
+  const [before, sent] = [chunks(), 6 * 50];
+  connection.pause();
+  await say(6);
+  connection.resume();
+  await sleep(1000);
+  const late = chunks() - before;
+  assert.ok(late < sent / 2, `the stalled listener still got ${late} of ${sent} old chunks`);
+  assert.equal((await socket.emitWithAck('join_channel', { channel_id: 'stall' })).status, 'ok');
 });
