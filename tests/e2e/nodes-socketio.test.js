@@ -26,11 +26,11 @@ const roads = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polli
 /** A client asks so often, each with an answer: what libraries and the server's rates take at once. */
 const ROUNDS = 20;
 
-/** Nodes that know each other, with one secret for tokens. @param {T} t @param {number} count @param {string} redis its URL */
+/** Nodes that know each other, with one secret for tokens and for each other. @param {T} t @param {number} count @param {string} redis its URL */
 async function startNodes(t, count, redis) {
   const secret = join(mkdtempSync(join(work, 'suara-secret-')), 'jwt.secret');
   writeFileSync(secret, '0123456789abcdef0123456789abcdef', { mode: 0o600 });
-  const options = { args: ['--redis', redis], variables: { SUARA_JWT_SECRET_FILE: secret } };
+  const options = { args: ['--redis', redis, '--peer-secret-file', secret], variables: { SUARA_JWT_SECRET_FILE: secret } };
   const nodes = Array.from({ length: count }, () => new Server(options));
   t.after(() => Promise.all(nodes.map((node) => node.stop('SIGINT'))));
   await Promise.all(nodes.map((node) => node.start()));
