@@ -314,6 +314,12 @@ impl Channel {
         self.now
     }
 
+    /// Which request of a member waits in the queue, if any.
+    #[must_use]
+    pub fn waits(&self, talker: TalkerNumber) -> Option<RequestId> {
+        self.floor.waits(talker)
+    }
+
     /// Who holds the floor, and for how much longer at most; of several the one with the newest grant.
     #[must_use]
     pub fn talking(&self, now: Time) -> Option<Talking> {
