@@ -48,6 +48,7 @@ pub(crate) struct ConfigFile {
     pub(crate) sample_rate: Option<u32>,
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
     pub(crate) redis: Option<String>,
+    pub(crate) redis_prefix: Option<String>,
     pub(crate) redis_orders: Option<bool>,
     pub(crate) livechat_hours: Option<u64>,
     pub(crate) livechat_staff: Option<Vec<String>>,

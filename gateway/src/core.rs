@@ -87,8 +87,7 @@ impl Core {
     pub fn new(auth: Authenticator, rules: Rules, store: Store, metrics: Metrics, clock: Clock) -> Self {
         let Rules { channels, calls, livechat, max_sessions, nodes } = rules;
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
-        let carriers = TaskTracker::new();
-        let nodes = nodes.map(|nodes| Nodes::start(nodes, &metrics, &carriers));
+        let nodes = nodes.map(|settings| Nodes::start(settings, &metrics));
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone(), nodes.clone());
         let notices = Arc::new(Notices::new(store.clone()));
         let livechat = Livechat::new(livechat);

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::core::{Core, Rules};
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
-use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
+use crate::http::{ConnectInfo, Note, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
@@ -119,11 +119,14 @@ impl Gateway {
         Box::new(move || if store.is_up() { Ok(()) } else { Err("the store is away".to_owned()) })
     }
 
-    /// What is wrong with the way to other nodes, if anything: it goes on for those who are here.
+    /// What costs members of other nodes something, if anything: Redis is away.
     #[must_use]
-    pub fn trouble(&self) -> Box<dyn Fn() -> Option<String> + Send + Sync> {
+    pub fn degraded(&self) -> Note {
         let nodes = self.core.nodes.clone();
-        Box::new(move || nodes.as_ref()?.trouble())
+        Box::new(move || {
+            let trouble = nodes.as_ref()?.trouble()?;
+            Some(format!("no Redis, other nodes can't be reached: {trouble}"))
+        })
     }
 
     /// How many people are here.
