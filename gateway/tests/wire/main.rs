@@ -22,6 +22,7 @@ mod keys;
 mod kpi;
 mod livechat;
 mod loss;
+mod nodes;
 mod notices;
 mod patch;
 mod renewal;
