@@ -2,6 +2,7 @@
 
 mod chat;
 mod client;
+mod doomed;
 mod frame;
 mod gateway;
 mod redis;

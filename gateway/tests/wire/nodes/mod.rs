@@ -1,6 +1,12 @@
 //! Several gateways that share their channels by a real Redis (PROTOCOL.md, section 5.8).
 
+mod beyond;
+mod chat;
+mod failure;
 mod floor;
+#[expect(dead_code, reason = "the store's own tests stop and start it")]
+#[path = "../../../store/tests/store/postgres.rs"]
+mod postgres;
 mod voice;
 
 use crate::kit::{Client, Seat, TestGateway};
