@@ -21,6 +21,8 @@ impl Replica {
         if matches!(self.role, Role::Lone | Role::Out) {
             return;
         }
+        // It came by way of Redis.
+        self.is_back();
         self.dead.remove(&from);
         self.peers.insert(from, self.now);
         match packet {
@@ -37,7 +39,7 @@ impl Replica {
                     self.on_beat(term, head);
                 }
             }
-            Packet::Snapshot { epoch, state } => self.on_snapshot(from, epoch, *state),
+            Packet::Snapshot { epoch, at, state } => self.on_snapshot(from, epoch, at, *state),
             Packet::Taking { epoch, term, index } => self.on_taking(from, epoch, term, index),
             Packet::Same { epoch } => self.on_same(from, epoch),
             Packet::Bye { heir } => self.on_bye(from, heir),
@@ -146,12 +148,11 @@ impl Replica {
 
     pub(super) fn say_hello(&mut self) {
         let (now, again) = (self.now, self.now + self.rules.resend);
-        let (seen, (epoch, by), index) =
-            (self.seen, (self.state.term.epoch, self.state.term.by), self.state.index);
+        let (seen, term, index) = (self.seen, self.state.term, self.state.index);
         let (to, hello) = match &mut self.role {
             Role::Follower { owner, hello: Some(at), .. } if *at <= now => {
                 *at = again;
-                (*owner, Packet::Hello { term: Term { epoch, by }, index, seen })
+                (*owner, Packet::Hello { term, index, seen })
             }
             Role::Split { epoch, host: Some((host, at)) } if *at <= now => {
                 *at = again;
@@ -163,7 +164,7 @@ impl Replica {
         self.outputs.send(Some(to), hello);
     }
 
-    fn set_time(&mut self, channel: Time) {
+    pub(super) fn set_time(&mut self, channel: Time) {
         self.ahead = i128::from(channel.as_millis()) - i128::from(self.now.as_millis());
     }
 }

@@ -32,6 +32,8 @@ const FIRST_EPOCH: Epoch = Epoch(1);
 #[derive(Debug)]
 pub struct Replica {
     node: NodeId,
+    /// The number of its first operation, which no other replica of the node has.
+    first: u64,
     rules: Rules,
     state: State,
     /// The latest local time that was seen.
@@ -64,7 +66,7 @@ impl Replica {
     pub fn alone(settings: Settings) -> Self {
         let mut replica = Self::make(NodeId(0), 1, settings, Rules::default(), Time::default());
         replica.role = Role::Lone;
-        replica.order(Step::Term(Term { epoch: FIRST_EPOCH, by: replica.node }));
+        replica.order(Step::Term(replica.term(FIRST_EPOCH)));
         replica.told = replica.standing();
         replica
     }
@@ -82,6 +84,7 @@ impl Replica {
     fn make(node: NodeId, first: u64, settings: Settings, rules: Rules, now: Time) -> Self {
         Self {
             node,
+            first: first.max(1),
             rules,
             state: State::new(settings),
             now,
@@ -127,6 +130,16 @@ impl Replica {
         if from != self.node {
             self.take_in(from, packet);
         }
+        self.tell();
+    }
+
+    /// Looks for members of dead nodes, which may have died before this node knew of the channel. To be called every second or
+    /// so with what [`Membership::is_dead`](crate::Membership::is_dead) says.
+    pub fn attend(&mut self, now: Time, is_dead: impl Fn(NodeId) -> bool) {
+        self.enter(now);
+        let nodes: BTreeSet<_> =
+            self.state.homes.values().copied().filter(|node| *node != self.node).collect();
+        nodes.into_iter().filter(|node| is_dead(*node)).for_each(|node| self.bury(node));
         self.tell();
     }
 
@@ -187,6 +200,13 @@ impl Replica {
         self.state.shared.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
     }
 
+    /// How far this node is: the newest entry's number, and the term it is of. Two nodes of which that is the same hold the
+    /// same.
+    #[must_use]
+    pub const fn head(&self) -> (Term, u64) {
+        (self.state.term, self.state.index)
+    }
+
     /// The highest epoch that was heard of: voice of a grant that is above it comes from a term that isn't known here yet.
     #[must_use]
     pub const fn seen(&self) -> Epoch {
@@ -229,6 +249,10 @@ impl Replica {
             // It came by a detour, and its room was told otherwise.
             None => outcome.talker().into_iter().for_each(|talker| self.drop_ghost(talker)),
         }
+    }
+
+    fn term(&self, epoch: Epoch) -> Term {
+        Term { epoch, by: self.node, first: self.first }
     }
 
     /// The state that members of other nodes are in, too.

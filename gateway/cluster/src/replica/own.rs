@@ -66,8 +66,11 @@ impl Own {
         self.away.contains(&talker)
     }
 
-    pub(super) fn rejoins(&self, was: TalkerNumber) -> bool {
-        self.rejoins.values().any(|(lost, _)| *lost == was)
+    /// Whether a member is asked for again, or is on its way out.
+    pub(super) fn is_leaving(&self, talker: TalkerNumber) -> bool {
+        let leaves = |op: &Op| matches!(op, Op::Leave { talker: leaving, .. } if *leaving == talker);
+        self.rejoins.values().any(|(lost, _)| *lost == talker)
+            || self.pending.iter().any(|(_, op)| leaves(op))
     }
 
     pub(super) fn hurry(&mut self) {

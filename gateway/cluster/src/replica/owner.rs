@@ -36,7 +36,7 @@ impl Replica {
         self.seen = self.seen.max(epoch);
         self.held.clear();
         self.sent = self.state.index;
-        self.order(Step::Term(Term { epoch, by: self.node }));
+        self.order(Step::Term(self.term(epoch)));
         let dead: Vec<_> =
             self.dead.iter().copied().filter(|dead| self.state.of(*dead).next().is_some()).collect();
         dead.into_iter().for_each(|node| self.order(Step::NodeGone(node)));
@@ -83,7 +83,7 @@ impl Replica {
         self.publish();
         if !self.send_after(from, epoch, (term, index)) {
             let state = Box::new(self.state.clone());
-            self.outputs.send(Some(from), Packet::Snapshot { epoch, state });
+            self.outputs.send(Some(from), Packet::Snapshot { epoch, at: self.time(self.now), state });
         }
     }
 
@@ -166,7 +166,9 @@ impl Replica {
     /// A node is no more.
     pub(super) fn bury(&mut self, node: NodeId) {
         self.peers.remove(&node);
-        let has_members = self.state.of(node).next().is_some();
+        let channel = &self.state.channel;
+        let is_news = |talker| channel.member(talker).is_none_or(|member| !member.unreachable);
+        let has_members = self.state.of(node).any(is_news);
         if has_members || matches!(self.role, Role::Follower { owner, .. } if owner == node) {
             self.dead.insert(node);
         }
