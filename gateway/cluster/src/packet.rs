@@ -41,7 +41,7 @@ pub enum Packet {
     Beat { epoch: Epoch, term: Term, head: u64, at: Time },
     /// By one who has the lease and isn't owner yet: who knows more than this?
     Taking { epoch: Epoch, term: Term, index: u64 },
-    /// To that one: not I.
+    /// To that one: not I. And to an owner that heard nothing for a while: I am here.
     Same { epoch: Epoch },
     /// Its node is no longer in the channel; who owned it hands it to another.
     Bye { heir: Option<NodeId> },

@@ -50,6 +50,7 @@ impl Replica {
         self.outputs.fence(Output::Adopted { before: Box::new(before.channel) });
         let known = self.members_of(&self.state);
         let hosted = self.guests_of(&self.state);
+        let leaving = self.own.leaving();
         // Those who came in by an operation whose answer is said only now are no ghosts.
         let answered = self.answer_applied();
         for (talker, member) in &known {
@@ -65,7 +66,7 @@ impl Replica {
         }
         for (talker, member) in mine {
             let is_there = known.get(&talker).is_some_and(|known| known.who.user == member.who.user);
-            if !is_there && !self.own.is_leaving(talker) {
+            if !is_there && !leaving.contains(&talker) {
                 self.outputs.answer(Output::Lost { talker });
                 let Member { who, rights, .. } = member;
                 self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });

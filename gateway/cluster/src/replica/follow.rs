@@ -37,6 +37,7 @@ impl Replica {
                 if self.accept(from, epoch) {
                     self.set_time(at);
                     self.on_beat(term, head);
+                    self.say_here(from, epoch);
                 }
             }
             Packet::Snapshot { epoch, at, state } => self.on_snapshot(from, epoch, at, *state),
@@ -136,6 +137,14 @@ impl Replica {
         } else if term != own {
             // Something was applied here that the owner never knew of.
             self.miss(Some(self.now));
+        }
+    }
+
+    /// Says that this node lives, when it had nothing else to say for a while.
+    fn say_here(&mut self, owner: NodeId, epoch: Epoch) {
+        if self.spoke + self.rules.lease <= self.now {
+            self.spoke = self.now;
+            self.outputs.send(Some(owner), Packet::Same { epoch });
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Replica {
     /// Nodes that were heard, and when; they may have no members yet.
     peers: BTreeMap<NodeId, Time>,
     dead: BTreeSet<NodeId>,
+    /// When the owner was told something last.
+    spoke: Time,
     /// The newest voice of those who talk, in local time.
     heard: BTreeMap<Grant, Time>,
     outputs: Outputs,
@@ -99,6 +101,7 @@ impl Replica {
             held: Held::default(),
             peers: BTreeMap::new(),
             dead: BTreeSet::new(),
+            spoke: now,
             heard: BTreeMap::new(),
             outputs: Outputs::default(),
             told: Standing::Seeking,
@@ -109,6 +112,7 @@ impl Replica {
     /// it took effect. Either way [`Output::Applied`] says what it came to.
     pub fn submit(&mut self, now: Time, op: Op) -> OpId {
         self.enter(now);
+        self.note(&op);
         let id = self.wish(op);
         self.tell();
         id
@@ -187,6 +191,13 @@ impl Replica {
     #[must_use]
     pub fn other_nodes(&self) -> bool {
         !matches!(self.role, Role::Lone) && (self.has_others() || !self.peers.is_empty())
+    }
+
+    /// Whether all that was submitted has taken effect. A room whose members have all left waits for that, as long as two
+    /// lease times at most, before it [quits](Self::quit): else the others don't hear that they have.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.own.is_settled()
     }
 
     /// The node's part in the channel.

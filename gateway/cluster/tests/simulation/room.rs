@@ -35,6 +35,8 @@ pub(crate) struct Room {
     pub(crate) begun: Vec<Client>,
     /// The number of the next operation: a room that is opened anew goes on from there.
     pub(crate) next_op: u64,
+    /// Since when nobody is in it.
+    pub(crate) deserted: Option<u64>,
     /// The chat message that was told last.
     pub(crate) told: u64,
     pub(crate) chat: ChatOrder<u64>,
@@ -68,6 +70,7 @@ impl Room {
             left: Vec::new(),
             begun: Vec::new(),
             next_op: 0,
+            deserted: None,
             told: stored,
             chat: ChatOrder::new(now, stored, patience, every),
             said: Vec::new(),

@@ -20,8 +20,8 @@ pub(crate) type Outcome = Result<(), String>;
 pub(crate) type Tally = BTreeMap<&'static str, u64>;
 
 /// From the end of all faults and wishes to when everything has to be in order: T1, the lease, the kept places and the
-/// silence of a dead node come one after the other at most.
-const REST: u64 = 14_000;
+/// silence of a node that is in the channel no more come one after the other at most.
+const REST: u64 = 18_000;
 /// Between two frames of a talker. Ten times as long as in truth: nothing here depends on how many there are.
 const FRAME: u64 = 200;
 
@@ -453,6 +453,11 @@ impl World<'_> {
     fn close_if_empty(&mut self, slot: usize, clock: Time) {
         let Some(room) = &mut self.processes[slot].room else { return };
         if !room.seats.is_empty() || !room.lost.is_empty() {
+            room.deserted = None;
+            return;
+        }
+        let since = *room.deserted.get_or_insert(self.now);
+        if !room.replica.is_settled() && self.now < since + 6_000 {
             return;
         }
         let next = room.next_op;
