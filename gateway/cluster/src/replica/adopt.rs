@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use suara_channel::{LeaveReason, Member, TalkerNumber};
+use suara_channel::{LeaveReason, Member, TalkerNumber, Time};
 
 use super::{Replica, Role};
 use crate::ids::{Epoch, NodeId};
@@ -12,31 +12,32 @@ use crate::output::Output;
 use crate::state::State;
 
 impl Replica {
-    pub(super) fn on_snapshot(&mut self, from: NodeId, of: Epoch, state: State) {
+    pub(super) fn on_snapshot(&mut self, from: NodeId, of: Epoch, at: Time, state: State) {
         match &self.role {
             Role::Recovering { epoch, .. } if *epoch == of => {
                 if state.progress() > self.state.progress() {
-                    self.adopt(state);
+                    self.adopt(at, state);
                 }
                 self.on_same(from, of);
             }
             Role::Split { epoch, .. } => {
                 if of > *epoch && of >= self.seen {
                     self.follow(from, of, None);
-                    self.adopt(state);
+                    self.adopt(at, state);
                 }
             }
             _ => {
                 let news = |own: &State| state.term != own.term || state.index > own.index;
                 if self.accept(from, of) && state.term.epoch == of && news(&self.state) {
-                    self.adopt(state);
+                    self.adopt(at, state);
                     self.own.hurry();
                 }
             }
         }
     }
 
-    fn adopt(&mut self, state: State) {
+    fn adopt(&mut self, at: Time, state: State) {
+        self.set_time(at.max(state.at));
         let before = mem::replace(&mut self.state, state);
         self.seen = self.seen.max(self.state.term.epoch);
         self.log.reset((self.state.term, self.state.index));
@@ -49,6 +50,7 @@ impl Replica {
         self.outputs.fence(Output::Adopted { before: Box::new(before.channel) });
         let known = self.members_of(&self.state);
         let hosted = self.guests_of(&self.state);
+        let leaving = self.own.leaving();
         // Those who came in by an operation whose answer is said only now are no ghosts.
         let answered = self.answer_applied();
         for (talker, member) in &known {
@@ -64,8 +66,8 @@ impl Replica {
         }
         for (talker, member) in mine {
             let is_there = known.get(&talker).is_some_and(|known| known.who.user == member.who.user);
-            if !is_there && !self.own.rejoins(talker) {
-                self.outputs.push(Output::Lost { talker });
+            if !is_there && !leaving.contains(&talker) {
+                self.outputs.answer(Output::Lost { talker });
                 let Member { who, rights, .. } = member;
                 self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
             }

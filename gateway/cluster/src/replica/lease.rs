@@ -96,7 +96,7 @@ impl Replica {
             return;
         }
         if lease <= self.now
-            || epoch < self.seen
+            || epoch <= self.seen
             || matches!(self.role, Role::Owner { epoch: own, .. } if own >= epoch)
         {
             // Too late, or others wouldn't listen to that one.
@@ -106,8 +106,8 @@ impl Replica {
             return;
         }
         self.seen = epoch;
-        let Term { epoch: last, by } = self.state.term;
-        let is_own = by == self.node && last.next() == epoch;
+        let last = self.state.term;
+        let is_own = last == self.term(last.epoch) && last.epoch.next() == epoch;
         match self.role {
             Role::Owner { .. } | Role::Split { .. } => self.reign(epoch, lease),
             _ if is_own || clean => self.reign(epoch, lease),
@@ -160,7 +160,7 @@ impl Replica {
         }
         self.seen = self.seen.max(epoch);
         let answer = match knows_more {
-            true => Packet::Snapshot { epoch, state: Box::new(self.state.clone()) },
+            true => Packet::Snapshot { epoch, at: self.time(self.now), state: Box::new(self.state.clone()) },
             false => Packet::Same { epoch },
         };
         self.outputs.send(Some(from), answer);
@@ -199,7 +199,7 @@ impl Replica {
         }
     }
 
-    fn is_back(&mut self) {
+    pub(super) fn is_back(&mut self) {
         let was_away = self.away.take().is_some();
         if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
             self.take();

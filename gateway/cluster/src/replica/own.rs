@@ -66,12 +66,21 @@ impl Own {
         self.away.contains(&talker)
     }
 
-    pub(super) fn rejoins(&self, was: TalkerNumber) -> bool {
-        self.rejoins.values().any(|(lost, _)| *lost == was)
+    /// Members that are asked for again, or are on their way out.
+    pub(super) fn leaving(&self) -> BTreeSet<TalkerNumber> {
+        let leaves = |(_, op): &(u64, Op)| match op {
+            Op::Leave { talker, .. } => Some(*talker),
+            _ => None,
+        };
+        self.rejoins.values().map(|(was, _)| *was).chain(self.pending.iter().filter_map(leaves)).collect()
     }
 
     pub(super) fn hurry(&mut self) {
         self.due = true;
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_empty()
     }
 
     pub(super) const fn again(&self) -> Option<Time> {
@@ -84,7 +93,6 @@ impl Replica {
     pub(super) fn wish(&mut self, op: Op) -> OpId {
         let id = OpId { node: self.node, number: self.own.next };
         self.own.next += 1;
-        self.note(&op);
         self.own.pending.push_back((id.number, op));
         if self.role.decides() {
             self.carry_out_own();
@@ -105,7 +113,8 @@ impl Replica {
         self.wish(op);
     }
 
-    fn note(&mut self, op: &Op) {
+    /// What the room wants, the replica doesn't undo.
+    pub(super) fn note(&mut self, op: &Op) {
         match op {
             Op::Lose { talker } => drop(self.own.away.insert(*talker)),
             Op::Resume { talker } => drop(self.own.away.remove(talker)),
@@ -193,6 +202,7 @@ impl Replica {
         };
         let settled = *first - 1;
         let ops = self.own.pending.iter().take(MAX_IN_FLIGHT).cloned().collect();
+        self.spoke = self.now;
         self.outputs.send(Some(owner), Packet::Submit { epoch, settled, ops });
         self.own.again = Some(self.now + self.rules.resend);
     }
