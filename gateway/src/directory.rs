@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use suara_proto::{ChannelNumber, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::Notify;
 
 use crate::hub::RoomHandle;
@@ -41,6 +41,17 @@ pub enum Wish {
         /// Where it was.
         channel: ChannelNumber,
     },
+    /// To know a member's place by another talker number: the channel has given it, and has told the member.
+    Renumber {
+        /// Which of a trunk's members.
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// The number so far.
+        was: TalkerNumber,
+        /// The number from now on.
+        talker: TalkerNumber,
+    },
     /// To throw a member out, or the session where it is no trunk's.
     Kick {
         /// Which of a trunk's members.
@@ -62,7 +73,7 @@ impl Wishes {
         let most = match wish {
             Wish::Enter { .. } => MAX_INVITATIONS,
             Wish::Join { .. } => MAX_BEFORE_JOIN,
-            Wish::Rise { .. } | Wish::Kick { .. } => usize::MAX,
+            Wish::Rise { .. } | Wish::Renumber { .. } | Wish::Kick { .. } => usize::MAX,
         };
         if waiting.len() >= most {
             return false;

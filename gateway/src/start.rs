@@ -16,10 +16,11 @@ use crate::clock::Clock;
 use crate::core::{Core, Rules};
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
-use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
+use crate::http::{ConnectInfo, Note, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
+use crate::nodes::NodesSettings;
 
 /// Everything that a gateway needs to be told.
 pub struct Settings {
@@ -49,6 +50,8 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// What outlives sessions.
     pub store: Store,
+    /// How other nodes are reached, where there may be any.
+    pub nodes: Option<NodesSettings>,
 }
 
 /// A running gateway.
@@ -70,8 +73,8 @@ impl Gateway {
         metrics.register(registry);
         let store = settings.store.clone();
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights, store);
-        let Settings { channels, calls, livechat, max_sessions, .. } = settings;
-        let rules = Rules { channels, calls, livechat, max_sessions };
+        let Settings { channels, calls, livechat, max_sessions, nodes, .. } = settings;
+        let rules = Rules { channels, calls, livechat, max_sessions, nodes };
         let core = Arc::new(Core::new(auth, rules, settings.store, metrics, clock));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
@@ -116,6 +119,16 @@ impl Gateway {
         Box::new(move || if store.is_up() { Ok(()) } else { Err("the store is away".to_owned()) })
     }
 
+    /// What costs members of other nodes something, if anything: Redis is away.
+    #[must_use]
+    pub fn degraded(&self) -> Note {
+        let nodes = self.core.nodes.clone();
+        Box::new(move || {
+            let trouble = nodes.as_ref()?.trouble()?;
+            Some(format!("no Redis, other nodes can't be reached: {trouble}"))
+        })
+    }
+
     /// How many people are here.
     #[must_use]
     pub fn population(&self) -> usize {
@@ -140,6 +153,9 @@ impl Gateway {
         self.core.dismiss_all();
         self.core.tasks.close();
         self.core.tasks.wait().await;
+        if let Some(nodes) = &self.core.nodes {
+            nodes.stop().await;
+        }
         self.core.chat.store().close().await;
         let engine = self.engine;
         // It joins threads, half a second at most.

@@ -21,6 +21,7 @@ pub use kpi::KpiMetrics;
 pub use loss::LossMetrics;
 
 use crate::chat::ChatMetrics;
+use crate::nodes::NodesMetrics;
 
 /// Why a voice frame went no further. A dropped frame is no error: it is counted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +166,8 @@ pub struct Metrics {
     pub chat: ChatMetrics,
     /// How well bursts went.
     pub kpi: KpiMetrics,
+    /// What goes between nodes.
+    pub nodes: NodesMetrics,
     /// Sessions that are welcomed and not yet ended.
     pub sessions: Gauge,
     /// Sessions on a WebSocket, welcomed or not.
@@ -173,6 +176,8 @@ pub struct Metrics {
     pub members: Gauge,
     /// Channels with somebody in them.
     pub channels: Gauge,
+    /// Channels whose members at other nodes are cut off.
+    pub split_channels: Gauge,
     /// Members that trunks have attached.
     pub attached: Gauge,
     /// Control messages that came.
@@ -239,6 +244,8 @@ impl Metrics {
         suara.register("websockets", "Sessions on a WebSocket, welcomed or not", self.websockets.clone());
         suara.register("members", "Members in channels", self.members.clone());
         suara.register("channels", "Channels with members", self.channels.clone());
+        let split = "Channels whose members at other nodes are cut off";
+        suara.register("channels_split", split, self.split_channels.clone());
         suara.register("trunk_members", "Members attached by trunks", self.attached.clone());
         suara.register(
             "control_messages_received",
@@ -256,6 +263,7 @@ impl Metrics {
             self.certificate_expiry.clone(),
         );
         self.kpi.register(suara);
+        self.nodes.register(suara);
         let voice = &self.voice;
         suara.register("voice_frames_received", "Voice datagrams from clients", voice.frames_in.clone());
         suara.register("voice_frames_sent", "Voice frames handed to listeners", voice.frames_out.clone());

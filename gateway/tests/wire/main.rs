@@ -23,6 +23,7 @@ mod keys;
 mod kpi;
 mod livechat;
 mod loss;
+mod nodes;
 mod notices;
 mod patch;
 mod renewal;

@@ -2,8 +2,10 @@
 
 mod chat;
 mod client;
+mod doomed;
 mod frame;
 mod gateway;
+mod redis;
 mod socket;
 mod token;
 
@@ -15,6 +17,7 @@ pub(crate) use chat::ChatStream;
 pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat, text};
 pub(crate) use frame::{END, START, TALK_AHEAD, carrying, frame, marked};
 pub(crate) use gateway::TestGateway;
+pub(crate) use redis::Redis;
 pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};
 pub(crate) use token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, now, passes};
 
