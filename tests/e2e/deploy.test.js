@@ -153,7 +153,8 @@ describe('the compose file', () => {
       assert.equal(all.SUARA_RTC.split(':').at(-1), rtc[1].replace('/udp', ''), name);
       assert.equal(all.SUARA_TRUSTED_PROXY, `${services.nginx.networks.default.ipv4_address}/32`, name);
       for (const [port] of [webtransport, rtc]) published.add(port);
-      for (const path of [all.SUARA_TLS_CERT, all.SUARA_TLS_KEY, all.SUARA_JWT_SECRET_FILE, all.SUARA_CONFIG]) {
+      assert.equal(all.SUARA_PEER_ANNOUNCE, `${name}:${all.SUARA_PEER.split(':').at(-1)}`);
+      for (const path of [all.SUARA_TLS_CERT, all.SUARA_TLS_KEY, all.SUARA_JWT_SECRET_FILE, all.SUARA_PEER_SECRET_FILE, all.SUARA_CONFIG]) {
         assert.ok(existsSync(path.replace('/etc/suara', secrets)), `${name} looks for ${path}`);
       }
       assert.match(read('compose/suara-nodes.conf'), new RegExp(`server ${name}:${all.SUARA_HTTP.split(':').at(-1)} `));
