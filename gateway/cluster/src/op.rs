@@ -104,7 +104,8 @@ pub enum Outcome {
     Admitted(Option<TalkerNumber>),
     /// It was applied and has no answer of its own; the effects say what came of it.
     None,
-    /// It took effect nowhere that counts: another side of a split decides now, or what became of it is no longer known.
+    /// It took effect nowhere that counts, or what came of it is undone or no longer known: another side of a split decides now,
+    /// or this node was held for dead. Who wanted to join is to be asked to try again.
     Lost,
 }
 

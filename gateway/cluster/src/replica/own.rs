@@ -147,7 +147,12 @@ impl Replica {
     fn unanswered(&self) -> Vec<(u64, Outcome)> {
         let Some(applied) = self.state.applied(self.node) else { return vec![] };
         let over = self.own.pending().filter(|number| *number <= applied);
-        let outcome = |number| self.state.outcome(OpId { node: self.node, number }).unwrap_or(Outcome::Lost);
+        // Who came in by it may be gone again: it was held for dead meanwhile.
+        let is_there = |outcome: &Outcome| outcome.talker().is_none_or(|talker| self.is_local(talker));
+        let outcome = |number| {
+            let outcome = self.state.outcome(OpId { node: self.node, number });
+            outcome.filter(is_there).unwrap_or(Outcome::Lost)
+        };
         over.map(|number| (number, outcome(number))).collect()
     }
 

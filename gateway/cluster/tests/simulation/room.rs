@@ -55,6 +55,8 @@ pub(crate) enum Word {
     Note(&'static str),
     Fault(String),
     Trace(String),
+    /// Others may decide now, by lower grants.
+    Forked,
     /// Something was decided within: once more.
     Turn,
 }
@@ -214,6 +216,11 @@ impl Room {
         words.push(Word::Note("adopted"));
         self.heard.clear();
         self.holds.clear();
+        // Another side's log may have in it what was in this one's.
+        self.said.clear();
+        if self.seats.values().any(|seat| seat.talker.is_some()) {
+            words.push(Word::Forked);
+        }
         let held: Vec<_> = self.replica.channel().speakers();
         for seat in self.seats.values_mut() {
             let holds =

@@ -418,6 +418,7 @@ impl World<'_> {
                     Word::Out(output) => self.out(slot, output),
                     Word::Note(what) => self.note(what),
                     Word::Trace(what) => self.log(|| what),
+                    Word::Forked => self.first_heard.clear(),
                     Word::Fault(fault) => return Err(fault),
                     Word::Turn => {}
                 }
