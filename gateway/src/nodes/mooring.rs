@@ -8,12 +8,12 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::DropGuard;
 
 use super::berth::{Berth, VoiceSink};
-use super::envelope::{self, MAX_PACKET, Sort};
+use super::envelope::{self, Sort};
 use super::lease::Call;
 use super::metrics::What;
 use super::publish::speak;
 use super::topics::hex;
-use super::{LeaseAnswer, LeaseAsk, NodeId, Nodes};
+use super::{LeaseAnswer, LeaseAsk, MAX_PACKET, NodeId, Nodes};
 use crate::voice::VoiceQueue;
 
 /// What a room hears.
