@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::DropGuard;
 
-use super::berth::{Berth, VoiceSink};
+use super::berth::{Berth, VoiceSink, cost_of};
 use super::envelope::{self, Sort};
 use super::lease::Call;
 use super::metrics::What;
@@ -63,8 +63,8 @@ impl Mooring {
     pub async fn next(&mut self) -> Heard {
         // The berth, which this owns, holds the other end.
         let Some(heard) = self.heard.recv().await else { return std::future::pending().await };
-        if matches!(heard, Heard::Packet(_)) {
-            self.waiting.fetch_sub(1, Relaxed);
+        if let Heard::Packet(packet) = &heard {
+            self.waiting.fetch_sub(cost_of(packet), Relaxed);
         }
         heard
     }
