@@ -30,8 +30,8 @@ async fn until_there_are(client: &mut Client, seat: Seat, users: &[&str]) {
 #[tokio::test]
 async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
     let redis = Redis::start();
-    let one = redis.doomed();
-    let (other, third) = (redis.node(), redis.node());
+    let one = redis.doomed().await;
+    let (other, third) = (redis.node().await, redis.node().await);
     let (alice, _) = at(&one, "alice", 0).await;
     let (mut bob, own) = at(&other, "bob", 1).await;
     let (mut carol, there) = at(&third, "carol", 2).await;
@@ -69,7 +69,7 @@ async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_agai
     let settings = Settings { t1: long, t2: long, ..Settings::default() };
     let with =
         |all: &mut suara_gateway::Settings| all.channels = vec![(WildMatch::new("*"), settings.clone())];
-    let (one, other) = (redis.node_with(with), redis.node_with(with));
+    let (one, other) = (redis.node_with(with).await, redis.node_with(with).await);
     let (mut alice, at_one) = at(&one, "alice", 0).await;
     let (mut near, _) = at(&one, "near", 1).await;
     let (mut bob, at_other) = at(&other, "bob", 2).await;
@@ -125,4 +125,42 @@ async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_agai
         "{answer}"
     );
     assert!(number(&answer["request"]) > 0);
+}
+
+#[tokio::test]
+async fn who_has_the_number_of_another_after_a_split_gets_a_new_one_and_is_told_so() {
+    let mut redis = Redis::start();
+    let (one, other) = (redis.node().await, redis.node().await);
+    let (mut alice, at_one) = at(&one, "alice", 0).await;
+    let (mut bob, _) = at(&other, "bob", 1).await;
+    alice.sees_join("bob").await;
+    redis.kill();
+    alice.hear_that("the split", split(true)).await;
+    bob.hear_that("the split", split(true)).await;
+    let (mut eve, mut mallory) = (one.user("eve").await, other.user("mallory").await);
+    let (at_eve, at_mallory) = (eve.join("ops").await, mallory.join("ops").await);
+    assert_eq!(at_eve.talker, at_mallory.talker, "nobody knows of the other");
+
+    redis.run();
+    alice.hear_that("the end of the split", split(false)).await;
+    until_there_are(&mut alice, at_one, &["alice", "bob", "eve", "mallory"]).await;
+    let roster = alice.roster(at_one.channel).await;
+    let number = |user: &str| roster.iter().find(|(_, who)| who == user).expect("it is there").0;
+    let (client, before, user) = if number("eve") == at_eve.talker {
+        (&mut mallory, at_mallory, "mallory")
+    } else {
+        (&mut eve, at_eve, "eve")
+    };
+    assert_ne!(number(user), before.talker);
+    let joined = client.hear_that("its place", |said| said["type"] == "joined").await;
+    assert!(joined["request"].is_null());
+    let seat = crate::kit::seat(&joined);
+    assert_eq!(seat, Seat { talker: number(user), ..before });
+    let grant = client.floor(seat.channel).await;
+    let taken = |said: &Value| said["type"] == "floor_taken" && said["user"] == user;
+    let taken = alice.hear_that("the talker", taken).await;
+    assert_eq!((&taken["talker"], &taken["grant"]), (&json!(seat.talker), &json!(grant)));
+    client.send_voice(&frame(seat, grant, 1));
+    client.leave(seat.channel).await;
+    assert_eq!(alice.sees_leave(seat.talker).await, "left");
 }
