@@ -94,7 +94,7 @@ impl Replica {
             role: Role::Seeking,
             seen: Epoch::default(),
             away: None,
-            asks: Asks::default(),
+            asks: Asks::new(first),
             own: Own::new(first.max(1)),
             log: Log::new(rules.kept),
             sent: 0,
