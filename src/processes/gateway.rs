@@ -81,6 +81,10 @@ impl RunningGateway {
                 keys: secrets::quic_keys(&plan.data)?,
             },
         };
+        if settings.nodes.is_some() && !settings.store.is_shared() {
+            let what = "with --redis, but without a PostgreSQL --database, what is written in channels stays at this node";
+            tracing::warn!("{what}");
+        }
         let gateway = Gateway::start(settings, registry).context("the gateway can't start")?;
         Ok(Self { gateway, trunk_secret, development_secret })
     }

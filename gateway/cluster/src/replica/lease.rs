@@ -9,16 +9,24 @@ use crate::ids::{Epoch, NodeId, Term};
 use crate::output::{LeaseAnswer, LeaseAsk};
 use crate::packet::Packet;
 
-/// Questions that may be without an answer at a time; the oldest is given up.
+/// Questions that may be without an answer at a time; the oldest is given up. More than come up within the time in which each
+/// has to have one.
 const MAX_OPEN: usize = 8;
 
 /// What was asked of Redis.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Asks {
     last: u64,
     open: BTreeMap<u64, (Time, LeaseAsk)>,
     /// When to ask for the lease again, where it isn't this node's.
     pub(super) take: Time,
+}
+
+impl Asks {
+    /// Numbered from there on, so that no answer to another replica's question is taken for one of these.
+    pub(super) fn new(first: u64) -> Self {
+        Self { last: first, open: BTreeMap::new(), take: Time::default() }
+    }
 }
 
 impl Replica {
@@ -58,6 +66,9 @@ impl Replica {
     }
 
     fn on_answer(&mut self, asked: Time, ask: LeaseAsk, answer: LeaseAnswer) {
+        if let (LeaseAsk::Bump { .. }, Role::Owner { bumping, .. }) = (ask, &mut self.role) {
+            *bumping = false;
+        }
         if answer == LeaseAnswer::Away {
             return self.is_away();
         }
@@ -113,19 +124,21 @@ impl Replica {
             _ if is_own || clean => self.reign(epoch, lease),
             _ => {
                 let ends = self.now + self.rules.recover;
-                let silent = (!self.state.is_blank()).then(|| self.asked());
+                let silent = self.asked();
                 self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
                 self.recover();
             }
         }
     }
 
-    /// Those who may know more. The former owner isn't among them: it is gone, or its time is over.
-    fn asked(&self) -> BTreeSet<NodeId> {
-        let homes = self.state.homes.values().copied();
-        let counts =
-            |node: &NodeId| *node != self.node && *node != self.state.term.by && !self.dead.contains(node);
-        homes.filter(counts).collect()
+    /// Those who may know more, where that is known: one who has just heard the owner knows who is there. The owner isn't
+    /// among them, for its time is over.
+    fn asked(&self) -> Option<BTreeSet<NodeId>> {
+        let recent = self.rules.beat * 2;
+        let Role::Follower { heard, hello: None, .. } = self.role else { return None };
+        let others = self.state.homes.values().copied();
+        let others = others.filter(|node| *node != self.node && *node != self.state.term.by);
+        (heard + recent > self.now).then(|| others.collect())
     }
 
     /// Asks the others, and begins to decide when they have answered or had their time.

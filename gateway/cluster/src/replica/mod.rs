@@ -94,7 +94,7 @@ impl Replica {
             role: Role::Seeking,
             seen: Epoch::default(),
             away: None,
-            asks: Asks::default(),
+            asks: Asks::new(first),
             own: Own::new(first.max(1)),
             log: Log::new(rules.kept),
             sent: 0,
@@ -242,6 +242,9 @@ impl Replica {
                 Consequence::Shared { key, value } => outputs.push(Output::Shared { key, value }),
             },
         );
+        if matches!(entry.step, Step::Term(_)) {
+            self.own.hurry();
+        }
         let was_buried = matches!(entry.step, Step::NodeGone(node) if node == self.node);
         if !matches!(self.role, Role::Lone) {
             self.log.push(self.state.term, entry);
