@@ -8,10 +8,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use socketioxide::socket::Sid;
-use suara_proto::MemberRef;
+use suara_proto::{MemberRef, TalkerNumber};
 
-use super::chunk::Stand;
-use super::press::SILENCE;
+use super::chunk::{Chunk, Stand};
+use super::press::Press;
 use crate::audio::Format;
 use crate::edge::Line;
 use crate::metrics::{DropReason, Metrics};
@@ -64,6 +64,8 @@ pub(crate) trait Outlet: Send + Sync + 'static {
     fn voice(&self, room: &Room, except: &[Seat], chunk: &Bytes, sender: &Sender<'_>) -> usize;
     /// Sends an event to everybody in `room`.
     fn announce(&self, room: &Room, event: &'static str, payload: &Value);
+    /// Says who of a channel in which several may talk is to be heard by itself: all of them, again with each change.
+    fn cast(&self, _room: &Room, _cast: &[(TalkerNumber, Who)]) {}
     /// Sends an event to one client.
     fn tell(&self, seat: Seat, event: &'static str, payload: &Value);
 }
@@ -83,9 +85,9 @@ impl Listener {
         Room { space: self.seat.space, name: format!("voice:{}:{}", self.format, self.spelling) }
     }
 
-    /// How long a press of this client may be silent.
-    pub(super) fn patience(&self) -> Duration {
-        if self.seat.space == RTC { RTC_PATIENCE } else { SILENCE }
+    /// No press yet, of a client of this kind.
+    pub(super) fn press(&self) -> Press<Chunk> {
+        if self.seat.space == RTC { Press::streaming(RTC_PATIENCE) } else { Press::default() }
     }
 }
 
@@ -189,6 +191,18 @@ impl Audience {
     pub(super) fn announce(&self, event: &'static str, payload: &Value) {
         for (room, group) in &self.groups {
             self.outlet.announce(room, event, &with_channel(payload, &group.spelling));
+        }
+    }
+
+    /// Whether a client of RTC listens.
+    pub(super) fn has_rtc(&self) -> bool {
+        self.groups.keys().any(|room| room.space == RTC)
+    }
+
+    /// Says who is to be heard by itself, where that makes a difference.
+    pub(super) fn cast(&self, cast: &[(TalkerNumber, Who)]) {
+        for room in self.groups.keys().filter(|room| room.space == RTC) {
+            self.outlet.cast(room, cast);
         }
     }
 

@@ -10,8 +10,8 @@ use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
 
 use super::chunk::Stamp;
 use super::pace::Pace;
-use super::press::Wish;
 use super::spread::Spread;
+use super::wish::Wish;
 use crate::audio::{Encoder, FRAME_MS, Format, Order, Reframer};
 use crate::metrics::{DropReason, Metrics};
 
@@ -66,7 +66,7 @@ impl Talk {
         let flags = Flags { start: true, ..Flags::default() };
         let header =
             Header { flags, sequence: rand::random(), timestamp: rand::random(), channel, talker, grant };
-        let spread = Spread::new(grant);
+        let spread = Spread::default();
         Ok(Self { source, spread, chunks: 0, packets: 0, order: Order::default(), header, origin: None })
     }
 

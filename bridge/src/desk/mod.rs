@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use suara_proto::message::{Broadcast, Location, Rights};
+use suara_proto::message::{Broadcast, ChannelMode, Location, Rights};
 use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
@@ -75,11 +75,22 @@ pub(crate) enum JoinError {
     Unavailable,
 }
 
+/// A member is in a channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Seated {
+    pub(crate) channel: Channel,
+    /// What it may do there.
+    pub(crate) rights: Rights,
+    pub(crate) mode: ChannelMode,
+}
+
 /// Something that a session didn't ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// Out of a channel.
     Left { channel: String, reason: LeaveReason },
+    /// May do something else than before in a channel that it is in still: its token was looked at anew.
+    Rights { channel: String, rights: Rights },
     /// In a call, by somebody's doing.
     Called { channel: String, by: Who, users: Vec<String> },
     /// The user's token has ended, or holds no more.
@@ -135,7 +146,7 @@ enum Request {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     },
     Leave {
         member: MemberRef,
@@ -203,7 +214,7 @@ impl Desk {
         member: MemberRef,
         channel: String,
         listener: Listener,
-    ) -> Result<Channel, JoinError> {
+    ) -> Result<Seated, JoinError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Join { member, channel, listener, reply });
         answer.await.unwrap_or(Err(JoinError::Unavailable))

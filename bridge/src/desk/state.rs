@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
-use suara_proto::message::{ClientMessage, MemberScope};
+use suara_proto::message::{ChannelMode, ClientMessage, MemberScope, Rights};
 use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::{RETURN_RETRY, answer};
 use super::pending::{Asked, Pending, Reply};
-use super::{AttachError, JoinError, Notice, Request, Routes, Token};
+use super::{AttachError, JoinError, Notice, Request, Routes, Seated, Token};
 use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::livechat::FIRST_MEMBER as FIRST_VISITOR;
 use crate::metrics::Metrics;
@@ -58,7 +58,15 @@ pub(super) struct Member {
     pub(super) notices: mpsc::UnboundedSender<Notice>,
     /// Known once the gateway has verified the token.
     pub(super) who: Option<Who>,
-    pub(super) channels: BTreeMap<String, Listener>,
+    pub(super) channels: BTreeMap<String, Membership>,
+}
+
+/// A channel that a member is in.
+#[derive(Clone)]
+pub(super) struct Membership {
+    pub(super) listener: Listener,
+    pub(super) rights: Rights,
+    pub(super) mode: ChannelMode,
 }
 
 pub(super) struct Place {
@@ -240,14 +248,15 @@ impl State {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     ) {
         let there = self.members.get_mut(&member).and_then(|entry| entry.channels.get_mut(&channel));
         let place = self.places.get(&channel);
         if let (Some(known), Some(place)) = (there, place) {
-            *known = listener.clone();
+            known.listener = listener.clone();
+            let Membership { rights, mode, .. } = *known;
             place.channel.tell(Input::Change { member, listener });
-            answer(reply, Ok(place.channel.clone()));
+            answer(reply, Ok(Seated { channel: place.channel.clone(), rights, mode }));
         } else if !self.members.contains_key(&member) {
             answer(reply, Err(JoinError::Unavailable));
         } else {
@@ -262,7 +271,7 @@ impl State {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     ) {
         let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::To(reply) };
         let request = self.pending.add(now, asked);

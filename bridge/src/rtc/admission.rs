@@ -8,8 +8,8 @@ use socketioxide::socket::Sid;
 use super::Rtc;
 use super::fault::Fault;
 use crate::audio::Format;
-use crate::channel::{Channel, Listener, RTC, Seat};
-use crate::desk::JoinError;
+use crate::channel::{Listener, RTC, Seat};
+use crate::desk::{JoinError, Seated};
 use crate::edge::Line;
 use crate::sio::{Admitted, Refusal, query, verify};
 
@@ -36,7 +36,7 @@ pub(super) async fn join(
     admission: &Admitted,
     channel: &str,
     listener: Listener,
-) -> Result<Channel, Fault> {
+) -> Result<Seated, Fault> {
     let joined = rtc.shared.desk.join(admission.attached.member, channel.to_owned(), listener).await;
     joined.map_err(|error| match error {
         JoinError::Forbidden => Fault::Forbidden,

@@ -45,7 +45,7 @@ pub(crate) enum Fault {
     Unauthenticated,
     #[error("the token has ended")]
     TokenExpired,
-    #[error("the token gives no right to this channel")]
+    #[error("the token gives no right to this")]
     Forbidden,
     #[error("the query names no channel, or none that can be")]
     BadChannel,

@@ -8,6 +8,7 @@ mod admission;
 mod announce;
 mod fault;
 mod gate;
+mod hall;
 mod legs;
 mod level;
 mod messages;
@@ -15,6 +16,7 @@ mod outlet;
 mod parameters;
 mod peers;
 mod port;
+mod requests;
 mod session;
 mod socket;
 

@@ -4,8 +4,18 @@ use super::*;
 
 /// An RTC client in the channel.
 fn enter(scene: &mut Scene, number: u32) -> Sid {
-    let sid = scene.enter(number, Format::Opus, json!("5"));
-    scene.handle(Input::Exit { member: MemberRef(number) });
+    let bob = Person { talker: TalkerNumber(99), who: who("bob"), listen_only: false, muted: false };
+    enter_in(scene, number, ChannelMode::Ptt, Some(vec![bob]))
+}
+
+/// An RTC client in a channel of that mode.
+pub(super) fn enter_in(
+    scene: &mut Scene,
+    number: u32,
+    mode: ChannelMode,
+    members: Option<Vec<Person>>,
+) -> Sid {
+    let sid = Sid::new();
     let line = Arc::new(crate::edge::Line::by_datagram());
     let seat = Seat { space: RTC, sid };
     let enter = Enter {
@@ -15,21 +25,22 @@ fn enter(scene: &mut Scene, number: u32) -> Sid {
         link: scene.record.link(),
         channel: GATE,
         talker: TalkerNumber(number as u16),
+        mode,
         version: 1,
-        members: None,
-        talking: None,
+        members,
+        talking: Vec::new(),
     };
     scene.handle(Input::Enter(Box::new(enter)));
     sid
 }
 
-fn say(scene: &mut Scene, number: u32, sequence: u16, timestamp: u32, packet: &[u8]) {
+pub(super) fn say(scene: &mut Scene, number: u32, sequence: u16, timestamp: u32, packet: &[u8]) {
     let (at, bytes) = (scene.now, Bytes::copy_from_slice(packet));
     let chunk = Chunk { bytes, stamp: Some(Stamp { sequence, timestamp }) };
     scene.handle(Input::Voice { member: MemberRef(number), at, chunk });
 }
 
-fn packets() -> Vec<Bytes> {
+pub(super) fn packets() -> Vec<Bytes> {
     let mut encoder = Encoder::new(Rate::new(48_000).unwrap()).unwrap();
     let tone = |n: i32| ((f64::from(n) * 0.05).sin() * 12_000.0) as i16;
     (0..6)

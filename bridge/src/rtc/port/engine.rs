@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarms::Alarms;
 use super::socket::Socket;
 use super::transport::{Drained, Owner, Transport};
-use super::{ConsumerKey, Created, Happening, Ice, MAX_TRANSPORTS, Order, Reply, Said, TransportKey};
+use super::{ConsumerKey, Created, Gone, Happening, Ice, MAX_TRANSPORTS, Order, Reply, Said, TransportKey};
 use crate::metrics::{DropReason, Metrics};
 use crate::rtc::fault::Fault;
 
@@ -83,6 +83,7 @@ impl Engine {
         mut self,
         mut orders: mpsc::Receiver<Order>,
         mut said: mpsc::Receiver<Said>,
+        mut gone: mpsc::UnboundedReceiver<Gone>,
         stop: CancellationToken,
     ) {
         let mut buffer = [0; MAX_PACKET];
@@ -101,6 +102,7 @@ impl Engine {
                         self.hear(&next);
                     }
                 }
+                Some(gone) = gone.recv() => self.forget(&gone),
                 readable = self.socket.readable() => match readable {
                     Ok(()) => self.read(&mut buffer),
                     Err(error) => return tracing::error!(%error, "the RTC port is lost"),
@@ -243,6 +245,17 @@ impl Engine {
             there.push(key);
         } else if there.is_empty() {
             self.rooms.remove(room);
+        }
+    }
+
+    /// A producer is no more, and so are its consumers.
+    fn forget(&mut self, gone: &Gone) {
+        for key in self.rooms.get(&gone.room).cloned().unwrap_or_default() {
+            let Some(transport) = self.transports.get_mut(&key) else { continue };
+            if transport.forget(gone.listens) {
+                self.list(key);
+                self.follow(key, Instant::now(), Ok(()));
+            }
         }
     }
 

@@ -17,12 +17,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use socketioxide::socket::Sid;
-use suara_proto::MemberRef;
+use suara_proto::{MemberRef, TalkerNumber};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
-use crate::channel::{Stamp, Stand};
+use crate::channel::{MAX_CAST, Stamp, Stand};
 use crate::metrics::{DropReason, Metrics};
 
 pub(super) use transport::Owner;
@@ -30,8 +30,9 @@ pub(super) use transport::Owner;
 /// The payload type of Opus towards consumers, as the router's capabilities say.
 pub(super) const PAYLOAD_TYPE: u8 = 100;
 
-/// Consumers of one transport: the floor and a handful of talkers. Each costs an encryption a packet.
-pub(super) const MAX_CONSUMERS: usize = 16;
+/// Consumers of one transport: the floor, those of a channel's members who are producers, and as many clients of RTC. Each
+/// costs an encryption for every packet that its talker says.
+pub(super) const MAX_CONSUMERS: usize = 1 + 2 * MAX_CAST;
 
 /// Transports at a time. Each takes some tens of kilobytes, and a client has two.
 const MAX_TRANSPORTS: usize = 20_000;
@@ -107,8 +108,10 @@ pub(super) struct Dtls {
 pub(super) enum Listens {
     /// Whoever talks in the channel.
     Floor,
-    /// A client of this bridge.
+    /// A client of RTC on this bridge.
     Member(MemberRef),
+    /// Another member of the channel.
+    Talker(TalkerNumber),
 }
 
 /// A consumer, as its client has to know it.
@@ -147,6 +150,15 @@ pub(super) enum Happening {
     Connected(TransportKey),
     /// It is gone, and its producer and consumers with it.
     Closed(TransportKey, &'static str),
+    /// A consumer of it is gone, with its producer.
+    Silent(ConsumerKey),
+}
+
+/// A producer that is no more: its consumers are closed.
+#[derive(Debug)]
+struct Gone {
+    room: Box<str>,
+    listens: Listens,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
@@ -167,6 +179,8 @@ enum Order {
 pub(super) struct Port {
     orders: mpsc::Sender<Order>,
     said: mpsc::Sender<Said>,
+    /// Producers that are gone: one for each that was there.
+    gone: mpsc::UnboundedSender<Gone>,
     metrics: Metrics,
 }
 
@@ -183,6 +197,7 @@ impl Port {
         let address = socket.address();
         let (orders, to_do) = mpsc::channel(MAX_ORDERS);
         let (said, heard) = mpsc::channel(MAX_SAID);
+        let (gone, went) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let engine = engine::Engine::new(socket::Socket::serve(socket)?, announced, metrics.clone())
@@ -190,14 +205,21 @@ impl Port {
         drop(entered);
         std::thread::Builder::new()
             .name(THREAD.to_owned())
-            .spawn(move || runtime.block_on(engine.run(to_do, heard, stop)))?;
-        Ok((Self { orders, said, metrics }, address))
+            .spawn(move || runtime.block_on(engine.run(to_do, heard, went, stop)))?;
+        Ok((Self { orders, said, gone, metrics }, address))
     }
 
     /// Hands a packet on to a channel's consumers; it is dropped where too much waits.
     pub(super) fn say(&self, said: Said) {
         if self.said.try_send(said).is_err() {
             self.metrics.dropped(DropReason::QueueFull, 1);
+        }
+    }
+
+    /// Closes the consumers of a producer that is gone.
+    pub(super) fn gone(&self, room: &str, listens: Listens) {
+        if self.gone.send(Gone { room: room.into(), listens }).is_err() {
+            tracing::debug!("the port is closed");
         }
     }
 

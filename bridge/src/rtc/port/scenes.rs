@@ -64,8 +64,18 @@ impl Scene {
     }
 
     fn say(&self, number: u16, grant: u32, talker: Option<u32>, except: Option<Sid>) {
-        let stand =
-            Stand { grant: Grant(grant), talker: talker.map(MemberRef), ticks: u32::from(number) * 960 };
+        self.say_as(number, grant, talker.map(MemberRef), TalkerNumber(grant as u16), except);
+    }
+
+    fn say_as(
+        &self,
+        number: u16,
+        grant: u32,
+        talker: Option<MemberRef>,
+        by: TalkerNumber,
+        except: Option<Sid>,
+    ) {
+        let stand = Stand { grant: Grant(grant), talker, number: by, ticks: u32::from(number) * 960 };
         let packet = Arc::from([0x78, number as u8, grant as u8]);
         let (at, room) = (Instant::now(), "room".into());
         self.port.say(Said { at, room, except, sequence: number, stand, packet });
@@ -334,4 +344,52 @@ async fn one_port_serves_both_families() {
         client.run_until(|client| client.heard.len() == 1).await;
         scene.port.close(created.key).await;
     }
+}
+
+#[tokio::test]
+async fn each_talker_of_several_is_a_stream_of_its_own() {
+    let mut scene = Scene::new();
+    let (created, mut client) = scene.connect(Sid::new()).await;
+    let mut consumed = Vec::new();
+    for talker in 1..=3 {
+        let listens = Listens::Talker(TalkerNumber(talker));
+        consumed.push(scene.port.consume(created.key, listens).await.unwrap());
+        client.listen(&consumed[usize::from(talker) - 1]);
+    }
+    // Three talkspurts of each, side by side, with pauses between.
+    for spurt in 0..3_u16 {
+        for number in 0..4 {
+            for talker in 1..=3 {
+                let (grant, by) = (u32::from(spurt * 3 + talker), TalkerNumber(talker));
+                scene.say_as(1000 * talker + 100 * spurt + number, grant, None, by, None);
+            }
+        }
+        let wanted = (usize::from(spurt) + 1) * 12;
+        client.run_until(|client| client.heard.len() == wanted).await;
+    }
+    for (talker, consumed) in (1..).zip(&consumed) {
+        let own: Vec<_> = client.heard.iter().filter(|packet| *packet.header.ssrc == consumed.ssrc).collect();
+        let numbers: Vec<_> = own.iter().map(|packet| *packet.seq_no).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+        let marked: Vec<_> = own.iter().map(|packet| packet.header.marker).collect();
+        assert_eq!(marked, [true, false, false, false].repeat(3));
+        assert!(own.iter().all(|packet| u16::from(packet.payload[2] - 1) % 3 + 1 == talker));
+        let times: Vec<_> = own.iter().map(|packet| packet.header.timestamp).collect();
+        assert!(times.windows(2).all(|pair| (960..480_000).contains(&pair[1].wrapping_sub(pair[0]))));
+    }
+}
+
+#[tokio::test]
+async fn a_producer_that_is_gone_takes_its_consumers_along() {
+    let mut scene = Scene::new();
+    let (created, _client) = scene.connect(Sid::new()).await;
+    let gone = Listens::Talker(TalkerNumber(7));
+    let consumed = scene.port.consume(created.key, gone).await.unwrap();
+    let stays = scene.port.consume(created.key, Listens::Floor).await.unwrap();
+    scene.port.gone("room", gone);
+    let happened = tokio::time::timeout(PATIENCE, scene.happenings.recv()).await.unwrap();
+    assert_eq!(happened, Some(Happening::Silent(consumed.key)));
+    let again = scene.port.close_consumer(created.key, consumed.key).await;
+    assert_eq!(again, Err(Fault::UnknownConsumer));
+    assert_eq!(scene.port.close_consumer(created.key, stays.key).await, Ok(()));
 }

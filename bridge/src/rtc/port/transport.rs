@@ -13,14 +13,13 @@ use str0m::media::{MediaKind, Mid, Pt};
 use str0m::net::Receive;
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Event, IceConnectionState, IceCreds, Input, Output, Rtc};
-use suara_proto::MemberRef;
 use tokio::sync::mpsc;
 
 use super::numbering::Numbering;
 use super::{
     Arrival, Consumed, ConsumerKey, Dtls, Happening, Listens, MAX_CONSUMERS, PAYLOAD_TYPE, Said, TransportKey,
 };
-use crate::channel::Stamp;
+use crate::channel::{Stamp, Stand};
 use crate::metrics::{DropReason, Metrics};
 use crate::rtc::fault::Fault;
 
@@ -41,8 +40,7 @@ struct Consumer {
     key: ConsumerKey,
     ssrc: Ssrc,
     mid: Mid,
-    /// The member whose voice it is; of everybody who has the floor, where that is missing.
-    talker: Option<MemberRef>,
+    listens: Listens,
     numbering: Numbering,
 }
 
@@ -66,6 +64,17 @@ pub(super) struct Transport {
     local: Vec<SocketAddr>,
     /// Addresses from which it proved to come.
     pub(super) remote: Vec<SocketAddr>,
+}
+
+impl Listens {
+    /// Whether that is heard.
+    fn to(self, stand: Stand) -> bool {
+        match self {
+            Self::Floor => true,
+            Self::Member(member) => stand.talker == Some(member),
+            Self::Talker(number) => stand.number == number,
+        }
+    }
 }
 
 /// What is left when a transport has been drained.
@@ -173,22 +182,35 @@ impl Transport {
         api.declare_media(mid, MediaKind::Audio);
         let ssrc = api.new_ssrc();
         api.declare_stream_tx(ssrc, None, mid, None);
-        let talker = match listens {
-            Listens::Floor => None,
-            Listens::Member(member) => Some(member),
-        };
         let numbering = Numbering::new(rand::random(), rand::random());
-        self.consumers.push(Consumer { key, ssrc, mid, talker, numbering });
+        self.consumers.push(Consumer { key, ssrc, mid, listens, numbering });
         Ok(Consumed { key, mid: mid.to_string(), ssrc: *ssrc })
     }
 
     pub(super) fn close_consumer(&mut self, key: ConsumerKey) -> Result<(), Fault> {
         let at = self.consumers.iter().position(|consumer| consumer.key == key);
-        let Consumer { ssrc, mid, .. } = self.consumers.swap_remove(at.ok_or(Fault::UnknownConsumer)?);
+        self.remove_consumer(at.ok_or(Fault::UnknownConsumer)?);
+        Ok(())
+    }
+
+    /// Closes the consumers of a producer, and tells the client's session; whether there were any.
+    pub(super) fn forget(&mut self, listens: Listens) -> bool {
+        let mut some = false;
+        while let Some(at) = self.consumers.iter().position(|consumer| consumer.listens == listens) {
+            let key = self.remove_consumer(at);
+            // A session that is gone has no use for it.
+            self.owner.events.send(Happening::Silent(key)).ok();
+            some = true;
+        }
+        some
+    }
+
+    fn remove_consumer(&mut self, at: usize) -> ConsumerKey {
+        let Consumer { key, ssrc, mid, .. } = self.consumers.swap_remove(at);
         let mut api = self.rtc.direct_api();
         api.remove_stream_tx(ssrc);
         api.remove_media(mid);
-        Ok(())
+        key
     }
 
     pub(super) const fn has_consumers(&self) -> bool {
@@ -202,7 +224,7 @@ impl Transport {
         }
         let (mut heard, stand) = (0, said.stand);
         for consumer in &mut self.consumers {
-            if consumer.talker.is_some() && consumer.talker != stand.talker {
+            if !consumer.listens.to(stand) {
                 continue;
             }
             let Some(place) = consumer.numbering.next(now, stand.grant, said.sequence, stand.ticks) else {
