@@ -108,14 +108,19 @@ impl State {
             None => tracing::debug!(%code, "the gateway refused a floor message"),
             Some(Asked::Attach { member, reply }) => {
                 self.returns_under_way.remove(&member);
+                let guest = self.members.get(&member).is_some_and(|entry| entry.token.is_guests());
+                // A gateway that was started anew may admit no guests any more.
+                let unwanted = guest && code == ErrorCode::Forbidden;
+                let refused = matches!(code, ErrorCode::Unauthenticated | ErrorCode::WrongUser);
                 match reply {
-                    Reply::Return if code == ErrorCode::Unauthenticated || code == ErrorCode::WrongUser => {
+                    Reply::Return if refused || unwanted => {
                         self.dismiss(member, Notice::Expired);
                     }
                     Reply::Return => self.returning.push_back((now + RETURN_RETRY, member)),
                     Reply::To(reply) => {
                         self.forget(member);
-                        answer(reply, Err(attach_error(code)));
+                        let error = if unwanted { AttachError::NoGuests } else { attach_error(code) };
+                        answer(reply, Err(error));
                     }
                     Reply::TooLate => self.forget(member),
                 }
@@ -127,12 +132,18 @@ impl State {
             }
             Some(Asked::Emergency { reply: Reply::To(reply), .. }) => answer(reply, Err(join_error(code))),
             Some(Asked::May { reply: Reply::To(reply) }) => answer(reply, Err(join_error(code))),
+            Some(Asked::Guest { reply: Reply::To(reply) }) => {
+                let no_guests = matches!(code, ErrorCode::Forbidden | ErrorCode::UnknownType);
+                let error = if no_guests { AttachError::NoGuests } else { AttachError::Unavailable };
+                answer(reply, Err(error));
+            }
             Some(Asked::Verify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
             Some(Asked::Notify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
             Some(
                 Asked::Join { reply: Reply::TooLate, .. }
                 | Asked::Emergency { .. }
                 | Asked::May { .. }
+                | Asked::Guest { .. }
                 | Asked::Verify { .. }
                 | Asked::Notify { .. },
             ) => {}

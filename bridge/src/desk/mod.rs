@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use suara_proto::message::{Broadcast, ChannelMode, Location, Rights};
+use suara_proto::message::{Broadcast, ChannelMode, Location, MemberScope, Rights};
 use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
@@ -28,18 +28,30 @@ use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::{Bearer, TrunkEvent, Who};
 
-/// A user's own token. It can't be logged by accident.
+/// A user's own token, or a guest's. It can't be logged by accident.
 #[derive(Clone)]
-pub(crate) struct Token(String);
+pub(crate) struct Token {
+    text: String,
+    scope: MemberScope,
+}
 
 impl Token {
     pub(crate) fn new(token: impl Into<String>) -> Self {
-        Self(token.into())
+        Self { text: token.into(), scope: MemberScope::User }
+    }
+
+    /// Of one who came without.
+    fn guests(token: String) -> Self {
+        Self { text: token, scope: MemberScope::Guest }
     }
 
     /// The token itself, for the one message that carries it.
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    fn is_guests(&self) -> bool {
+        self.scope == MemberScope::Guest
     }
 }
 
@@ -54,6 +66,8 @@ impl fmt::Debug for Token {
 pub(crate) enum AttachError {
     #[error("the token doesn't hold")]
     Refused,
+    #[error("the gateway admits nobody without a token")]
+    NoGuests,
     #[error("the gateway can't be asked")]
     Unavailable,
 }
@@ -162,6 +176,9 @@ enum Request {
         channel: String,
         user: Option<String>,
     },
+    Guest {
+        reply: oneshot::Sender<Result<Token, AttachError>>,
+    },
     Verify {
         token: Token,
         reply: oneshot::Sender<Result<Bearer, AttachError>>,
@@ -206,6 +223,13 @@ impl Desk {
         self.ask(Request::Attach { token, notices, reply });
         let (member, who) = answer.await.unwrap_or(Err(AttachError::Unavailable))?;
         Ok(Attached { member, who, desk: self.clone() })
+    }
+
+    /// Has the gateway give a token to one who came without.
+    pub(crate) async fn guest(&self) -> Result<Token, AttachError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Guest { reply });
+        answer.await.unwrap_or(Err(AttachError::Unavailable))
     }
 
     /// Brings a member into a channel.

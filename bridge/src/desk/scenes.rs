@@ -450,3 +450,35 @@ async fn what_was_kept_for_a_member_is_told_to_it() {
     scene.event(TrunkEvent::Notification { member, event: "n".to_owned(), payload: json!(1) });
     assert_eq!(notices.try_recv().unwrap(), Notice::Told { event: "n".to_owned(), payload: json!(1) });
 }
+
+#[tokio::test]
+async fn one_without_a_token_is_a_guest_where_the_gateway_admits_such() {
+    let mut scene = Scene::new();
+    scene.up();
+    let ask = |scene: &mut Scene| {
+        let (reply, answer) = oneshot::channel();
+        scene.state.request(scene.now, Request::Guest { reply });
+        answer
+    };
+    let mut answer = ask(&mut scene);
+    let (request, _) = scene.said("guest");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::Forbidden });
+    assert_eq!(answer.try_recv().unwrap().unwrap_err(), AttachError::NoGuests);
+
+    let mut answer = ask(&mut scene);
+    let (request, _) = scene.said("guest");
+    scene.event(TrunkEvent::GuestSession { request, token: "guest's".to_owned() });
+    let token = answer.try_recv().unwrap().unwrap();
+    let ((notices, mut noticed), (reply, _answer)) = (mpsc::unbounded_channel(), oneshot::channel());
+    scene.state.request(scene.now, Request::Attach { token, notices, reply });
+    let (request, message) = scene.said("attach");
+    assert_eq!((&message["token"], &message["scope"]), (&json!("guest's"), &json!("guest")));
+    scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
+    // The gateway that comes back admits none any more.
+    scene.event(lost());
+    scene.up();
+    let (request, message) = scene.said("attach");
+    assert_eq!(message["scope"], "guest");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::Forbidden });
+    assert_eq!(noticed.try_recv().unwrap(), Notice::Expired);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
-use suara_proto::message::{ChannelMode, ClientMessage, MemberScope, Rights};
+use suara_proto::message::{ChannelMode, ClientMessage, Rights};
 use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -41,9 +41,8 @@ pub(super) async fn run(
     }
 }
 
-/// A client of Socket.IO is a user.
 fn attach(request: RequestId, member: MemberRef, token: &Token) -> ClientMessage<'_> {
-    ClientMessage::Attach { request, member, token: token.expose().into(), scope: MemberScope::User }
+    ClientMessage::Attach { request, member, token: token.expose().into(), scope: token.scope }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
@@ -143,6 +142,7 @@ impl State {
             Request::Emergency { member, what, reply } => self.raise(now, member, *what, reply),
             Request::EndEmergency { member, channel, user } => self.end_emergency(member, &channel, user),
             Request::May { member, channel, reply } => self.may(now, member, channel, reply),
+            Request::Guest { reply } => self.guest(now, reply),
             Request::Verify { token, reply } => self.verify(now, token, reply),
             Request::Notify { broadcast, reply } => self.notify_gateway(now, *broadcast, reply),
         }
@@ -165,6 +165,7 @@ impl State {
                 self.raised(request, channel, microphone_ms);
             }
             TrunkEvent::Rights { request, rights } => self.rights(request, rights),
+            TrunkEvent::GuestSession { request, token } => self.guest_session(request, token),
             TrunkEvent::Verified { request, bearer } => self.verified(request, bearer),
             TrunkEvent::Notified { request, kept } => self.notified(request, kept),
             TrunkEvent::Notification { member, event, payload } => {
@@ -335,10 +336,14 @@ impl State {
                     answer(reply, Err(JoinError::Unavailable));
                 }
                 Asked::May { reply: Reply::To(reply) } => answer(reply, Err(JoinError::Unavailable)),
+                Asked::Guest { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
                 Asked::Verify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
                 Asked::Notify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
-                Asked::Emergency { .. } | Asked::May { .. } | Asked::Verify { .. } | Asked::Notify { .. } => {
-                }
+                Asked::Emergency { .. }
+                | Asked::May { .. }
+                | Asked::Guest { .. }
+                | Asked::Verify { .. }
+                | Asked::Notify { .. } => {}
                 Asked::Attach { reply: Reply::Return, .. } | Asked::Join { .. } => {}
             }
         }

@@ -10,9 +10,10 @@ use serde_json::json;
 use socketioxide::socket::Sid;
 use suara_proto::LeaveReason;
 use suara_proto::message::{ChannelMode, Rights};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::admission::Entrance;
 use super::fault::Fault;
 use super::gate::Gate;
 use super::legs::Legs;
@@ -44,6 +45,7 @@ const MAX_ARRIVALS: usize = 64;
 pub(super) struct Session {
     pub(super) rtc: Rtc,
     pub(super) admission: Admitted,
+    _guest: Option<OwnedSemaphorePermit>,
     pub(super) presence: Presence,
     /// Of its channel.
     name: String,
@@ -94,7 +96,7 @@ type Opened = (Session, mpsc::Receiver<Arrival>, mpsc::UnboundedReceiver<Happeni
 
 async fn open(rtc: Rtc, sid: Sid, asked: &str, outbox: Outbox) -> Result<Opened, Fault> {
     let name = query(asked, "channel").filter(|name| !name.is_empty()).ok_or(Fault::BadChannel)?;
-    let admission = admission::let_in(&rtc, asked).await?;
+    let Entrance { admitted: admission, guest } = admission::let_in(&rtc, asked).await?;
     let listener = admission::listener(sid, &name);
     let (room, member) = (Box::from(listener.room().name), admission.attached.member);
     let who = admission.attached.who.clone();
@@ -115,6 +117,7 @@ async fn open(rtc: Rtc, sid: Sid, asked: &str, outbox: Outbox) -> Result<Opened,
     let session = Session {
         rtc,
         admission,
+        _guest: guest,
         presence,
         name,
         channel,

@@ -28,6 +28,8 @@ pub(crate) enum TrunkEvent {
     Attached { request: RequestId, who: Who, expires: u64 },
     /// The answer to `visitor`.
     VisitorSession { request: RequestId, session: String, token: String, expires: u64 },
+    /// The answer to `guest`.
+    GuestSession { request: RequestId, token: String },
     /// A member's token ended, or it was thrown out.
     Detached { member: MemberRef, code: CloseCode },
     /// The answer to `join`.
@@ -194,6 +196,9 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
         ServerMessage::VisitorSession { request, session, token, expires } => {
             let (session, token) = (session.into_owned(), token.into_owned());
             TrunkEvent::VisitorSession { request, session, token, expires }
+        }
+        ServerMessage::GuestSession { request, token, .. } => {
+            TrunkEvent::GuestSession { request, token: token.into_owned() }
         }
         ServerMessage::Attached { request, user, name, role, expires, .. } => {
             let who = Who { role: (&*role).into(), ..who(&user, &name) };

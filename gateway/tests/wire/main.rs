@@ -17,6 +17,7 @@ mod crowds;
 mod drain;
 mod emergency;
 mod floor;
+mod guests;
 mod hello;
 mod keys;
 mod kpi;
