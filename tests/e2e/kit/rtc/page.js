@@ -21,8 +21,10 @@ class Client {
     this.lastId = 0;
     /** @type {{send?: any, receive?: any}} */
     this.transports = {};
-    /** @type {Float32Array[] | undefined} */
-    this.recording = undefined;
+    /** @type {Map<string, {consumer: any, recording?: Float32Array[]}>} by producer */
+    this.heard = new Map();
+    /** What was consumed last. */
+    this.last = '';
     this.socket.addEventListener('message', ({ data }) => this.frame(JSON.parse(data)));
     this.socket.addEventListener('close', ({ code }) => this.events.push({ type: 'close', data: { code } }));
   }
@@ -83,31 +85,45 @@ class Client {
   async consume(producerId) {
     const transport = await this.transport('receive');
     const data = { transportId: transport.id, producerId, rtpCapabilities: this.device.rtpCapabilities };
-    this.consumer = await transport.consume(await this.ask('consume', data));
-    this.context = new AudioContext({ sampleRate: RATE });
-    const stream = new MediaStream([this.consumer.track]);
+    const consumer = await transport.consume(await this.ask('consume', data));
+    /** @type {{consumer: any, recording?: Float32Array[]}} */
+    const ear = { consumer };
+    this.last = consumer.producerId;
+    this.heard.set(this.last, ear);
+    const context = new AudioContext({ sampleRate: RATE });
+    const stream = new MediaStream([consumer.track]);
     // Without an element that plays it Chromium hands no remote stream to Web Audio.
-    this.element = new Audio();
-    this.element.srcObject = stream;
-    this.element.muted = true;
-    await this.element.play();
+    const element = new Audio();
+    element.srcObject = stream;
+    element.muted = true;
+    await element.play();
     const worklet = `registerProcessor('tap', class extends AudioWorkletProcessor {
       process([[channel]]) { this.port.postMessage(channel ? channel.slice() : new Float32Array(128)); return true; }
     })`;
-    await this.context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
-    const tap = new AudioWorkletNode(this.context, 'tap', { channelCount: 1, channelCountMode: 'explicit' });
-    tap.port.onmessage = ({ data }) => this.recording?.push(data);
-    this.context.createMediaStreamSource(stream).connect(tap);
+    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
+    const tap = new AudioWorkletNode(context, 'tap', { channelCount: 1, channelCountMode: 'explicit' });
+    tap.port.onmessage = ({ data }) => ear.recording?.push(data);
+    context.createMediaStreamSource(stream).connect(tap);
+    // One that nobody holds may be collected.
+    Object.assign(ear, { context, element, tap });
+  }
+
+  /** Of one producer, or of what was consumed last. @param {string} [producerId] */
+  ear(producerId = this.last) {
+    const ear = this.heard.get(producerId);
+    if (!ear) throw new Error(`${producerId} isn't consumed`);
+    return ear;
   }
 
   record() {
-    this.recording = [];
+    for (const ear of this.heard.values()) ear.recording = [];
   }
 
-  /** What was played since `record`. @returns {string} PCM at 48 kHz in base64 */
-  recorded() {
-    const blocks = this.recording ?? [];
-    this.recording = undefined;
+  /** What was played of one since `record`. @param {string} [producerId] @returns {string} PCM at 48 kHz in base64 */
+  recorded(producerId) {
+    const ear = this.ear(producerId);
+    const blocks = ear.recording ?? [];
+    ear.recording = undefined;
     const samples = new Int16Array(blocks.length * 128);
     blocks.forEach((block, at) => samples.set(Int16Array.from(block, (sample) => sample * 32767), at * 128));
     const bytes = new Uint8Array(samples.buffer);
@@ -116,9 +132,12 @@ class Client {
     return btoa(text);
   }
 
-  /** The browser's own count of what came. @returns {Promise<{received: number, lost: number, concealed: number}>} */
-  async received() {
-    const report = await this.consumer.getStats();
+  /**
+   * The browser's own count of what came.
+   * @param {string} [producerId] @returns {Promise<{received: number, lost: number, concealed: number}>}
+   */
+  async received(producerId) {
+    const report = await this.ear(producerId).consumer.getStats();
     for (const stats of report.values()) {
       if (stats.type !== 'inbound-rtp') continue;
       const { packetsReceived, packetsLost, concealmentEvents } = stats;
