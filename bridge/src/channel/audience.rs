@@ -91,10 +91,19 @@ impl Listener {
     }
 }
 
+/// By what those came whom a chunk is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum To {
+    All,
+    Rtc,
+    Sockets,
+}
+
 /// A chunk on its way to the listeners of one format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Utterance<'a> {
     pub(super) format: Format,
+    pub(super) to: To,
     pub(super) who: &'a Who,
     pub(super) seq: u64,
     pub(super) stand: Stand,
@@ -161,7 +170,13 @@ impl Audience {
     /// late.
     pub(super) fn hear(&self, now: Instant, utterance: Utterance<'_>) {
         let timestamp = unix_ms();
-        for (room, group) in self.groups.iter().filter(|(_, group)| group.format == utterance.format) {
+        let meant = |room: &Room| match utterance.to {
+            To::All => true,
+            To::Rtc => room.space == RTC,
+            To::Sockets => room.space != RTC,
+        };
+        let all = self.groups.iter().filter(|(_, group)| group.format == utterance.format);
+        for (room, group) in all.filter(|(room, _)| meant(room)) {
             let (mut except, mut late) = (Vec::new(), 0);
             for (member, (seat, line)) in &group.seats {
                 if Some(*member) == utterance.stand.talker {

@@ -11,7 +11,7 @@ use suara_proto::voice::{Header, VoiceFrame};
 
 use super::Stand;
 use super::actor::State;
-use super::audience::{RTC, Utterance};
+use super::audience::{RTC, To, Utterance};
 use super::stage::{Place, taken};
 use super::talkers::End;
 use crate::audio::Piece;
@@ -112,7 +112,7 @@ impl State {
                 if let Some(chunk) = burst.spread.chunk(format, piece, &self.metrics) {
                     let stand = Stand { grant, talker: None, number, ticks: ticks_of(&frame, piece) };
                     let (seq, chunk) = (seq.into(), &chunk);
-                    self.audience.hear(now, Utterance { format, who: &who, seq, stand, chunk });
+                    self.audience.hear(now, Utterance { format, to: To::All, who: &who, seq, stand, chunk });
                 }
             }
         }

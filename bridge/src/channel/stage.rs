@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::{ClientMessage, Level};
+use suara_proto::voice::{Header, VoiceFrame};
 use suara_proto::{ChannelNumber, Grant, MemberRef, TalkerNumber};
 
-use super::audience::{Audience, Listener, Utterance};
+use super::audience::{Audience, Listener, To, Utterance};
 use super::chunk::{Chunk, Stand};
 use super::held::HOLD;
 use super::pace::Pace;
 use super::press::{Act, Press};
 use super::report::Spoken;
-use super::talk::{Out, Talk};
+use super::talk::{Frame, Out, Talk};
 use super::wish::Wish;
 use crate::audio::{Format, Piece};
 use crate::metrics::{DropReason, Metrics};
@@ -104,7 +106,8 @@ impl Stage<'_> {
             return self.metrics.dropped(DropReason::Blocked, 1);
         };
         let (seq, stand) = (talk.chunks, self.stand(*talker, talk));
-        self.audience.hear(self.now, Utterance { format: listener.format, who, seq, stand, chunk });
+        self.audience
+            .hear(self.now, Utterance { format: listener.format, to: To::All, who, seq, stand, chunk });
         talk.chunks += 1;
         for packet in talk.packets(chunk, self.metrics) {
             self.translate(talk, *talker, who, listener.format, &packet);
@@ -126,7 +129,7 @@ impl Stage<'_> {
             for format in self.audience.formats(stand.talker) {
                 if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
                     let (seq, chunk) = (seq.into(), &chunk);
-                    self.audience.hear(self.now, Utterance { format, who, seq, stand, chunk });
+                    self.audience.hear(self.now, Utterance { format, to: To::All, who, seq, stand, chunk });
                 }
             }
         }
@@ -157,9 +160,23 @@ impl Stage<'_> {
         for format in self.audience.formats(stand.talker).into_iter().filter(|format| *format != own) {
             let piece = Piece::Packet(seq as u16, packet);
             if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
-                self.audience.hear(self.now, Utterance { format, who, seq, stand, chunk: &chunk });
+                let to = if talk.is_chunked() { To::Sockets } else { To::All };
+                self.audience.hear(self.now, Utterance { format, to, who, seq, stand, chunk: &chunk });
             }
         }
+    }
+
+    /// A frame of a talker of chunks to this bridge's clients of RTC, as it goes to everybody else's. Of the last one's repeats
+    /// they take one.
+    fn tell_rtc(&self, who: &Who, datagram: &[u8]) {
+        let Ok(VoiceFrame { header, packet, .. }) = VoiceFrame::decode(datagram) else { return };
+        if packet.is_empty() {
+            return;
+        }
+        let Header { sequence, timestamp: ticks, grant, talker: number, .. } = header;
+        let stand = Stand { grant, talker: Some(self.member), number, ticks };
+        let (format, seq, chunk) = (Format::Opus, sequence.into(), &Bytes::copy_from_slice(packet));
+        self.audience.hear(self.now, Utterance { format, to: To::Rtc, who, seq, stand, chunk });
     }
 
     /// Sends what may go by now.
@@ -183,10 +200,16 @@ impl Stage<'_> {
                         spoken.report(link, channel, grant, self.member, HOLD);
                     }
                 }
-                Out::Voice(datagram) if link.voice(&datagram) => {
-                    self.metrics.voice("to_trunk", 1, datagram.len());
+                Out::Voice(Frame { datagram, to_rtc }) => {
+                    if to_rtc {
+                        self.tell_rtc(&present.who, &datagram);
+                    }
+                    if link.voice(&datagram) {
+                        self.metrics.voice("to_trunk", 1, datagram.len());
+                    } else {
+                        self.metrics.dropped(DropReason::Datagram, 1);
+                    }
                 }
-                Out::Voice(_) => self.metrics.dropped(DropReason::Datagram, 1),
             }
         }
     }

@@ -144,3 +144,31 @@ fn what_waited_in_the_queue_is_heard_with_the_numbers_it_came_with() {
     });
     assert_eq!(steps.collect::<Vec<_>>(), [(0, 0), (2, 1920)]);
 }
+
+#[test]
+fn what_comes_in_chunks_is_heard_by_rtc_frame_by_frame_as_it_was_spoken() {
+    let mut scene = Scene::new();
+    scene.enter(1, pcm(16_000), json!("5"));
+    let listener = enter(&mut scene, 2);
+    let socket = scene.enter(3, Format::Opus, json!(5));
+    scene.voice(1, &[1; 3584]);
+    scene.grant(1);
+    let mut counts = Vec::new();
+    for chunk in 0..4 {
+        if chunk > 0 {
+            scene.voice(1, &[1; 3584]);
+        }
+        for _ in 0..7 {
+            scene.pass(16);
+            counts.push(chunks(&scene.ears.of(listener)).len());
+        }
+    }
+    assert!(counts.iter().all(|count| *count <= 2), "{counts:?} each 16 ms");
+    // Five frames and a part of one are in each chunk.
+    assert!(counts.split(|count| *count > 0).all(|pause| pause.len() < 4), "{counts:?}");
+    scene.handle(Input::Release { member: MemberRef(1) });
+    scene.pass(500);
+    let all = counts.iter().sum::<usize>() + chunks(&scene.ears.of(listener)).len();
+    // 448 ms are 23 frames with the encoder's rest, and the last one's two repeats, which have its number.
+    assert_eq!(all, chunks(&scene.ears.of(socket)).len() + 2);
+}

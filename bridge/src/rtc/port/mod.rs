@@ -1,4 +1,4 @@
-//! The UDP port of all WebRTC transports: one thread that owns the socket and every transport.
+//! The port of all WebRTC transports, by UDP and by TCP: one thread that owns the sockets and every transport.
 //!
 //! Sessions order by [`Port`]'s calls; the channels' voice comes by [`Port::say`], which never waits; what comes by UDP finds
 //! its transport by its address, or, for a binding request, by the name in it and a proof of the password. Who talks when,
@@ -8,8 +8,10 @@ mod alarms;
 mod engine;
 mod numbering;
 mod socket;
+mod tcp;
 mod transport;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +44,9 @@ const MAX_ORDERS: usize = 1024;
 
 /// Packets of all channels that wait for the port: what is there when it is stalled for long is too old anyway.
 const MAX_SAID: usize = 4096;
+
+/// So often a port that is free for both UDP and TCP is looked for, where none is named.
+const BIND_ATTEMPTS: usize = 16;
 
 /// Voice doesn't wait for whatever else the process does.
 const THREAD: &str = "voice-rtc";
@@ -193,19 +198,22 @@ impl Port {
         metrics: Metrics,
         stop: CancellationToken,
     ) -> std::io::Result<(Self, SocketAddr)> {
-        let socket = socket::Bound::bind(address)?;
+        let (socket, listener) = bind(address)?;
         let address = socket.address();
         let (orders, to_do) = mpsc::channel(MAX_ORDERS);
         let (said, heard) = mpsc::channel(MAX_SAID);
         let (gone, went) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let engine = engine::Engine::new(socket::Socket::serve(socket)?, announced, metrics.clone())
+        let connections = HashMap::new();
+        let roads = engine::Roads { socket: socket::Socket::serve(socket)?, connections };
+        let by_tcp = tcp::serve(listener, metrics.clone())?;
+        let engine = engine::Engine::new(roads, announced, metrics.clone())
             .ok_or_else(|| std::io::Error::other("no certificate for DTLS could be made"))?;
         drop(entered);
         std::thread::Builder::new()
             .name(THREAD.to_owned())
-            .spawn(move || runtime.block_on(engine.run(to_do, heard, went, stop)))?;
+            .spawn(move || runtime.block_on(engine.run(to_do, heard, went, by_tcp, stop)))?;
         Ok((Self { orders, said, gone, metrics }, address))
     }
 
@@ -265,6 +273,20 @@ impl Port {
     async fn tell(&self, order: Order) {
         if self.orders.send(order).await.is_err() {
             tracing::debug!("the port is closed");
+        }
+    }
+}
+
+/// Both sockets on the same port; where any will do, one that both can have.
+fn bind(address: SocketAddr) -> std::io::Result<(socket::Bound, std::net::TcpListener)> {
+    let mut attempts = if address.port() == 0 { BIND_ATTEMPTS } else { 1 };
+    loop {
+        let socket = socket::Bound::bind(address)?;
+        attempts -= 1;
+        match tcp::bind(socket.address()) {
+            Ok(listener) => return Ok((socket, listener)),
+            Err(error) if attempts == 0 => return Err(error),
+            Err(_) => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use socketioxide::socket::Sid;
 use str0m::config::Fingerprint;
 use str0m::ice::StunMessage;
 use str0m::media::{MediaKind, Mid, Pt};
-use str0m::net::Receive;
+use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Event, IceConnectionState, IceCreds, Input, Output, Rtc};
 use tokio::sync::mpsc;
@@ -35,6 +35,9 @@ pub(crate) struct Owner {
     /// A handful in a transport's life.
     pub(crate) events: mpsc::UnboundedSender<Happening>,
 }
+
+/// By what, and at which address, a client is reached.
+pub(super) type Road = (Protocol, SocketAddr);
 
 struct Consumer {
     key: ConsumerKey,
@@ -63,7 +66,7 @@ pub(super) struct Transport {
     /// What was announced to the client; packets are taken as if they had come to these.
     local: Vec<SocketAddr>,
     /// Addresses from which it proved to come.
-    pub(super) remote: Vec<SocketAddr>,
+    pub(super) remote: Vec<Road>,
 }
 
 impl Listens {
@@ -242,7 +245,7 @@ impl Transport {
     }
 
     /// Notes a binding request that was proved to be this client's; `true` where its address is new.
-    pub(super) fn consent(&mut self, now: Instant, request: &StunMessage<'_>, source: SocketAddr) -> bool {
+    pub(super) fn consent(&mut self, now: Instant, request: &StunMessage<'_>, source: Road) -> bool {
         self.consented = Some(now);
         // The signaling doesn't say it.
         let remote = request.split_username().map(|(_, remote)| remote);
@@ -285,10 +288,10 @@ impl Transport {
     }
 
     /// Sends what is to be sent and hands on what came in.
-    pub(super) fn drain(&mut self, now: Instant, send: &mut impl FnMut(SocketAddr, &[u8])) -> Drained {
+    pub(super) fn drain(&mut self, now: Instant, send: &mut impl FnMut(Road, &[u8])) -> Drained {
         loop {
             match self.rtc.poll_output() {
-                Ok(Output::Transmit(packet)) => send(packet.destination, &packet.contents),
+                Ok(Output::Transmit(packet)) => send((packet.proto, packet.destination), &packet.contents),
                 Ok(Output::Event(event)) => self.happened(now, event),
                 Ok(Output::Timeout(_)) if !self.rtc.is_alive() => return Drained::Over("closed"),
                 Ok(Output::Timeout(at)) => {

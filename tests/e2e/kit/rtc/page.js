@@ -86,6 +86,7 @@ class Client {
     const transport = await this.transport('receive');
     const data = { transportId: transport.id, producerId, rtpCapabilities: this.device.rtpCapabilities };
     const consumer = await transport.consume(await this.ask('consume', data));
+    await connected(transport);
     /** @type {{consumer: any, recording?: Float32Array[]}} */
     const ear = { consumer };
     this.last = consumer.producerId;
@@ -134,16 +135,17 @@ class Client {
 
   /**
    * The browser's own count of what came.
-   * @param {string} [producerId] @returns {Promise<{received: number, lost: number, concealed: number}>}
+   * @param {string} [producerId] @returns {Promise<{received: number, lost: number, concealed: number, concealedMs: number}>}
    */
   async received(producerId) {
     const report = await this.ear(producerId).consumer.getStats();
     for (const stats of report.values()) {
       if (stats.type !== 'inbound-rtp') continue;
-      const { packetsReceived, packetsLost, concealmentEvents } = stats;
-      return { received: packetsReceived, lost: packetsLost, concealed: concealmentEvents };
+      const { packetsReceived, packetsLost, concealmentEvents, concealedSamples, silentConcealedSamples } = stats;
+      const ms = Math.round((concealedSamples - silentConcealedSamples) / (RATE / 1000));
+      return { received: packetsReceived, lost: packetsLost, concealed: concealmentEvents, concealedMs: ms };
     }
-    return { received: 0, lost: 0, concealed: 0 };
+    return { received: 0, lost: 0, concealed: 0, concealedMs: 0 };
   }
 
   /** The browser's own count of what went, and what the server reported of it. */
@@ -153,6 +155,13 @@ class Client {
     const own = all.find(({ type }) => type === 'outbound-rtp');
     const remote = all.find(({ type }) => type === 'remote-inbound-rtp');
     return { packets: own?.packetsSent ?? 0, reported: remote !== undefined };
+  }
+
+  /** By what the media goes that is heard: `udp` or `tcp`. @returns {Promise<string>} */
+  async road() {
+    const all = [...(await this.ear().consumer.getStats()).values()];
+    const pair = all.find(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded');
+    return all.find(({ id }) => id === pair?.remoteCandidateId)?.protocol ?? 'none';
   }
 
   /** Closes a transport without telling the server. @param {'send' | 'receive'} direction */
@@ -167,6 +176,11 @@ class Client {
     const { iceParameters } = await this.ask('restart-ice', { transportId: transport.id });
     await transport.restartIce({ iceParameters });
   }
+}
+
+/** What is said before ICE and DTLS are through is heard by nobody. @param {any} transport */
+async function connected(transport) {
+  while (transport.connectionState !== 'connected') await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** @param {string} url @returns {Promise<Client>} once the server has said welcome, or has refused */
