@@ -19,6 +19,8 @@ class Client {
     /** @type {Map<number, (frame: any) => void>} */
     this.waiting = new Map();
     this.lastId = 0;
+    /** @type {string | undefined} */
+    this.protocol = undefined;
     /** @type {{send?: any, receive?: any}} */
     this.transports = {};
     /** @type {Map<string, {consumer: any, recording?: Float32Array[]}>} by producer */
@@ -55,10 +57,17 @@ class Client {
     await this.device.load({ routerRtpCapabilities });
   }
 
+  /** Lets no other candidates reach the browser. @param {string} protocol */
+  only(protocol) {
+    this.protocol = protocol;
+  }
+
   /** @param {'send' | 'receive'} direction */
   async transport(direction) {
     if (this.transports[direction]) return this.transports[direction];
     const parameters = await this.ask('create-transport');
+    const { iceCandidates } = parameters;
+    if (this.protocol) parameters.iceCandidates = iceCandidates.filter((/** @type {any} */ { protocol }) => protocol === this.protocol);
     const transport =
       direction === 'send' ? this.device.createSendTransport(parameters) : this.device.createRecvTransport(parameters);
     this.transports[direction] = transport;
@@ -159,8 +168,9 @@ class Client {
 
   /** By what the media goes that is heard: `udp` or `tcp`. @returns {Promise<string>} */
   async road() {
-    const all = [...(await this.ear().consumer.getStats()).values()];
-    const pair = all.find(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded');
+    const all = [...(await this.transports.receive.getStats()).values()];
+    const selected = all.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
+    const pair = all.find(({ id }) => id === selected);
     return all.find(({ id }) => id === pair?.remoteCandidateId)?.protocol ?? 'none';
   }
 
