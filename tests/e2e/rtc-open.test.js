@@ -14,9 +14,6 @@ import { legacyUser } from './kit/scene.js';
 import { sharedServer } from './kit/server.js';
 import { sleep, until } from './kit/wait.js';
 
-/** A browser's jitter buffer and its stretching and shrinking of time. */
-const JITTER_MS = 120;
-
 const config = join(work, `rtc-open-${process.pid}.toml`);
 writeFileSync(config, ['open', 'dual'].map((mode) => `[[channel]]\nname = '${mode}*'\nmode = '${mode}'\n`).join(''));
 after(() => rmSync(config));
@@ -72,10 +69,12 @@ test('a browser hears a console, a client of Socket.IO and another browser at on
   const twice = Math.max(...[patrol, dispatch].map(({ samples, rate }) => (samples.length / rate + 1) * 2000));
   await Promise.all([guard.say(medic), sleep(twice)]);
   await sleep(1000);
+  // What got old on a machine that others use too may be missing.
+  const lostMs = 30 + 20 * (await server.dropped(/stale/));
   for (const { producerId, userId } of producers) {
     t.diagnostic(`${userId}: ${JSON.stringify(await listener.call('received', producerId))}`);
     const recorded = await listener.recorded(producerId);
-    assertSameSpeech(/** @type {import('./kit/wav.js').Pcm} */ (said.get(userId)), recorded, { driftMs: JITTER_MS });
+    assertSameSpeech(/** @type {import('./kit/wav.js').Pcm} */ (said.get(userId)), recorded, { lostMs });
   }
   await console.release();
   await talker.ask('floor_release');

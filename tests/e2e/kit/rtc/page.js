@@ -6,6 +6,9 @@ import { Device } from 'mediasoup-client';
 
 const RATE = 48000;
 
+/** What is received can be looked at. */
+const TAPPED = /** @type {any} */ ({ encodedInsertableStreams: true });
+
 /** What the microphone gives, as it is. */
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
@@ -23,7 +26,7 @@ class Client {
     this.protocol = undefined;
     /** @type {{send?: any, receive?: any}} */
     this.transports = {};
-    /** @type {Map<string, {consumer: any, recording?: Float32Array[]}>} by producer */
+    /** @type {Map<string, {consumer: any, recording?: {at: number, packet: ArrayBuffer}[]}>} by producer */
     this.heard = new Map();
     /** What was consumed last. */
     this.last = '';
@@ -69,7 +72,7 @@ class Client {
     const { iceCandidates } = parameters;
     if (this.protocol) parameters.iceCandidates = iceCandidates.filter((/** @type {any} */ { protocol }) => protocol === this.protocol);
     const transport =
-      direction === 'send' ? this.device.createSendTransport(parameters) : this.device.createRecvTransport(parameters);
+      direction === 'send' ? this.device.createSendTransport(parameters) : this.device.createRecvTransport({ ...parameters, additionalSettings: TAPPED });
     this.transports[direction] = transport;
     const transportId = transport.id;
     transport.on('connect', (/** @type {any} */ { dtlsParameters }, /** @type {any} */ done, /** @type {any} */ fail) => {
@@ -95,27 +98,24 @@ class Client {
     const transport = await this.transport('receive');
     const data = { transportId: transport.id, producerId, rtpCapabilities: this.device.rtpCapabilities };
     const consumer = await transport.consume(await this.ask('consume', data));
-    await connected(transport);
-    /** @type {{consumer: any, recording?: Float32Array[]}} */
+    /** @type {{consumer: any, recording?: {at: number, packet: ArrayBuffer}[]}} */
     const ear = { consumer };
     this.last = consumer.producerId;
     this.heard.set(this.last, ear);
-    const context = new AudioContext({ sampleRate: RATE });
-    const stream = new MediaStream([consumer.track]);
-    // Without an element that plays it Chromium hands no remote stream to Web Audio.
+    const tap = new TransformStream({
+      transform(frame, out) {
+        ear.recording?.push({ at: frame.getMetadata().rtpTimestamp ?? frame.timestamp, packet: frame.data.slice(0) });
+        out.enqueue(frame);
+      },
+    });
+    const { readable, writable } = consumer.rtpReceiver.createEncodedStreams();
+    readable.pipeThrough(tap).pipeTo(writable);
     const element = new Audio();
-    element.srcObject = stream;
-    element.muted = true;
+    element.srcObject = new MediaStream([consumer.track]);
     await element.play();
-    const worklet = `registerProcessor('tap', class extends AudioWorkletProcessor {
-      process([[channel]]) { this.port.postMessage(channel ? channel.slice() : new Float32Array(128)); return true; }
-    })`;
-    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
-    const tap = new AudioWorkletNode(context, 'tap', { channelCount: 1, channelCountMode: 'explicit' });
-    tap.port.onmessage = ({ data }) => ear.recording?.push(data);
-    context.createMediaStreamSource(stream).connect(tap);
     // One that nobody holds may be collected.
-    Object.assign(ear, { context, element, tap });
+    Object.assign(ear, { element });
+    await connected(transport);
   }
 
   /** Of one producer, or of what was consumed last. @param {string} [producerId] */
@@ -129,13 +129,37 @@ class Client {
     for (const ear of this.heard.values()) ear.recording = [];
   }
 
-  /** What was played of one since `record`. @param {string} [producerId] @returns {string} PCM at 48 kHz in base64 */
-  recorded(producerId) {
+  /**
+   * What came of one since `record`, decoded and put where its timestamps say: what a jitter buffer makes of it on a machine that
+   * others use too is left out, and what didn't come is silent.
+   * @param {string} [producerId] @returns {Promise<string>} PCM at 48 kHz in base64
+   */
+  async recorded(producerId) {
     const ear = this.ear(producerId);
-    const blocks = ear.recording ?? [];
+    const packets = ear.recording ?? [];
     ear.recording = undefined;
-    const samples = new Int16Array(blocks.length * 128);
-    blocks.forEach((block, at) => samples.set(Int16Array.from(block, (sample) => sample * 32767), at * 128));
+    const first = packets[0]?.at ?? 0;
+    const place = (/** @type {number} */ at) => (at - first) >>> 0;
+    const samples = new Int16Array(packets.reduce((end, { at }) => Math.max(end, place(at) + RATE / 10), 0));
+    let decoded = 0;
+    const decoder = new AudioDecoder({
+      output: (audio) => {
+        const block = new Float32Array(audio.numberOfFrames);
+        audio.copyTo(block, { planeIndex: 0, format: 'f32-planar' });
+        // By the decoder's own count: its timestamps know no gaps.
+        const at = place(packets[decoded++].at);
+        samples.set(Int16Array.from(block, (sample) => sample * 32767).subarray(0, samples.length - at), at);
+        audio.close();
+      },
+      error: (error) => this.events.push({ type: 'decoder', data: { error: String(error) } }),
+    });
+    decoder.configure({ codec: 'opus', sampleRate: RATE, numberOfChannels: 1 });
+    for (const { at, packet } of packets) {
+      const timestamp = Math.round((place(at) * 1e6) / RATE);
+      decoder.decode(new EncodedAudioChunk({ type: 'key', timestamp, data: packet }));
+    }
+    await decoder.flush();
+    decoder.close();
     const bytes = new Uint8Array(samples.buffer);
     let text = '';
     for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
