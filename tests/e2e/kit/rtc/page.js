@@ -6,8 +6,15 @@ import { Device } from 'mediasoup-client';
 
 const RATE = 48000;
 
-/** What is received can be looked at. */
-const TAPPED = /** @type {any} */ ({ encodedInsertableStreams: true });
+/** Whether what the next connection receives can be looked at; not every library passes the browser's own settings on. */
+let tapped = false;
+
+globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+  /** @param {RTCConfiguration} [configuration] */
+  constructor(configuration) {
+    super(/** @type {RTCConfiguration} */ ({ ...configuration, encodedInsertableStreams: tapped }));
+  }
+};
 
 /** What the microphone gives, as it is. */
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -71,8 +78,9 @@ class Client {
     const parameters = await this.ask('create-transport');
     const { iceCandidates } = parameters;
     if (this.protocol) parameters.iceCandidates = iceCandidates.filter((/** @type {any} */ { protocol }) => protocol === this.protocol);
+    tapped = direction === 'receive';
     const transport =
-      direction === 'send' ? this.device.createSendTransport(parameters) : this.device.createRecvTransport({ ...parameters, additionalSettings: TAPPED });
+      direction === 'send' ? this.device.createSendTransport(parameters) : this.device.createRecvTransport(parameters);
     this.transports[direction] = transport;
     const transportId = transport.id;
     transport.on('connect', (/** @type {any} */ { dtlsParameters }, /** @type {any} */ done, /** @type {any} */ fail) => {
@@ -108,7 +116,9 @@ class Client {
         out.enqueue(frame);
       },
     });
-    const { readable, writable } = consumer.rtpReceiver.createEncodedStreams();
+    // The early library keeps its receivers to itself.
+    const own = () => transport._handler._pc.getReceivers().find((/** @type {any} */ { track }) => track === consumer.track);
+    const { readable, writable } = (consumer.rtpReceiver ?? own()).createEncodedStreams();
     readable.pipeThrough(tap).pipeTo(writable);
     const element = new Audio();
     element.srcObject = new MediaStream([consumer.track]);
