@@ -9,8 +9,10 @@ use crate::kit::{Client, LIVECHAT_SECRET, TestGateway, claims, mint, passes};
 
 fn admitting(settings: &mut Settings) {
     let VisitorPasses { issuer, audience, .. } = passes();
-    let channels: Vec<ChannelGrant> =
-        vec!["lobby*:listen,talk,dispatch,emergency".parse().unwrap(), "news:listen".parse().unwrap()];
+    let channels: Vec<ChannelGrant> = vec![
+        "lobby*:listen,talk,dispatch,emergency".parse().expect("a grant"),
+        "news:listen".parse().expect("a grant"),
+    ];
     let minter = Minter::new(LIVECHAT_SECRET);
     settings.guests = Some(GuestPasses { minter, issuer, audience, channels: Some(channels) });
 }
