@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use ipnet::IpNet;
 use suara_gateway::Mtu;
+use suara_gateway::auth::ChannelGrant;
 use suara_gateway::hub::{CallSettings, ChannelSettings};
 use suara_gateway::nodes::Prefix;
 
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
     pub(crate) legacy_anonymous: Vec<LegacyService>,
+    /// Where those may listen or talk whom [`LegacyService::Rtc`] lets in.
+    pub(crate) guest_channels: Option<Vec<ChannelGrant>>,
     pub(crate) redis: Option<String>,
     pub(crate) redis_prefix: Prefix,
     pub(crate) redis_orders: bool,
@@ -138,6 +141,7 @@ impl Plan {
                 .unwrap_or_else(|| data.join(crate::secrets::TRUNK_TOKEN)),
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
+            guest_channels: args.guest_channel.or(file.guest_channel).map(grants).transpose()?,
             redis: args.redis.or(file.redis),
             redis_prefix: prefix(args.redis_prefix.or(file.redis_prefix))?,
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
@@ -239,6 +243,11 @@ fn calls(
 }
 
 /// Who answers visitors, if nobody says.
+fn grants(texts: Vec<String>) -> Result<Vec<ChannelGrant>> {
+    let grant = |text: &String| text.parse().with_context(|| format!("--guest-channel {text}"));
+    texts.iter().map(grant).collect()
+}
+
 fn livechat_staff() -> Vec<String> {
     ["admin", "penyiar"].map(str::to_owned).to_vec()
 }
