@@ -119,6 +119,9 @@ impl Room {
                 Output::Effect(effect) => {
                     if let Effect::Gone { talker } = effect {
                         words.push(Word::Trace(format!("{node}: {talker} is gone")));
+                        if self.seat_of(talker).is_some_and(|(_, seat)| seat.here) {
+                            words.push(Word::Fault(format!("{node}: {talker} is gone, and was here")));
+                        }
                     }
                     self.effect(effect);
                 }
