@@ -35,7 +35,7 @@ fn what_is_no_packet_has_a_name() {
 #[test]
 fn more_than_a_packet_may_have_is_refused() {
     let ops = (0..=MAX_IN_FLIGHT as u64).map(|number| (number, say())).collect();
-    let submit = Packet::Submit { epoch: Epoch(1), settled: 0, ops };
+    let submit = Packet::Submit { epoch: Epoch(1), term: Term::default(), settled: 0, ops };
     let entry = Entry { at: Time::from_millis(5), step: Step::Tick { media: vec![] } };
     let log = Packet::Log {
         epoch: Epoch(1),

@@ -254,7 +254,7 @@ impl Replica {
         let settled = *first - 1;
         let ops = self.own.pending.iter().take(MAX_IN_FLIGHT).cloned().collect();
         self.spoke = self.now;
-        self.outputs.send(Some(owner), Packet::Submit { epoch, settled, ops });
+        self.outputs.send(Some(owner), Packet::Submit { epoch, term: self.state.term, settled, ops });
         self.own.again = Some(self.now + self.rules.resend);
     }
 }

@@ -61,8 +61,15 @@ impl Replica {
         self.order(Step::Tick { media });
     }
 
-    pub(super) fn on_submit(&mut self, from: NodeId, of: Epoch, settled: u64, ops: Vec<(u64, Op)>) {
-        if !matches!(self.role, Role::Owner { epoch, .. } if epoch == of) {
+    pub(super) fn on_submit(
+        &mut self,
+        from: NodeId,
+        (of, term): (Epoch, Term),
+        settled: u64,
+        ops: Vec<(u64, Op)>,
+    ) {
+        let is_of_one_mind = term == Term::default() || term == self.state.term;
+        if !is_of_one_mind || !matches!(self.role, Role::Owner { epoch, .. } if epoch == of) {
             return;
         }
         for (number, op) in ops {

@@ -66,8 +66,12 @@ impl Net {
                     let hears =
                         |node: &&mut Node| node.id != from && !node.cut && to.is_none_or(|to| to == node.id);
                     for node in self.nodes.iter_mut().filter(hears) {
-                        let bytes = packet.encode().unwrap();
-                        node.replica.receive(self.now, from, Packet::decode(&bytes).unwrap());
+                        let bytes = packet.encode().expect("a short packet");
+                        node.replica.receive(
+                            self.now,
+                            from,
+                            Packet::decode(&bytes).expect("the same packet"),
+                        );
                     }
                 }
             }

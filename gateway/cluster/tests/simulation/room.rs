@@ -246,7 +246,7 @@ impl Room {
         let client = lost.map(|index| self.lost.remove(index).1);
         match (client.and_then(|client| self.seats.get_mut(&client)), now) {
             (Some(seat), Some(_)) => seat.talker = now,
-            (Some(_), None) => client.into_iter().for_each(|client| drop(self.seats.remove(&client))),
+            (Some(_), None) => self.seats.retain(|seated, _| Some(*seated) != client),
             (None, Some(_)) => words.push(Word::Fault(format!("{was} is in again, and left before"))),
             (None, None) => {}
         }
