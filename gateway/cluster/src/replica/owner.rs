@@ -41,6 +41,10 @@ impl Replica {
         let (now, homes) = (self.now, self.state.homes.values().filter(|home| **home != self.node));
         self.peers.extend(homes.map(|home| (*home, now)));
         self.sent = self.state.index;
+        // Time goes on from the last entry, however old what was heard of it is.
+        if self.to_channel(self.now) < self.state.at {
+            self.set_time(self.state.at);
+        }
         self.order(Step::Term(self.term(epoch)));
         let dead: Vec<_> =
             self.dead.iter().copied().filter(|dead| self.state.of(*dead).next().is_some()).collect();
