@@ -98,7 +98,7 @@ impl Plan {
     /// Puts the sources together, flags and environment before the file before defaults.
     pub(crate) fn make(role: Role, args: ServeArgs) -> Result<Self> {
         let file = ConfigFile::read(args.config.as_deref())?;
-        let bridge = role == Role::Bridge;
+        let [public, internal] = if role == Role::Bridge { [8081, 9465] } else { [8080, 9464] }.map(loopback);
         let channels = file.channels();
         let data = args.data.or(file.data).unwrap_or_else(|| "suara-data".into());
         let tls = certificate(args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key))?;
@@ -108,15 +108,12 @@ impl Plan {
             args.emergency_microphone_ms.or(file.emergency_microphone_ms),
         );
         let plan = Self {
-            http: args.http.or(file.http).unwrap_or_else(|| loopback(if bridge { 8081 } else { 8080 })),
+            http: args.http.or(file.http).unwrap_or(public),
             webtransport: args.webtransport.or(file.webtransport).unwrap_or_else(default_webtransport),
             announce: args.webtransport_announce.or(file.webtransport_announce),
             rtc: args.rtc.or(file.rtc).unwrap_or_else(|| loopback(4434)),
             rtc_announce: args.rtc_announce.or(file.rtc_announce),
-            metrics: args
-                .metrics
-                .or(file.metrics)
-                .unwrap_or_else(|| loopback(if bridge { 9465 } else { 9464 })),
+            metrics: args.metrics.or(file.metrics).unwrap_or(internal),
             origins: args.origin.or(file.origin).unwrap_or_default(),
             keys: Keys {
                 secret_file: args.jwt_secret_file.or(file.jwt_secret_file),

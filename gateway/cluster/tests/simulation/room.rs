@@ -119,6 +119,9 @@ impl Room {
                 Output::Effect(effect) => {
                     if let Effect::Gone { talker } = effect {
                         words.push(Word::Trace(format!("{node}: {talker} is gone")));
+                        if self.seat_of(talker).is_some_and(|(_, seat)| seat.here) {
+                            words.push(Word::Fault(format!("{node}: {talker} is gone, and was here")));
+                        }
                     }
                     self.effect(effect);
                 }
@@ -243,7 +246,7 @@ impl Room {
         let client = lost.map(|index| self.lost.remove(index).1);
         match (client.and_then(|client| self.seats.get_mut(&client)), now) {
             (Some(seat), Some(_)) => seat.talker = now,
-            (Some(_), None) => client.into_iter().for_each(|client| drop(self.seats.remove(&client))),
+            (Some(_), None) => self.seats.retain(|seated, _| Some(*seated) != client),
             (None, Some(_)) => words.push(Word::Fault(format!("{was} is in again, and left before"))),
             (None, None) => {}
         }
