@@ -21,6 +21,7 @@ use crate::livechat::{Livechat, LivechatSettings};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
+use crate::words::Words;
 
 /// The middle of the gateway.
 pub struct Core {
@@ -50,6 +51,8 @@ pub struct Core {
     pub calls: CallSettings,
     /// Who is to be notified, and what waits for whom.
     pub notices: Arc<Notices>,
+    /// What is said to other nodes.
+    pub words: Words,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -83,8 +86,9 @@ impl Core {
         let Rules { channels, calls, livechat, max_sessions } = rules;
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
-        let notices = Arc::new(Notices::new(store.clone()));
-        let livechat = Livechat::new(livechat);
+        let words = Words::new(metrics.words.clone());
+        let notices = Notices::start(store.clone(), words.clone());
+        let livechat = Livechat::new(livechat, words.clone());
         let chat = Chat::start(store, hub.clone(), livechat.clone(), metrics.chat.clone());
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
@@ -103,6 +107,7 @@ impl Core {
             directory,
             calls,
             notices,
+            words,
             dismissed,
             draining,
             present,

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod notices;
 pub mod session;
 pub mod voice;
+pub mod words;
 
 mod start;
 

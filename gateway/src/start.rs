@@ -10,6 +10,7 @@ use suara_certs::CertStore;
 use suara_engine::{Engine, StartError};
 use suara_proto::message::Rights;
 use suara_store::Store;
+use tokio::sync::mpsc;
 
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
+use crate::words::{self, Arrival, Carrier};
 
 /// Everything that a gateway needs to be told.
 pub struct Settings {
@@ -114,6 +116,11 @@ impl Gateway {
     pub fn ready_check(&self) -> ReadyCheck {
         let store = self.core.chat.store().clone();
         Box::new(move || if store.is_up() { Ok(()) } else { Err("the store is away".to_owned()) })
+    }
+
+    /// Gives it a way to say words to other nodes, and what they say. To be called once, within a runtime.
+    pub fn speak(&self, carrier: Arc<dyn Carrier>, arrivals: mpsc::Receiver<Arrival>) {
+        words::start(&self.core, carrier, arrivals);
     }
 
     /// How many people are here.

@@ -21,6 +21,7 @@ pub use kpi::KpiMetrics;
 pub use loss::LossMetrics;
 
 use crate::chat::ChatMetrics;
+use crate::words::WordMetrics;
 
 /// Why a voice frame went no further. A dropped frame is no error: it is counted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +166,8 @@ pub struct Metrics {
     pub chat: ChatMetrics,
     /// How well bursts went.
     pub kpi: KpiMetrics,
+    /// What is said between nodes.
+    pub words: WordMetrics,
     /// Sessions that are welcomed and not yet ended.
     pub sessions: Gauge,
     /// Sessions on a WebSocket, welcomed or not.
@@ -256,6 +259,7 @@ impl Metrics {
             self.certificate_expiry.clone(),
         );
         self.kpi.register(suara);
+        self.words.register(suara);
         let voice = &self.voice;
         suara.register("voice_frames_received", "Voice datagrams from clients", voice.frames_in.clone());
         suara.register("voice_frames_sent", "Voice frames handed to listeners", voice.frames_out.clone());

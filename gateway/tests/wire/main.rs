@@ -22,6 +22,8 @@ mod keys;
 mod kpi;
 mod livechat;
 mod loss;
+mod nodes;
+mod nodes_livechat;
 mod notices;
 mod patch;
 mod renewal;

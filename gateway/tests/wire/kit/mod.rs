@@ -2,6 +2,7 @@
 
 mod chat;
 mod client;
+mod ether;
 mod frame;
 mod gateway;
 mod socket;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 
 pub(crate) use chat::ChatStream;
 pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat, text};
+pub(crate) use ether::Pair;
 pub(crate) use frame::{END, START, TALK_AHEAD, carrying, frame, marked};
 pub(crate) use gateway::TestGateway;
 pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};
