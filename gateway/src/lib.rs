@@ -15,6 +15,7 @@ pub mod hub;
 pub mod kpi;
 pub mod livechat;
 pub mod metrics;
+pub mod nodes;
 pub mod notices;
 pub mod session;
 pub mod voice;

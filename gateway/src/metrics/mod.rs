@@ -21,6 +21,7 @@ pub use kpi::KpiMetrics;
 pub use loss::LossMetrics;
 
 use crate::chat::ChatMetrics;
+use crate::nodes::NodesMetrics;
 use crate::words::WordMetrics;
 
 /// Why a voice frame went no further. A dropped frame is no error: it is counted here.
@@ -166,6 +167,8 @@ pub struct Metrics {
     pub chat: ChatMetrics,
     /// How well bursts went.
     pub kpi: KpiMetrics,
+    /// What goes between nodes.
+    pub nodes: NodesMetrics,
     /// What is said between nodes.
     pub words: WordMetrics,
     /// Sessions that are welcomed and not yet ended.
@@ -259,6 +262,7 @@ impl Metrics {
             self.certificate_expiry.clone(),
         );
         self.kpi.register(suara);
+        self.nodes.register(suara);
         self.words.register(suara);
         let voice = &self.voice;
         suara.register("voice_frames_received", "Voice datagrams from clients", voice.frames_in.clone());

@@ -46,6 +46,7 @@ pub(super) async fn hear(core: Arc<Core>, mut arrivals: mpsc::Receiver<Arrival>)
                 Some(Arrival::Came(node)) => core.livechat.introduce(&core.words, Some(node)),
                 Some(Arrival::Gone(node)) => core.livechat.gone(node),
                 Some(Arrival::Back) => again(&core, &busy),
+                Some(Arrival::Cut) => {}
             },
             _ = heal.tick() => again(&core, &busy),
             _ = core.dismissed() => return,

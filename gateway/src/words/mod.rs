@@ -6,6 +6,7 @@
 mod ask;
 mod bans;
 mod calls;
+mod carry;
 mod channels;
 mod hear;
 mod metrics;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 pub use ask::PATIENCE;
+pub use carry::speak_by;
 pub use metrics::WordMetrics;
 pub use word::{
     Answer, CallWord, ChannelWord, Fault, LivechatWord, MAX_WORD, MemberWord, Question, ToWord, Word, decode,
@@ -56,6 +58,8 @@ pub enum Arrival {
     Gone(Node),
     /// Words can be heard, for the first time or again: those before may have been missed.
     Back,
+    /// Nothing is heard for now.
+    Cut,
 }
 
 /// The way to say words to other nodes, and to ask them; clones share it.

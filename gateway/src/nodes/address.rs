@@ -1,0 +1,116 @@
+//! Where Redis is.
+
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
+
+use super::link::tcp_settings;
+
+/// One Redis, or the cluster that some of its nodes tell of. Has no `Debug`: it may hold a password.
+#[derive(Clone)]
+pub struct RedisAddress(pub(super) Place);
+
+#[derive(Clone)]
+pub(super) enum Place {
+    Single(Box<ConnectionInfo>),
+    Cluster(Vec<ConnectionInfo>),
+}
+
+/// What is wrong with an address. Says nothing of what stands in it: there may be a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// No URL of Redis.
+    #[error("it must be redis://HOST:PORT, rediss://… (TLS), or redis+cluster://HOST:PORT,HOST:PORT")]
+    Malformed,
+    /// A cluster without a host, or one by a socket of this machine.
+    #[error("a cluster's nodes are HOST:PORT, at least one")]
+    NoHost,
+}
+
+impl RedisAddress {
+    /// Reads `redis://[user:password@]host[:port][/db]` (`rediss://` by TLS), or, for a Redis Cluster,
+    /// `redis+cluster://[user:password@]host:port[,host:port…]` (`rediss+cluster://`): one node is enough, the others
+    /// are asked of it; more are for when it is away at the start.
+    ///
+    /// # Errors
+    /// When it is none of these.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let (scheme, rest) = text.split_once("://").ok_or(AddressError::Malformed)?;
+        let Some(scheme) = scheme.strip_suffix("+cluster") else {
+            return Ok(Self(Place::Single(Box::new(info(text)?))));
+        };
+        let (credentials, hosts) =
+            rest.rsplit_once('@').map_or(("", rest), |(before, hosts)| (before, hosts));
+        let at = if credentials.is_empty() { "" } else { "@" };
+        let one = |host: &str| match info(&format!("{scheme}://{credentials}{at}{host}"))? {
+            unix if matches!(unix.addr(), ConnectionAddr::Unix(_)) => Err(AddressError::NoHost),
+            tcp => Ok(tcp),
+        };
+        let nodes: Vec<_> = hosts.trim_end_matches('/').split(',').map(one).collect::<Result<_, _>>()?;
+        Ok(Self(Place::Cluster(nodes)))
+    }
+
+    /// The first of the addresses, as a plain URL says it: what ordinary pub/sub needs, which any node of a cluster serves.
+    #[must_use]
+    pub fn first(text: &str) -> String {
+        let Some((scheme, rest)) = text.split_once("+cluster://") else { return text.to_owned() };
+        let (credentials, hosts) =
+            rest.rsplit_once('@').map_or(("", rest), |(before, hosts)| (before, hosts));
+        let at = if credentials.is_empty() { "" } else { "@" };
+        let host = hosts.split(',').next().unwrap_or_default();
+        format!("{scheme}://{credentials}{at}{host}")
+    }
+}
+
+/// Messages are pushed beside replies, on one connection: that is RESP3's.
+fn info(url: &str) -> Result<ConnectionInfo, AddressError> {
+    let info = url.into_connection_info().map_err(|_| AddressError::Malformed)?;
+    if matches!(info.addr(), ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } if host.is_empty())
+    {
+        return Err(AddressError::NoHost);
+    }
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp_settings()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports(text: &str) -> Vec<(String, u16)> {
+        let infos = match RedisAddress::parse(text).unwrap().0 {
+            Place::Single(info) => vec![*info],
+            Place::Cluster(infos) => infos,
+        };
+        let port = |info: &ConnectionInfo| match info.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                (host.clone(), *port)
+            }
+            _ => panic!(),
+        };
+        infos.iter().map(port).collect()
+    }
+
+    #[test]
+    fn one_redis_or_a_cluster() {
+        assert_eq!(ports("redis://a:1"), [("a".to_owned(), 1)]);
+        assert_eq!(ports("rediss://u:p@a"), [("a".to_owned(), 6379)]);
+        assert!(matches!(RedisAddress::parse("redis+cluster://a:1").unwrap().0, Place::Cluster(_)));
+        let three = "rediss+cluster://u:p%40@a:1,b:2,c:3/";
+        assert_eq!(ports(three), [("a".to_owned(), 1), ("b".to_owned(), 2), ("c".to_owned(), 3)]);
+    }
+
+    #[test]
+    fn what_is_none_is_refused_without_being_repeated() {
+        for bad in
+            ["", "redis", "http://a", "redis+cluster://", "redis+cluster://a:1,,b:2", "redis+cluster://a:x"]
+        {
+            let Err(error) = RedisAddress::parse(bad) else { panic!("{bad}") };
+            assert!(bad.is_empty() || !error.to_string().contains(":x"), "{error}");
+        }
+    }
+
+    #[test]
+    fn any_node_of_a_cluster_serves_ordinary_messages() {
+        assert_eq!(RedisAddress::first("redis+cluster://u:p@a:1,b:2"), "redis://u:p@a:1");
+        assert_eq!(RedisAddress::first("rediss://u:p@a:1/2"), "rediss://u:p@a:1/2");
+    }
+}

@@ -1,0 +1,146 @@
+//! Other nodes of the deployment, by Redis: who lives, what they say to each other about a channel, and its voice.
+//!
+//! Carries bytes and knows neither what packets mean nor who may talk. Nobody who calls in here waits for Redis: what
+//! can't be sent is counted and lost, and what comes is handed over where it is read. Three connections are kept, so that
+//! voice waits behind nothing: one for commands and control, one for voice that goes, one for voice that comes. What comes
+//! from Redis is parsed like any peer's input.
+
+mod address;
+mod berth;
+mod envelope;
+mod inner;
+mod lease;
+mod line;
+mod link;
+mod metrics;
+mod mooring;
+mod peers;
+mod publish;
+mod topics;
+mod types;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+pub use address::{AddressError, RedisAddress};
+pub use berth::VoiceSink;
+pub use envelope::{MAX_PACKET, MAX_WORD};
+pub use metrics::{NodeDrop, NodesMetrics};
+pub use mooring::{Heard, Mooring, Packet};
+pub use peers::{Load, Peer};
+pub use topics::{Prefix, PrefixError};
+pub use types::{Epoch, LeaseAnswer, LeaseAsk, NodeId};
+
+use crate::metrics::Metrics;
+use inner::Inner;
+
+/// What nodes need to be told.
+#[derive(Clone)]
+pub struct NodesSettings {
+    /// Where Redis is, version 7 or newer.
+    pub redis: RedisAddress,
+    /// What tells deployments on one Redis apart.
+    pub prefix: Prefix,
+    /// How long a channel is owned without a renewal. The same at all nodes.
+    pub lease: Duration,
+    /// What Redis doesn't answer within this has failed.
+    pub timeout: Duration,
+}
+
+impl NodesSettings {
+    /// The usual ones.
+    #[must_use]
+    pub fn new(redis: RedisAddress) -> Self {
+        let (lease, timeout) = (Duration::from_secs(3), Duration::from_millis(500));
+        Self { redis, prefix: Prefix::default(), lease, timeout }
+    }
+}
+
+/// What is heard besides channels' own: from all nodes, by who listens to [`Nodes::words`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A node said something.
+    Word {
+        /// Which; never this one.
+        from: NodeId,
+        /// [`MAX_WORD`] bytes at most.
+        bytes: Bytes,
+    },
+    /// A node is there.
+    Came(NodeId),
+    /// A node is dead, or has said that it ends.
+    Gone(NodeId),
+    /// Whether Redis is there. What others said while it wasn't, wasn't heard.
+    Reachable(bool),
+}
+
+/// The way to the other nodes; the clones are one.
+#[derive(Clone)]
+pub struct Nodes(Arc<Inner>);
+
+impl Nodes {
+    /// Begins to look for Redis; whether it is there, [`trouble`](Self::trouble) says, and the log. To be called within a
+    /// runtime.
+    #[must_use]
+    pub fn start(settings: NodesSettings, metrics: &Metrics, tasks: &TaskTracker) -> Self {
+        Self(Inner::start(settings, metrics, tasks))
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.0.me
+    }
+
+    /// Enters a channel: its topics are subscribed until the mooring is dropped. Voice of other nodes goes to `voice`. To be
+    /// called within a runtime.
+    #[must_use]
+    pub fn enter(&self, channel: &str, voice: Arc<dyn VoiceSink>) -> Mooring {
+        mooring::enter(self, channel, voice)
+    }
+
+    /// Says something to all other nodes. Never waits; what can't be sent is counted and lost.
+    pub fn say(&self, word: Bytes) {
+        self.0.word(None, word);
+    }
+
+    /// Says something to one other node; likewise.
+    pub fn tell(&self, node: NodeId, word: Bytes) {
+        self.0.word(Some(node), word);
+    }
+
+    /// What all say from now on. Each receiver gets everything; one that lets too much wait loses what comes then.
+    #[must_use]
+    pub fn words(&self) -> mpsc::Receiver<News> {
+        self.0.words()
+    }
+
+    /// The other nodes that live.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.0.peers().all()
+    }
+
+    /// What is wrong with Redis, if anything. Everything goes on, but for this node's own members alone.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble()
+    }
+
+    /// Says to all that this node ends, sees off what was said until now, and ends. To be called after the rooms have
+    /// ended; waits a second at most.
+    pub async fn stop(&self) {
+        self.0.stop().await;
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;

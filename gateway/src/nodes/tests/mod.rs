@@ -1,0 +1,5 @@
+//! Nodes against a real Redis.
+
+mod kit;
+mod leases;
+mod talk;
