@@ -193,6 +193,28 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) redis_orders: Option<bool>,
+    /// With --redis: internal TCP address by which other nodes pass on what they are asked for [default: 127.0.0.1, a free
+    /// port]
+    #[arg(long, value_name = "ADDR", env = "SUARA_PEER", hide_env = true, help_heading = "Nodes")]
+    pub(crate) peer: Option<SocketAddr>,
+    /// HOST:PORT by which they reach it [default: the address of --peer]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "SUARA_PEER_ANNOUNCE",
+        hide_env = true,
+        help_heading = "Nodes"
+    )]
+    pub(crate) peer_announce: Option<String>,
+    /// File with a secret that all nodes have, mode 0600; needed where --peer isn't on loopback [default: none]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SUARA_PEER_SECRET_FILE",
+        hide_env = true,
+        help_heading = "Nodes"
+    )]
+    pub(crate) peer_secret_file: Option<PathBuf>,
     /// Roles that answer visitors of the livechat [default: admin penyiar]
     #[arg(long, value_name = "ROLE", num_args = 1.., value_delimiter = ',', env = "SUARA_LIVECHAT_STAFF", hide_env = true, help_heading = "Livechat")]
     pub(crate) livechat_staff: Option<Vec<String>>,

@@ -89,6 +89,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         Some(gateway) => Some(bridge::start(&plan, gateway, origins, &mut registry, stop.clone()).await?),
     };
     addresses.add_all("rtc", bridge.iter().filter_map(|bridge| bridge.rtc_address()));
+    addresses.add_all("peer", bridge.iter().filter_map(|bridge| bridge.peer_address()));
 
     let health = health(gateway.as_ref(), bridge.as_ref());
     let mut public = health_router(health.clone());

@@ -2,11 +2,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use suara_gateway::Keys;
 use suara_gateway::auth::{Claims, Minter, Scope, read_secret};
 
@@ -48,6 +48,14 @@ pub(crate) fn trunk_secret(dir: &Path) -> Result<Vec<u8>> {
 /// The gateway's own secret for visitors of a livechat.
 pub(crate) fn livechat_secret(dir: &Path) -> Result<Vec<u8>> {
     secret(dir, LIVECHAT_SECRET)
+}
+
+/// The secret that all nodes share. It lets in, so nobody else on this machine may read it.
+pub(crate) fn peer_secret(path: &Path) -> Result<Vec<u8>> {
+    let mode =
+        fs::metadata(path).with_context(|| format!("can't read {}", path.display()))?.permissions().mode();
+    ensure!(mode & 0o077 == 0, "{} can be read by others than its owner; give it mode 0600", path.display());
+    Ok(read_secret(path)?)
 }
 
 /// The WebTransport server's keys.
@@ -105,7 +113,6 @@ fn create_new(path: &Path, content: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_secret_is_made_once_and_for_its_owner_alone() {
@@ -119,5 +126,17 @@ mod tests {
         assert_eq!(mode(&data), 0o700);
         write_trunk_token(&data, &first).unwrap();
         assert_eq!(mode(&data.join(TRUNK_TOKEN)), 0o600);
+    }
+
+    #[test]
+    fn the_nodes_secret_is_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("peer.secret");
+        assert!(peer_secret(&path).is_err());
+        fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(peer_secret(&path).unwrap_err().to_string().contains("0600"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(peer_secret(&path).unwrap(), b"0123456789abcdef0123456789abcdef");
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) legacy_anonymous: Vec<LegacyService>,
     pub(crate) redis: Option<String>,
     pub(crate) redis_orders: bool,
+    pub(crate) peer: PeerPlan,
     pub(crate) livechat: LivechatPlan,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) channels: ChannelSettings,
@@ -66,6 +67,14 @@ pub(crate) struct LivechatPlan {
     pub(crate) staff: Vec<String>,
 }
 
+/// The door for other nodes.
+pub(crate) struct PeerPlan {
+    /// None for a free port of loopback.
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) announce: Option<String>,
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
 /// How the WebTransport server is run.
 pub(crate) struct QuicPlan {
     pub(crate) workers: usize,
@@ -87,19 +96,12 @@ impl Plan {
         let bridge = role == Role::Bridge;
         let channels = file.channels();
         let data = args.data.or(file.data).unwrap_or_else(|| "suara-data".into());
-        let tls = match (args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key)) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            _ => bail!("--tls-cert and --tls-key go together"),
-        };
-        let default = CallSettings::default();
-        let emergency_channel = args.emergency_channel.or(file.emergency_channel).map(Into::into);
-        let microphone = args.emergency_microphone_ms.or(file.emergency_microphone_ms);
-        let calls = CallSettings {
-            private: args.private_calls.or(file.private_calls).unwrap_or(default.private),
-            emergency_channel: emergency_channel.unwrap_or(default.emergency_channel),
-            microphone: microphone.map_or(default.microphone, Duration::from_millis),
-        };
+        let tls = certificate(args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key))?;
+        let calls = calls(
+            args.private_calls.or(file.private_calls),
+            args.emergency_channel.or(file.emergency_channel),
+            args.emergency_microphone_ms.or(file.emergency_microphone_ms),
+        );
         let plan = Self {
             http: args.http.or(file.http).unwrap_or_else(|| loopback(if bridge { 8081 } else { 8080 })),
             webtransport: args.webtransport.or(file.webtransport).unwrap_or_else(default_webtransport),
@@ -136,6 +138,11 @@ impl Plan {
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
             redis: args.redis.or(file.redis),
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
+            peer: PeerPlan {
+                listen: args.peer.or(file.peer),
+                announce: args.peer_announce.or(file.peer_announce),
+                secret_file: args.peer_secret_file.or(file.peer_secret_file),
+            },
             livechat: LivechatPlan {
                 ttl: Duration::from_secs(3600 * args.livechat_hours.or(file.livechat_hours).unwrap_or(24)),
                 staff: args.livechat_staff.or(file.livechat_staff).unwrap_or_else(livechat_staff),
@@ -150,6 +157,9 @@ impl Plan {
             data,
         };
         plan.check(role)?;
+        if role != Role::Gateway {
+            plan.check_peer()?;
+        }
         Ok(plan)
     }
 
@@ -179,6 +189,49 @@ impl Plan {
             "{open} can be reached from other machines, which development secrets don't protect; give {}",
             missing.join(" and ")
         )
+    }
+
+    /// What other nodes pass on is taken from nodes alone.
+    fn check_peer(&self) -> Result<()> {
+        let PeerPlan { listen, announce, secret_file } = &self.peer;
+        if self.redis.is_none() {
+            if listen.is_some() || announce.is_some() || secret_file.is_some() {
+                bail!("--peer, --peer-announce and --peer-secret-file are for nodes that --redis joins");
+            }
+            return Ok(());
+        }
+        let Some(open) = listen.filter(|address| !address.ip().is_loopback()) else { return Ok(()) };
+        if secret_file.is_none() {
+            bail!("{open} can be reached from other machines; give all nodes a secret (--peer-secret-file)");
+        }
+        if open.ip().is_unspecified() && announce.is_none() {
+            bail!(
+                "--peer {open} is no address that other nodes can reach; say which one is (--peer-announce)"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A chain and its key, or neither.
+fn certificate(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<(PathBuf, PathBuf)>> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        (None, None) => Ok(None),
+        _ => bail!("--tls-cert and --tls-key go together"),
+    }
+}
+
+fn calls(
+    private: Option<bool>,
+    emergency_channel: Option<String>,
+    microphone_ms: Option<u64>,
+) -> CallSettings {
+    let default = CallSettings::default();
+    CallSettings {
+        private: private.unwrap_or(default.private),
+        emergency_channel: emergency_channel.map_or(default.emergency_channel, Into::into),
+        microphone: microphone_ms.map_or(default.microphone, Duration::from_millis),
     }
 }
 
@@ -244,6 +297,26 @@ mod tests {
         assert_eq!(with(1200).unwrap(), Mtu::Fixed(1200));
         assert_eq!(with(0).unwrap(), Mtu::Discovered);
         assert!(with(1199).is_err() && with(1500).is_err());
+    }
+
+    #[test]
+    fn other_machines_pass_on_nothing_without_a_secret() {
+        let with = |peer: &str| ServeArgs {
+            redis: Some("redis://127.0.0.1:6379".into()),
+            peer: Some(peer.parse().unwrap()),
+            ..ServeArgs::default()
+        };
+        assert!(plan(with("127.0.0.1:9470")).is_ok());
+        let refusal = plan(with("10.0.0.7:9470")).err().unwrap().to_string();
+        assert!(refusal.contains("--peer-secret-file"), "{refusal}");
+        let kept = |peer| ServeArgs { peer_secret_file: Some("peer.secret".into()), ..with(peer) };
+        assert!(plan(kept("10.0.0.7:9470")).is_ok());
+        let refusal = plan(kept("0.0.0.0:9470")).err().unwrap().to_string();
+        assert!(refusal.contains("--peer-announce"), "{refusal}");
+        let announced = ServeArgs { peer_announce: Some("node-1:9470".into()), ..kept("0.0.0.0:9470") };
+        assert!(plan(announced).is_ok());
+        let alone = ServeArgs { redis: None, ..with("127.0.0.1:9470") };
+        assert!(plan(alone).err().unwrap().to_string().contains("--redis"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod desk;
 mod edge;
 mod livechat;
 mod metrics;
+mod nodes;
 mod notify;
 mod rtc;
 mod settings;
@@ -26,11 +27,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
+use suara_tcp::StallAwareListener;
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use settings::{DEFAULT_MAX_VOICE_PACKET, DEFAULT_SAMPLE_RATE, OriginPolicy, Settings};
+pub use settings::{DEFAULT_MAX_VOICE_PACKET, DEFAULT_SAMPLE_RATE, OriginPolicy, PeerSettings, Settings};
 
 /// Why a bridge can't start.
 #[derive(Debug, Error)]
@@ -73,6 +76,27 @@ pub enum BridgeError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The address for other nodes can't be had.
+    #[error("the peers' address {address} can't be bound: {source}")]
+    Peer {
+        /// As given.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What other nodes would be told to connect to makes no sense.
+    #[error("this node can't be announced to others as {announce:?}: {reason}")]
+    PeerAnnounce {
+        /// As given; empty where nothing was.
+        announce: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Other machines could reach the address for other nodes, and nothing would tell them from nodes.
+    #[error(
+        "the peers' address {0} can be reached from other machines: give all nodes a secret (--peer-secret-file)"
+    )]
+    PeerSecret(SocketAddr),
     /// No HTTP client could be made.
     #[error("no HTTP client: {0}")]
     Http(#[from] reqwest::Error),
@@ -86,6 +110,13 @@ pub struct Bridge {
     drain: sio::Drain,
     door: livechat::Door,
     rtc: Option<SocketAddr>,
+    peers: Option<Peers>,
+}
+
+/// This node among others.
+struct Peers {
+    nodes: nodes::Nodes,
+    address: SocketAddr,
 }
 
 /// Starts a bridge: its trunk connects, and reconnects, in the background until `shutdown`.
@@ -121,12 +152,15 @@ pub async fn start(
     let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
     let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());
     let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
-    let (router, drain) = server.serve(&shared, &settings, others);
+    let joined = join(&settings, &metrics).await?;
+    let sio::Served { clients, peers, drain } =
+        server.serve(&shared, &settings, others, joined.as_ref().map(|joined| &joined.nodes));
+    let peers = joined.zip(peers).map(|(joined, router)| joined.serve(router, &shutdown));
     let rtc = media.map(|media| media.address);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
-    let router = router.merge(broadcasts).merge(door.router(&settings.allow_origin));
-    Ok(Bridge { router, trouble, redis, drain, door, rtc })
+    let router = clients.merge(broadcasts).merge(door.router(&settings.allow_origin));
+    Ok(Bridge { router, trouble, redis, drain, door, rtc, peers })
 }
 
 type Trouble = watch::Receiver<Option<String>>;
@@ -156,7 +190,51 @@ fn listen(
     Ok((Some(publisher), Some(trouble)))
 }
 
+/// What goes before the sid of a Socket.IO session in Redis.
+const SESSIONS: &str = "suara:sid:";
+
+/// A node with its door for others, before anything is behind it.
+struct Joined {
+    nodes: nodes::Nodes,
+    newcomer: nodes::Newcomer,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Joins the other nodes, where there is a Redis to find them by.
+async fn join(settings: &Settings, metrics: &metrics::Metrics) -> Result<Option<Joined>, BridgeError> {
+    let Some(url) = &settings.redis_url else { return Ok(None) };
+    let PeerSettings { listen, announce, secret } = &settings.peers;
+    if secret.is_none() && !listen.ip().is_loopback() {
+        return Err(BridgeError::PeerSecret(*listen));
+    }
+    let unbound = |source| BridgeError::Peer { address: *listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(unbound)?;
+    let address = listener.local_addr().map_err(unbound)?;
+    let peer = nodes::announced(address, announce.as_deref()).map_err(|reason| {
+        BridgeError::PeerAnnounce { announce: announce.clone().unwrap_or_default(), reason }
+    })?;
+    let made = nodes::Nodes::new(url, peer, secret.as_deref(), SESSIONS, metrics.clone());
+    let (nodes, newcomer) = made.map_err(|_| BridgeError::Redis)?;
+    Ok(Some(Joined { nodes, newcomer, listener, address }))
+}
+
+impl Joined {
+    /// Serves `router` to other nodes, who find this one from now on.
+    fn serve(self, router: axum::Router, shutdown: &CancellationToken) -> Peers {
+        let Self { nodes, newcomer, listener, address } = self;
+        tokio::spawn(suara_tcp::serve(StallAwareListener::new(listener), router, shutdown.clone()));
+        nodes.keep(newcomer, shutdown);
+        Peers { nodes, address }
+    }
+}
+
 impl Bridge {
+    /// The TCP address for other nodes, as it was bound.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.peers.as_ref().map(|peers| peers.address)
+    }
+
     /// The UDP address of RTC clients, as it was bound.
     pub const fn rtc_address(&self) -> Option<SocketAddr> {
         self.rtc
@@ -190,6 +268,9 @@ impl Bridge {
         let visitors = tokio::time::timeout(deadline, self.door.drain());
         // Those who don't go in time are cut off with the rest.
         tokio::join!(self.drain.run(deadline), visitors).1.unwrap_or_default();
+        if let Some(Peers { nodes, .. }) = &self.peers {
+            nodes.leave().await;
+        }
     }
 }
 

@@ -33,6 +33,10 @@ struct Instruments {
     signals: Counter,
     broadcasts: Family<Label, Counter>,
     redis_up: Gauge,
+    nodes: Gauge,
+    owned_sessions: Gauge,
+    tunnels: Gauge,
+    forwarded: Family<Label, Counter>,
 }
 
 /// Why voice wasn't delivered.
@@ -80,6 +84,23 @@ impl DropReason {
     }
 }
 
+impl Instruments {
+    fn register_nodes(&self, registry: &mut Registry) {
+        registry.register("nodes", "Nodes in the registry, this one too", self.nodes.clone());
+        registry.register(
+            "owned_sessions",
+            "Sessions of this node that any node may be asked for",
+            self.owned_sessions.clone(),
+        );
+        registry.register("tunnels", "WebSockets whose session is at another node", self.tunnels.clone());
+        registry.register(
+            "forwarded",
+            "Requests for sessions that aren't here by outcome",
+            self.forwarded.clone(),
+        );
+    }
+}
+
 impl Metrics {
     /// Instruments that `registry` shows.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -108,6 +129,7 @@ impl Metrics {
             all.broadcasts.clone(),
         );
         registry.register("redis_up", "Whether Redis is listened to", all.redis_up.clone());
+        all.register_nodes(registry);
         metrics
     }
 
@@ -182,6 +204,27 @@ impl Metrics {
 
     pub(crate) fn redis_up(&self, up: bool) {
         self.0.redis_up.set(i64::from(up));
+    }
+
+    pub(crate) fn nodes(&self, count: usize) {
+        self.0.nodes.set(count as i64);
+    }
+
+    pub(crate) fn owned_sessions(&self, count: usize) {
+        self.0.owned_sessions.set(count as i64);
+    }
+
+    pub(crate) fn tunnel_opened(&self) {
+        self.0.tunnels.inc();
+    }
+
+    pub(crate) fn tunnel_closed(&self) {
+        self.0.tunnels.dec();
+    }
+
+    /// A request for a session that isn't here: `answered`, `tunnel`, `refused`, `gone`, `unsure`, `nobody`.
+    pub(crate) fn forwarded(&self, outcome: &'static str) {
+        self.0.forwarded.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     pub(crate) fn signal(&self) {

@@ -38,6 +38,8 @@ pub struct Settings {
     pub redis_url: Option<String>,
     /// Whether a back end may put sockets into rooms, take them out and disconnect them by Redis.
     pub redis_orders: bool,
+    /// How other nodes reach this one; counts where there is a Redis.
+    pub peers: PeerSettings,
     /// Roles that answer visitors of the livechat.
     pub livechat_staff: Vec<String>,
     /// Networks whose `X-Forwarded-For` says who asks.
@@ -65,6 +67,7 @@ impl Settings {
             anonymous_signaling: false,
             redis_url: None,
             redis_orders: false,
+            peers: PeerSettings::default(),
             livechat_staff: ["admin", "penyiar"].map(str::to_owned).to_vec(),
             trusted_proxies: Vec::new(),
             rtc: None,
@@ -72,6 +75,24 @@ impl Settings {
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+/// The door for other nodes. It has no `Debug`, for it may hold their secret.
+#[derive(Clone)]
+pub struct PeerSettings {
+    /// Where it listens: an internal address, plain HTTP.
+    pub listen: SocketAddr,
+    /// `HOST:PORT` by which the others reach it: the address that was bound where missing.
+    pub announce: Option<String>,
+    /// What all nodes share. Needed on any other address than loopback.
+    pub secret: Option<Vec<u8>>,
+}
+
+impl Default for PeerSettings {
+    /// This machine's nodes only, on a port that is free.
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), announce: None, secret: None }
     }
 }
 

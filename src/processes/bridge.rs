@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use prometheus_client::registry::Registry;
-use suara_bridge::{Bridge, Settings};
+use suara_bridge::{Bridge, PeerSettings, Settings};
 use suara_gateway::http::OriginPolicy;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::LegacyService;
 use crate::origins;
-use crate::settings::Plan;
+use crate::secrets::peer_secret;
+use crate::settings::{PeerPlan, Plan};
 
 /// Starts a bridge whose trunk leads to `gateway`.
 pub(super) async fn start(
@@ -26,6 +27,7 @@ pub(super) async fn start(
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
     settings.redis_url.clone_from(&plan.redis);
     settings.redis_orders = plan.redis_orders;
+    settings.peers = peers(&plan.peer)?;
     settings.rtc = Some(plan.rtc);
     settings.rtc_announce.clone_from(&plan.rtc_announce);
     settings.allow_origin = origins::for_bridge(policy);
@@ -33,6 +35,16 @@ pub(super) async fn start(
     settings.trusted_proxies = plan.trusted_proxies.clone();
     let bridge = suara_bridge::start(settings, registry, stop).await.context("the bridge can't start")?;
     Ok(Arc::new(bridge))
+}
+
+/// How other nodes reach this one.
+fn peers(plan: &PeerPlan) -> Result<PeerSettings> {
+    let default = PeerSettings::default();
+    Ok(PeerSettings {
+        listen: plan.listen.unwrap_or(default.listen),
+        announce: plan.announce.clone(),
+        secret: plan.secret_file.as_deref().map(peer_secret).transpose()?,
+    })
 }
 
 /// Where the bridge finds the gateway of its own process: the internal listener, which is never TLS.

@@ -6,6 +6,7 @@
 mod attempts;
 mod budget;
 mod chat;
+mod elsewhere;
 mod emergency;
 mod engine3;
 mod guest;
@@ -43,6 +44,7 @@ use crate::desk::Desk;
 use crate::edge::{Lines, Origins, check_origin, mend_line_breaks, watch_requests};
 use crate::livechat;
 use crate::metrics::Metrics;
+use crate::nodes::{Forwarder, Nodes, PeerDoor, check_peer};
 use crate::settings::Settings;
 use crate::signaling::Board;
 
@@ -153,8 +155,15 @@ impl Server {
         SocketOutlet::new(self.io.clone())
     }
 
-    /// Serves clients from now on, and the routes of `others` behind the same doors.
-    pub(crate) fn serve(self, shared: &Shared, settings: &Settings, others: Router) -> (Router, Drain) {
+    /// Serves clients from now on, and the routes of `others` behind the same doors; where there are other `nodes`, also
+    /// what they pass on, by a door of its own.
+    pub(crate) fn serve(
+        self,
+        shared: &Shared,
+        settings: &Settings,
+        others: Router,
+        nodes: Option<&Nodes>,
+    ) -> Served {
         for space in SPACES {
             let shared = shared.clone();
             let middleware = async move |socket: SocketRef, TryData(auth): TryData<log_in::Auth>| {
@@ -166,19 +175,48 @@ impl Server {
         let closed = shared.closed.clone();
         let drain = Drain { io: self.io, sessions, closed, begun: Arc::new(AtomicBool::new(false)) };
         let origins = Origins { allow: settings.allow_origin.clone(), metrics: shared.metrics.clone() };
-        let router = Router::new()
+        let here = Router::new()
             .route("/socket.io/", any(StatusCode::NOT_FOUND))
             .route("/socket.io", any(StatusCode::NOT_FOUND))
             .layer(self.layer)
             .layer(from_fn_with_state(shared.clone(), engine3::decide))
             .layer(from_fn(attempts::count))
             .layer(from_fn_with_state(MAX_MESSAGE, mend_line_breaks))
-            .layer(from_fn_with_state(shared.lines.clone(), watch_requests))
+            .layer(from_fn_with_state(shared.lines.clone(), watch_requests));
+        let (anywhere, peers) = match nodes {
+            None => (here, None),
+            Some(nodes) => {
+                let (anywhere, peers) = among(nodes, here, &drain, &shared.metrics);
+                (anywhere, Some(peers))
+            }
+        };
+        let clients = anywhere
             .merge(others)
             .layer(from_fn_with_state(drain.clone(), turn_away))
             .layer(from_fn_with_state(origins, check_origin));
-        (router, drain)
+        Served { clients, peers, drain }
     }
+}
+
+/// What is served, and how it ends.
+pub(crate) struct Served {
+    pub(crate) clients: Router,
+    /// For other nodes, which pass on what they are asked for.
+    pub(crate) peers: Option<Router>,
+    pub(crate) drain: Drain,
+}
+
+/// Serves this node's sessions to clients of any node: those who ask here for others', and nodes who are asked for these.
+fn among(nodes: &Nodes, here: Router, drain: &Drain, metrics: &Metrics) -> (Router, Router) {
+    let forwarder = Forwarder::new(nodes.clone(), MAX_MESSAGE, drain.closed.clone());
+    let elsewhere = elsewhere::Elsewhere::new(nodes.clone(), forwarder, metrics.clone());
+    // Built once: each time that the library's layer is built it begins with no sessions.
+    let here: Router = here.with_state(());
+    let peers = here
+        .clone()
+        .layer(from_fn_with_state(nodes.clone(), elsewhere::here_alone))
+        .layer(from_fn_with_state(PeerDoor::new(nodes.clone()), check_peer));
+    (here.layer(from_fn_with_state(elsewhere, elsewhere::find)), peers)
 }
 
 /// Everything is set up in the middleware, before the client is told that it is connected.

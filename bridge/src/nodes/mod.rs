@@ -1,0 +1,197 @@
+//! Several nodes as one: which there are, what belongs to which, and the way from one to another.
+//!
+//! A node writes itself and what it holds into Redis ([`keeper`]), and a request for something of another node's is
+//! passed on to that one's peer listener ([`forward`], [`peer`]), whose address comes from the registry alone. Knows
+//! Redis and HTTP; what the things are that belong to nodes, and what is asked of them, others know.
+
+mod claims;
+mod forward;
+mod keeper;
+mod node;
+mod pass;
+mod peer;
+mod registry;
+mod store;
+mod tunnel;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Client, RedisError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+pub(crate) use claims::{Claim, Claims};
+pub(crate) use forward::{Asked, Forwarder};
+pub(crate) use node::{Node, PeerAddress};
+pub(crate) use peer::{PeerDoor, check_peer};
+
+use claims::Errand;
+use keeper::Keeper;
+use node::NodeId;
+use pass::Pass;
+use registry::Registry;
+use store::{Away, Store};
+
+/// Redis that came back, perhaps empty, is believed when it says that something isn't there after so long: by then
+/// each node has seen that it was away, and has written anew what is its own.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// A node that leaves doesn't wait longer for Redis.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// This node among the others; clones share it.
+#[derive(Clone)]
+pub(crate) struct Nodes {
+    registry: Registry,
+    claims: Claims,
+    store: Arc<Store>,
+    pass: Pass,
+    kept: CancellationToken,
+    metrics: Metrics,
+}
+
+/// Who has something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Another node, which is there.
+    Node(Node),
+    /// A node that isn't there any more.
+    Gone,
+    /// Nobody.
+    Nobody,
+    /// It can't be known at the moment.
+    Unsure,
+}
+
+/// A node that isn't kept in Redis yet.
+pub(crate) struct Newcomer {
+    store: Arc<Store>,
+    errands: mpsc::Receiver<Errand>,
+}
+
+impl Nodes {
+    /// This node, which peers reach at `peer`; `secret` is what all nodes share, and `prefix` goes before the names of
+    /// what they hold.
+    ///
+    /// # Errors
+    /// When the address of Redis is none.
+    pub(crate) fn new(
+        redis: &str,
+        peer: PeerAddress,
+        secret: Option<&[u8]>,
+        prefix: &'static str,
+        metrics: Metrics,
+    ) -> Result<(Self, Newcomer), RedisError> {
+        let store = Arc::new(Store::new(Client::open(redis)?));
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let me = Node { id: NodeId::random(), peer, started: registry::now(), version };
+        let (claims, errands) = Claims::new(me.id, prefix, store.clone(), metrics.clone());
+        let registry = Registry::new(me, store.clone(), metrics.clone());
+        let (pass, kept) = (Pass::new(secret), CancellationToken::new());
+        let newcomer = Newcomer { store: store.clone(), errands };
+        Ok((Self { registry, claims, store, pass, kept, metrics }, newcomer))
+    }
+
+    /// Keeps this node and what it holds in Redis, until it leaves or `shutdown`.
+    pub(crate) fn keep(&self, newcomer: Newcomer, shutdown: &CancellationToken) {
+        let Newcomer { store, errands } = newcomer;
+        let keeper = Keeper { store, registry: self.registry.clone(), claims: self.claims.clone(), errands };
+        let kept = self.kept.clone();
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = keeper.run(kept) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+
+    pub(crate) const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Who has what is called `key`, if it isn't this node.
+    pub(crate) async fn owner(&self, key: &str) -> Owner {
+        match self.look_up(key).await {
+            Ok(owner) => owner,
+            Err(Away) => Owner::Unsure,
+        }
+    }
+
+    async fn look_up(&self, key: &str) -> Result<Owner, Away> {
+        let Some(holder) = self.claims.holder(key).await? else {
+            return self.unless_unsure(Owner::Nobody).await;
+        };
+        let Some(id) = std::str::from_utf8(&holder).ok().and_then(|text| text.parse::<NodeId>().ok()) else {
+            self.metrics.bad_input("node");
+            return Ok(Owner::Nobody);
+        };
+        if id == self.registry.me().id {
+            // It was this node's, and has just ended.
+            return Ok(Owner::Nobody);
+        }
+        match self.registry.find(id).await? {
+            Some(node) if self.may_ask(&node) => Ok(Owner::Node(node)),
+            Some(_) => {
+                self.metrics.bad_input("node");
+                Ok(Owner::Gone)
+            }
+            None => self.unless_unsure(Owner::Gone).await,
+        }
+    }
+
+    /// That something is missing is believed of a Redis that can't have lost it.
+    async fn unless_unsure(&self, owner: Owner) -> Result<Owner, Away> {
+        // Asked after what was missing: where Redis was emptied before, this node's own entry is missing too, or was
+        // written anew, which was noticed.
+        let is_whole = self.registry.is_listed().await? && self.store.trusted_for(Instant::now()) >= SETTLED;
+        Ok(if is_whole { owner } else { Owner::Unsure })
+    }
+
+    /// Without a secret only this machine's nodes are asked: who can write into Redis can't have others asked.
+    fn may_ask(&self, node: &Node) -> bool {
+        self.pass.is_kept() || node.peer.is_loopback()
+    }
+
+    /// Takes this node off the list, for good.
+    pub(crate) async fn leave(&self) {
+        if self.kept.is_cancelled() {
+            return;
+        }
+        self.kept.cancel();
+        if !matches!(tokio::time::timeout(LEAVE_PATIENCE, self.registry.leave()).await, Ok(Ok(()))) {
+            tracing::debug!("this node leaves without a word to Redis");
+        }
+    }
+}
+
+/// What peers are told to connect to: what the deployment says, or else the address that was bound.
+///
+/// # Errors
+/// Says in words what is wrong with it.
+pub(crate) fn announced(bound: SocketAddr, said: Option<&str>) -> Result<PeerAddress, &'static str> {
+    match said {
+        Some(said) => said.parse().map_err(|_| "it must be HOST:PORT"),
+        None if bound.ip().is_unspecified() => Err("say by --peer-announce which address other nodes reach"),
+        None => bound.to_string().parse().map_err(|_| "it must be HOST:PORT"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_told_an_address_that_they_can_reach() {
+        let bound = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(announced(bound("127.0.0.1:99"), None).unwrap().to_string(), "127.0.0.1:99");
+        assert_eq!(announced(bound("[::1]:99"), None).unwrap().to_string(), "[::1]:99");
+        assert_eq!(announced(bound("0.0.0.0:99"), Some("node-1:9470")).unwrap().to_string(), "node-1:9470");
+        assert!(announced(bound("0.0.0.0:99"), None).is_err());
+        assert!(announced(bound("127.0.0.1:99"), Some("http://node-1")).is_err());
+    }
+}
