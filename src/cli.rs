@@ -179,9 +179,13 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
-    /// Bridge: Redis that back ends publish notifications to, redis://HOST:PORT or rediss://… [default: none]
-    #[arg(long, value_name = "URL", env = "SUARA_REDIS", hide_env = true, help_heading = "Bridge")]
+    /// Redis by which several gateways serve the same channels, and to which back ends publish notifications:
+    /// redis://HOST:PORT, rediss://…, or redis+cluster://HOST:PORT,HOST:PORT [default: none]
+    #[arg(long, value_name = "URL", env = "SUARA_REDIS", hide_env = true, help_heading = "Running")]
     pub(crate) redis: Option<String>,
+    /// What names in Redis begin with: gateways of the same prefix serve the same channels [default: suara]
+    #[arg(long, value_name = "WORD", env = "SUARA_REDIS_PREFIX", hide_env = true, help_heading = "Running")]
+    pub(crate) redis_prefix: Option<String>,
     /// Bridge: whether they may also have sockets join, leave and disconnect by it [default: false]
     #[arg(
         long,

@@ -48,6 +48,7 @@ pub(crate) struct ConfigFile {
     pub(crate) sample_rate: Option<u32>,
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
     pub(crate) redis: Option<String>,
+    pub(crate) redis_prefix: Option<String>,
     pub(crate) redis_orders: Option<bool>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) peer_announce: Option<String>,

@@ -133,7 +133,8 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
 fn health(gateway: Option<&RunningGateway>, bridge: Option<&Arc<Bridge>>) -> Health {
     let stored = gateway.map(|gateway| gateway.ready_check());
     let checks = stored.into_iter().chain(bridge.cloned().map(ready_check)).collect();
-    Health::new(checks).with_notes(bridge.cloned().map(degraded).into_iter().collect())
+    let alone = gateway.map(|gateway| gateway.degraded());
+    Health::new(checks).with_notes(alone.into_iter().chain(bridge.cloned().map(degraded)).collect())
 }
 
 /// The bridge alone needs a certificate only where its HTTP is TLS; the development one serves as none.

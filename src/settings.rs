@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use ipnet::IpNet;
 use suara_gateway::Mtu;
 use suara_gateway::hub::{CallSettings, ChannelSettings};
+use suara_gateway::nodes::Prefix;
 
 use crate::cli::{LegacyService, LogFormat, ServeArgs};
 use crate::file::ConfigFile;
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) sample_rate: u32,
     pub(crate) legacy_anonymous: Vec<LegacyService>,
     pub(crate) redis: Option<String>,
+    pub(crate) redis_prefix: Prefix,
     pub(crate) redis_orders: bool,
     pub(crate) peer: PeerPlan,
     pub(crate) livechat: LivechatPlan,
@@ -137,6 +139,7 @@ impl Plan {
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
             redis: args.redis.or(file.redis),
+            redis_prefix: prefix(args.redis_prefix.or(file.redis_prefix))?,
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
             peer: PeerPlan {
                 listen: args.peer.or(file.peer),
@@ -259,6 +262,10 @@ fn mtu(bytes: Option<u16>) -> Result<Mtu> {
     }
 }
 
+fn prefix(text: Option<String>) -> Result<Prefix> {
+    text.map_or_else(|| Ok(Prefix::default()), |text| Prefix::new(&text)).context("--redis-prefix")
+}
+
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
@@ -317,6 +324,14 @@ mod tests {
         assert!(plan(announced).is_ok());
         let alone = ServeArgs { redis: None, ..with("127.0.0.1:9470") };
         assert!(plan(alone).err().unwrap().to_string().contains("--redis"));
+    }
+
+    #[test]
+    fn a_prefix_is_a_plain_word() {
+        let with = |text: &str| plan(ServeArgs { redis_prefix: Some(text.into()), ..ServeArgs::default() });
+        assert_eq!(with("radio-2").unwrap().redis_prefix, Prefix::new("radio-2").unwrap());
+        assert!(with("radio:2").is_err());
+        assert_eq!(plan(ServeArgs::default()).unwrap().redis_prefix, Prefix::default());
     }
 
     #[test]

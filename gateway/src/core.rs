@@ -19,6 +19,7 @@ use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::kpi::Kpis;
 use crate::livechat::{Livechat, LivechatSettings};
 use crate::metrics::Metrics;
+use crate::nodes::{Nodes, NodesSettings};
 use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 use crate::words::Words;
@@ -51,6 +52,8 @@ pub struct Core {
     pub calls: CallSettings,
     /// Who is to be notified, and what waits for whom.
     pub notices: Arc<Notices>,
+    /// The way to other nodes, where there may be any.
+    pub nodes: Option<Nodes>,
     /// What is said to other nodes.
     pub words: Words,
     dismissed: CancellationToken,
@@ -77,14 +80,17 @@ pub struct Rules {
     pub livechat: LivechatSettings,
     /// Users' sessions that may be there at a time.
     pub max_sessions: usize,
+    /// How other nodes are reached, where there may be any.
+    pub nodes: Option<NodesSettings>,
 }
 
 impl Core {
     /// With nobody there yet. To be called within a runtime.
     #[must_use]
     pub fn new(auth: Authenticator, rules: Rules, store: Store, metrics: Metrics, clock: Clock) -> Self {
-        let Rules { channels, calls, livechat, max_sessions } = rules;
+        let Rules { channels, calls, livechat, max_sessions, nodes } = rules;
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
+        let nodes = nodes.map(|settings| Nodes::start(settings, &metrics));
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
         let words = Words::new(metrics.words.clone());
         let notices = Notices::start(store.clone(), words.clone());
@@ -107,6 +113,7 @@ impl Core {
             directory,
             calls,
             notices,
+            nodes,
             words,
             dismissed,
             draining,

@@ -17,10 +17,11 @@ use crate::clock::Clock;
 use crate::core::{Core, Rules};
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
-use crate::http::{ConnectInfo, OriginPolicy, ReadyCheck, router, trunk_router};
+use crate::http::{ConnectInfo, Note, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
+use crate::nodes::NodesSettings;
 use crate::words::{self, Arrival, Carrier};
 
 /// Everything that a gateway needs to be told.
@@ -51,6 +52,8 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// What outlives sessions.
     pub store: Store,
+    /// How other nodes are reached, where there may be any.
+    pub nodes: Option<NodesSettings>,
 }
 
 /// A running gateway.
@@ -72,9 +75,10 @@ impl Gateway {
         metrics.register(registry);
         let store = settings.store.clone();
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights, store);
-        let Settings { channels, calls, livechat, max_sessions, .. } = settings;
-        let rules = Rules { channels, calls, livechat, max_sessions };
+        let Settings { channels, calls, livechat, max_sessions, nodes, .. } = settings;
+        let rules = Rules { channels, calls, livechat, max_sessions, nodes };
         let core = Arc::new(Core::new(auth, rules, settings.store, metrics, clock));
+        core.nodes.iter().for_each(|nodes| words::speak_by(&core, nodes));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;
@@ -118,7 +122,18 @@ impl Gateway {
         Box::new(move || if store.is_up() { Ok(()) } else { Err("the store is away".to_owned()) })
     }
 
-    /// Gives it a way to say words to other nodes, and what they say. To be called once, within a runtime.
+    /// What costs members of other nodes something, if anything: Redis is away.
+    #[must_use]
+    pub fn degraded(&self) -> Note {
+        let nodes = self.core.nodes.clone();
+        Box::new(move || {
+            let trouble = nodes.as_ref()?.trouble()?;
+            Some(format!("no Redis, other nodes can't be reached: {trouble}"))
+        })
+    }
+
+    /// Gives it another way to say words to other nodes than the settings' Redis, and what they say. To be called once, where
+    /// the settings have none, and within a runtime.
     pub fn speak(&self, carrier: Arc<dyn Carrier>, arrivals: mpsc::Receiver<Arrival>) {
         words::start(&self.core, carrier, arrivals);
     }
@@ -147,6 +162,9 @@ impl Gateway {
         self.core.dismiss_all();
         self.core.tasks.close();
         self.core.tasks.wait().await;
+        if let Some(nodes) = &self.core.nodes {
+            nodes.stop().await;
+        }
         self.core.chat.store().close().await;
         let engine = self.engine;
         // It joins threads, half a second at most.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use prometheus_client::registry::Registry;
 use suara_bridge::{Bridge, PeerSettings, Settings};
 use suara_gateway::http::OriginPolicy;
+use suara_gateway::nodes::RedisAddress;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::LegacyService;
@@ -25,7 +26,7 @@ pub(super) async fn start(
     let mut settings = Settings::new(gateway, &plan.trunk_token_file);
     settings.default_sample_rate = plan.sample_rate;
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
-    settings.redis_url.clone_from(&plan.redis);
+    settings.redis_url = plan.redis.as_deref().map(RedisAddress::first);
     settings.redis_orders = plan.redis_orders;
     settings.peers = peers(&plan.peer)?;
     settings.rtc = Some(plan.rtc);

@@ -11,6 +11,7 @@ use suara_certs::CertStore;
 use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
 use suara_gateway::http::OriginPolicy;
 use suara_gateway::livechat::{LivechatSettings, VisitorPasses};
+use suara_gateway::nodes::{NodesSettings, Prefix, RedisAddress};
 use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
 use suara_store::{Store, file_url};
@@ -68,6 +69,7 @@ impl RunningGateway {
             default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
             origins,
             store: store(plan).await?,
+            nodes: plan.redis.as_deref().map(|url| nodes(url, &plan.redis_prefix)).transpose()?,
             channels: plan.channels.clone(),
             calls: plan.calls.clone(),
             livechat: LivechatSettings { passes: Some(visitors), staff: plan.livechat.staff.clone() },
@@ -114,6 +116,12 @@ impl Deref for RunningGateway {
     fn deref(&self) -> &Gateway {
         &self.gateway
     }
+}
+
+/// The address isn't repeated in what is wrong with it: it may hold a password.
+fn nodes(url: &str, prefix: &Prefix) -> Result<NodesSettings> {
+    let redis = RedisAddress::parse(url).context("--redis")?;
+    Ok(NodesSettings { prefix: prefix.clone(), ..NodesSettings::new(redis) })
 }
 
 /// Visitors' tokens are signed with the secret of all tokens, which every node has, or with one of this gateway's own.

@@ -91,8 +91,7 @@ fn peers_of_two_bridges_find_each_other_and_one_makes_the_offers() {
     assert_eq!(join(&mut bob, "yard"), Ok(json!([card(&alice)])));
     scene.settle();
     assert_eq!(scene.other.told(), [(bob.seat.sid, "existing_peers", json!([card(&alice)]))]);
-    let expected =
-        [(alice.seat.sid, "existing_peers", json!([])), (alice.seat.sid, "new_peer", card(&bob))];
+    let expected = [(alice.seat.sid, "existing_peers", json!([])), (alice.seat.sid, "new_peer", card(&bob))];
     assert_eq!(scene.one.told(), expected);
 
     let offer = json!({ "type": "offer", "sdp": "v=0\r\n" });
@@ -183,7 +182,10 @@ fn a_bridge_that_is_silent_is_gone_with_its_peers_and_back_with_them() {
     scene.silence();
     let later = Instant::now() + Duration::from_secs(60);
     scene.other.board.bury(later);
-    assert_eq!(scene.other.told(), [(bob.seat.sid, "peer_disconnected", json!({ "peerId": alice.seat.sid }))]);
+    assert_eq!(
+        scene.other.told(),
+        [(bob.seat.sid, "peer_disconnected", json!({ "peerId": alice.seat.sid }))]
+    );
     let to = json!({ "targetId": alice.seat.sid, "signal": 1 });
     assert_eq!(bob.signal(&to), Err(super::super::Fault::NoPeer));
     scene.one.board.beat();

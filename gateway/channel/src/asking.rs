@@ -1,10 +1,11 @@
 //! A request for the floor, as its member puts it.
 
+use serde::{Deserialize, Serialize};
 use suara_proto::RequestId;
 use suara_proto::message::Level;
 
 /// Floor Request (TS 24.380, 8.2.4) without the member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asking {
     /// The member's number for it.
     pub request: RequestId,
@@ -19,7 +20,7 @@ pub struct Asking {
 }
 
 /// What carried a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Road {
     /// The control stream: it comes once.
     Stream,
@@ -35,7 +36,7 @@ impl From<RequestId> for Asking {
 }
 
 /// What one request is worth beside another. The greater takes precedence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Rank {
     pub(crate) level: Level,
     pub(crate) priority: u8,

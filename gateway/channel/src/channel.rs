@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use suara_proto::message::{DispatchAction, Level, Right, Rights};
 use suara_proto::{DenyCause, ErrorCode, Grant, LeaveReason, RequestId, TalkerNumber};
 
@@ -13,7 +14,7 @@ use crate::settings::Settings;
 use crate::time::Time;
 
 /// One channel. See the [crate's page](crate) for the contract: mutate, then drain.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Channel {
     pub(crate) settings: Settings,
     /// The latest time that was seen: it doesn't run backwards in here.
@@ -21,6 +22,8 @@ pub struct Channel {
     pub(crate) roster: Roster,
     pub(crate) guests: BTreeSet<TalkerNumber>,
     floor: Floor,
+    /// Carried out where it was decided, and no part of what another machine has to know.
+    #[serde(skip)]
     effects: VecDeque<Effect>,
 }
 
@@ -44,8 +47,33 @@ impl Channel {
     /// # Errors
     /// Without the right to listen, and when there is no room.
     pub fn join(&mut self, now: Time, who: Identity, rights: Rights) -> Result<TalkerNumber, JoinError> {
+        self.enter(now, who, rights, None)
+    }
+
+    /// The same with the talker number that somebody had in this channel before, on another side of a network that was
+    /// split: it gets that one if nobody has it now, and another if somebody does.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join) has them.
+    pub fn claim(
+        &mut self,
+        now: Time,
+        who: Identity,
+        rights: Rights,
+        number: TalkerNumber,
+    ) -> Result<TalkerNumber, JoinError> {
+        self.enter(now, who, rights, Some(number).filter(|number| number.0 > 0))
+    }
+
+    fn enter(
+        &mut self,
+        now: Time,
+        who: Identity,
+        rights: Rights,
+        claim: Option<TalkerNumber>,
+    ) -> Result<TalkerNumber, JoinError> {
         self.advance(now);
-        let talker = self.roster.join(self.now, &self.settings, who, rights)?;
+        let talker = self.roster.join(self.now, &self.settings, who, rights, claim)?;
         if self.len() == 1 {
             self.floor.open(self.now);
         }
@@ -266,6 +294,24 @@ impl Channel {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.roster.version()
+    }
+
+    /// From here on the next grant is `Grant::new(epoch, 1)`: somebody else decides now, whose grants are to be greater than
+    /// all that were given before. Bursts and the queue go on as they are. An epoch that isn't above is ignored.
+    pub fn open_epoch(&mut self, epoch: u16) {
+        self.floor.open_epoch(epoch);
+    }
+
+    /// The epoch of the next grant: above the one that was opened when its counter has run over. None when all are used up.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u16> {
+        self.floor.epoch()
+    }
+
+    /// The latest time that was seen.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
     }
 
     /// Who holds the floor, and for how much longer at most; of several the one with the newest grant.

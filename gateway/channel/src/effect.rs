@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use suara_proto::message::{Level, TalkerLeft};
 use suara_proto::{DenyCause, ErrorCode, Grant, RequestId, RevokeCause, TalkerNumber};
 
@@ -131,7 +132,7 @@ pub struct Talking {
 }
 
 /// Whose frames are forwarded: these, by this grant, and no others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Speaker {
     /// Under which grant.
     pub grant: Grant,

@@ -26,6 +26,11 @@ impl Channel {
         self.guests.contains(&talker)
     }
 
+    /// The guests' numbers.
+    pub fn guests(&self) -> impl Iterator<Item = TalkerNumber> {
+        self.guests.iter().copied()
+    }
+
     /// Floor Request of a guest on behalf of `who`, answered as a member's is.
     pub fn guest_request(&mut self, now: Time, guest: TalkerNumber, who: Identity, asking: Asking) {
         self.advance(now);

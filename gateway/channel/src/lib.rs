@@ -45,6 +45,7 @@ mod channel;
 mod effect;
 mod floor;
 mod guest;
+mod numbers;
 mod roster;
 mod settings;
 mod time;

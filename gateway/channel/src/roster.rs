@@ -2,22 +2,23 @@
 //!
 //! Knows nothing of the floor: a member that leaves while it talks is the channel's business.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use suara_proto::message::{Right, Rights, TalkerLeft};
 use suara_proto::{LeaveReason, TalkerNumber};
 use thiserror::Error;
 
 use crate::effect::RosterDelta;
+use crate::numbers::Numbers;
 use crate::settings::Settings;
 use crate::time::Time;
 
 /// Who a member is, as its token says. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The user's id. Several members may have the same: a member is a device.
     pub user: Arc<str>,
@@ -44,7 +45,7 @@ impl Identity {
 }
 
 /// One who is in the channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Its number in this channel, never 0.
     pub talker: TalkerNumber,
@@ -67,7 +68,7 @@ impl Member {
 }
 
 /// Why somebody may not enter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum JoinError {
     /// Without [`Right::Listen`].
     #[error("no right to listen to this channel")]
@@ -77,7 +78,7 @@ pub enum JoinError {
     Full,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Roster {
     members: BTreeMap<TalkerNumber, Member>,
     numbers: Numbers,
@@ -101,6 +102,7 @@ impl Roster {
         settings: &Settings,
         who: Identity,
         rights: Rights,
+        claim: Option<TalkerNumber>,
     ) -> Result<TalkerNumber, JoinError> {
         if !rights.has(Right::Listen) {
             return Err(JoinError::MayNotListen);
@@ -108,7 +110,8 @@ impl Roster {
         if self.members.len() >= settings.max_members {
             return Err(JoinError::Full);
         }
-        let talker = self.numbers.take(now).ok_or(JoinError::Full)?;
+        let claimed = claim.filter(|number| self.numbers.claim(*number));
+        let talker = claimed.or_else(|| self.numbers.take(now)).ok_or(JoinError::Full)?;
         let muted = self.muted.contains(&who.user);
         let member = Member { talker, who, rights, muted, unreachable: false };
         self.joined.push(member.clone());
@@ -231,44 +234,5 @@ impl Roster {
 
     pub(crate) fn version(&self) -> u64 {
         self.version
-    }
-}
-
-/// Talker numbers: ascending from 1, and round again through those that have rested.
-#[derive(Debug)]
-struct Numbers {
-    /// Never given yet.
-    fresh: RangeInclusive<u16>,
-    /// Given before, and rested.
-    free: BTreeSet<u16>,
-    /// At rest until a time, in the order of those times.
-    resting: VecDeque<(Time, u16)>,
-    last: u16,
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self { fresh: 1..=u16::MAX, free: BTreeSet::new(), resting: VecDeque::new(), last: 0 }
-    }
-}
-
-impl Numbers {
-    fn take(&mut self, now: Time) -> Option<TalkerNumber> {
-        while let Some((_, number)) = self.resting.pop_front_if(|(until, _)| *until <= now) {
-            self.free.insert(number);
-        }
-        let number = self.fresh.next().or_else(|| self.next_free())?;
-        self.free.remove(&number);
-        self.last = number;
-        Some(TalkerNumber(number))
-    }
-
-    fn next_free(&self) -> Option<u16> {
-        let after_last = (Bound::Excluded(self.last), Bound::Unbounded);
-        self.free.range(after_last).next().or_else(|| self.free.first()).copied()
-    }
-
-    fn rest(&mut self, number: TalkerNumber, until: Time) {
-        self.resting.push_back((until, number.0));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use suara_proto::limits;
 use suara_proto::message::ChannelMode;
 
 /// How a channel behaves. Deadlines are whole milliseconds; fractions are rounded up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// How the floor works.
     pub mode: ChannelMode,

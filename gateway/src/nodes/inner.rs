@@ -51,7 +51,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn start(settings: NodesSettings, all: &Metrics, tasks: &TaskTracker) -> Arc<Self> {
+    pub(super) fn start(settings: NodesSettings, all: &Metrics) -> Arc<Self> {
         let NodesSettings { redis, prefix, lease, timeout } = settings;
         let metrics = all.nodes.clone();
         // 0 says "to all" where a node's number stands.
@@ -83,7 +83,7 @@ impl Inner {
             berths: Berths::default(),
             metrics,
             stop,
-            tasks: tasks.clone(),
+            tasks: TaskTracker::new(),
             voice: all.voice.clone(),
             all: all.clone(),
             control,
@@ -101,9 +101,9 @@ impl Inner {
         });
         inner.metrics.nodes.set(1);
         for keeper in [a, b, c] {
-            tasks.spawn(keeper.run(inner.clone(), inner.stop.clone()));
+            inner.tasks.spawn(keeper.run(inner.clone(), inner.stop.clone()));
         }
-        tasks.spawn(inner.clone().live());
+        inner.tasks.spawn(inner.clone().live());
         inner
     }
 
@@ -168,6 +168,14 @@ impl Inner {
 
     pub(super) fn words(&self) -> mpsc::Receiver<News> {
         let (sender, receiver) = mpsc::channel(MAX_NEWS);
+        let trouble = lock(&self.trouble);
+        let peers = self.peers();
+        let known = peers.all().into_iter().map(|peer| News::Came(peer.node));
+        let is_reachable = trouble.iter().all(Option::is_none);
+        for news in std::iter::once(News::Reachable(is_reachable)).chain(known) {
+            // There is room for all nodes that are believed in.
+            sender.try_send(news).unwrap_or_default();
+        }
         lock(&self.listeners).push(sender);
         receiver
     }
@@ -199,6 +207,13 @@ impl Inner {
         // An entry that stays has an end.
         drop(tokio::time::timeout(LAST_WORDS, forget).await);
         self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(super) fn abandon(&self) {
+        self.stop.cancel();
+        self.closing.cancel();
     }
 
     /// Says that this node lives, and looks who else does.
@@ -252,32 +267,31 @@ impl Inner {
 
     fn bury(&self, could_hear: bool) {
         let now = super::now();
-        let dead = if could_hear {
-            self.peers().dead(now)
-        } else {
-            self.peers().deaf_until(now);
-            Vec::new()
-        };
-        for node in dead {
+        let mut peers = self.peers();
+        if !could_hear {
+            return peers.deaf_until(now);
+        }
+        for node in peers.dead(now) {
             tracing::warn!(%node, "a node is silent: it counts as dead");
-            self.gone(node);
+            self.gone(&peers, node);
         }
     }
 
-    fn came(&self, node: NodeId) {
+    // Who is there is told while it can't change: who begins to listen now hears it once.
+    fn came(&self, peers: &Peers, node: NodeId) {
         tracing::info!(%node, "a node is there");
-        self.count();
+        self.count(peers);
         self.news(&News::Came(node));
     }
 
-    fn gone(&self, node: NodeId) {
-        self.count();
+    fn gone(&self, peers: &Peers, node: NodeId) {
+        self.count(peers);
         self.berths.each(|berth| berth.say(Heard::Gone(node)));
         self.news(&News::Gone(node));
     }
 
-    fn count(&self) {
-        self.metrics.nodes.set(i64::try_from(self.peers().len()).unwrap_or(i64::MAX).saturating_add(1));
+    fn count(&self, peers: &Peers) {
+        self.metrics.nodes.set(i64::try_from(peers.len()).unwrap_or(i64::MAX).saturating_add(1));
     }
 
     fn news(&self, news: &News) {
@@ -336,18 +350,18 @@ impl Inner {
             }
             (Sort::Beat, None) => match serde_json::from_slice(&body) {
                 Ok(load) => {
-                    let is_new = self.peers().heard(from, load, super::now());
-                    if is_new {
-                        self.came(from);
+                    let mut peers = self.peers();
+                    if peers.heard(from, load, super::now()) {
+                        self.came(&peers, from);
                     }
                 }
                 Err(_) => self.faulty(What::Word, Fault::Malformed),
             },
             (Sort::Bye, None) => {
-                let was_there = self.peers().left(from);
-                if was_there {
+                let mut peers = self.peers();
+                if peers.left(from) {
                     tracing::info!(node = %from, "a node has ended");
-                    self.gone(from);
+                    self.gone(&peers, from);
                 }
             }
             _ => self.faulty(What::Packet, Fault::Malformed),
@@ -374,12 +388,10 @@ impl Listener for Inner {
         if trouble.is_some() {
             self.berths.each(|berth| berth.subscribed(kind, false));
         }
-        let (was_up, is_up) = {
-            let mut troubles = lock(&self.trouble);
-            let was_up = troubles.iter().all(Option::is_none);
-            troubles[kind as usize] = trouble;
-            (was_up, troubles.iter().all(Option::is_none))
-        };
+        let mut troubles = lock(&self.trouble);
+        let was_up = troubles.iter().all(Option::is_none);
+        troubles[kind as usize] = trouble;
+        let is_up = troubles.iter().all(Option::is_none);
         self.metrics.reachable.set(i64::from(is_up));
         if was_up != is_up {
             self.news(&News::Reachable(is_up));

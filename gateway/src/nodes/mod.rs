@@ -24,7 +24,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
 
 pub use address::{AddressError, RedisAddress};
 pub use berth::VoiceSink;
@@ -86,8 +85,8 @@ impl Nodes {
     /// Begins to look for Redis; whether it is there, [`trouble`](Self::trouble) says, and the log. To be called within a
     /// runtime.
     #[must_use]
-    pub fn start(settings: NodesSettings, metrics: &Metrics, tasks: &TaskTracker) -> Self {
-        Self(Inner::start(settings, metrics, tasks))
+    pub fn start(settings: NodesSettings, metrics: &Metrics) -> Self {
+        Self(Inner::start(settings, metrics))
     }
 
     /// This node.
@@ -113,7 +112,7 @@ impl Nodes {
         self.0.word(Some(node), word);
     }
 
-    /// What all say from now on. Each receiver gets everything; one that lets too much wait loses what comes then.
+    /// What all say from now on, behind whether Redis is there and which nodes are. Each receiver gets everything; one that lets too much wait loses what comes then.
     #[must_use]
     pub fn words(&self) -> mpsc::Receiver<News> {
         self.0.words()
@@ -135,6 +134,11 @@ impl Nodes {
     /// ended; waits a second at most.
     pub async fn stop(&self) {
         self.0.stop().await;
+    }
+
+    /// Ends without a word, as a crash does: what others make of that can be tested within one process.
+    pub fn abandon(&self) {
+        self.0.abandon();
     }
 }
 

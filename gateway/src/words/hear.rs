@@ -19,14 +19,14 @@ use crate::session::SessionId;
 
 /// How often what words may have missed is read again from the store, and said again to others.
 const HEAL_EVERY: Duration = Duration::from_secs(30);
-/// Words that lead to something that waits, at a time. More wait their turn, and are answered too late for who asks.
-const AT_ONCE: usize = 64;
+/// Words that lead to something that waits, at a time. More are lost: who asks is answered by others, and asks again.
+const AT_ONCE: usize = 1024;
 /// Answers that are remembered: those of the time in which a question is asked again.
 const REMEMBERED: usize = 256;
 
 /// Hears words until the gateway stops, or nothing carries them any more.
 pub(super) async fn hear(core: Arc<Core>, mut arrivals: mpsc::Receiver<Arrival>) {
-    let (busy, mut recent) = (Arc::new(Semaphore::new(AT_ONCE)), Recent::default());
+    let mut ear = Ear::new(&core);
     let mut heal = interval(HEAL_EVERY);
     heal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -36,7 +36,7 @@ pub(super) async fn hear(core: Arc<Core>, mut arrivals: mpsc::Receiver<Arrival>)
                 Some(Arrival::Word { from, bytes }) => match decode(&bytes) {
                     Ok(word) => {
                         core.words.0.metrics.heard();
-                        heard(&core, &busy, &mut recent, from, word);
+                        ear.heard(from, word);
                     }
                     Err(fault) => {
                         core.words.0.metrics.unreadable();
@@ -45,51 +45,130 @@ pub(super) async fn hear(core: Arc<Core>, mut arrivals: mpsc::Receiver<Arrival>)
                 },
                 Some(Arrival::Came(node)) => core.livechat.introduce(&core.words, Some(node)),
                 Some(Arrival::Gone(node)) => core.livechat.gone(node),
-                Some(Arrival::Back) => again(&core, &busy),
+                Some(Arrival::Back) => ear.again(),
                 Some(Arrival::Cut) => {}
             },
-            _ = heal.tick() => again(&core, &busy),
+            _ = heal.tick() => ear.again(),
             _ = core.dismissed() => return,
         }
     }
 }
 
-/// Reads what may have been missed, and says what others may have.
-fn again(core: &Arc<Core>, busy: &Arc<Semaphore>) {
-    core.livechat.introduce(&core.words, None);
-    let busy = busy.clone();
-    let reading = core.clone();
-    core.tasks.spawn(async move {
-        let Ok(_turn) = busy.acquire().await else { return };
-        for user in reading.auth.bans().read_again().await {
-            throw_out(&reading, &user);
-        }
-        reading.livechat.catch_up(reading.chat.store()).await;
-    });
+/// What hearing takes.
+struct Ear {
+    core: Arc<Core>,
+    recent: Recent,
+    busy: Arc<Semaphore>,
+    /// Messages of visitors' conversations, told in the order in which they were heard.
+    said: mpsc::Sender<Said>,
 }
 
-fn heard(core: &Arc<Core>, busy: &Arc<Semaphore>, recent: &mut Recent, from: Node, word: Word) {
-    match word {
-        Word::Banned { user, until: 0 } => core.auth.bans().is_lifted(&user),
-        Word::Banned { user, until } => core.auth.bans().is_stored(&user, until),
-        Word::Livechat(word) => livechat(core, busy, from, word),
-        Word::Answer { number, answer } => core.words.answered(from, number, answer),
-        Word::Ask { number, question } => match recent.answer(core, (from, number), &question) {
-            Some(answer) => core.words.tell(from, &Word::Answer { number, answer }),
-            None => later(core, busy, async move |core| {
-                let answer = answer(&core, question).await;
-                core.words.tell(from, &Word::Answer { number, answer });
-            }),
-        },
-        Word::Notice { to, event, payload } => match serde_json::from_str(&payload) {
-            Ok(payload) => notice(core, busy, &to, &event, &payload),
-            Err(_) => core.words.0.metrics.unreadable(),
-        },
-        Word::Kept { user } => {
-            if core.notices.is_here(&user) {
-                later(core, busy, async move |core| core.notices.hand_over(&user).await);
+impl Ear {
+    fn new(core: &Arc<Core>) -> Self {
+        let (said, mut telling) = mpsc::channel(AT_ONCE);
+        let hub = core.hub.clone();
+        core.tasks.spawn(async move {
+            while let Some(said) = telling.recv().await {
+                hub.chat(said).await;
+            }
+        });
+        let busy = Arc::new(Semaphore::new(AT_ONCE));
+        Self { core: core.clone(), recent: Recent::default(), busy, said }
+    }
+
+    /// Reads what may have been missed, and says what others may have.
+    fn again(&self) {
+        self.core.livechat.introduce(&self.core.words, None);
+        self.later(async move |core| {
+            for user in core.auth.bans().read_again().await {
+                throw_out(&core, &user);
+            }
+            core.livechat.catch_up(core.chat.store()).await;
+        });
+    }
+
+    fn heard(&mut self, from: Node, word: Word) {
+        let core = &self.core;
+        match word {
+            Word::Banned { user, until: 0 } => core.auth.bans().is_lifted(&user),
+            Word::Banned { user, until } => core.auth.bans().is_stored(&user, until),
+            Word::Livechat(word) => self.livechat(from, word),
+            Word::Answer { number, answer } => core.words.answered(from, number, answer),
+            Word::Ask { number, question } => match self.recent.answer(core, (from, number), &question) {
+                Some(answer) => core.words.tell(from, &Word::Answer { number, answer }),
+                None => self.later(async move |core| {
+                    let answer = answer(&core, question).await;
+                    core.words.tell(from, &Word::Answer { number, answer });
+                }),
+            },
+            Word::Notice { to, event, payload } => match serde_json::from_str(&payload) {
+                Ok(payload) => self.notice(&to, &event, &payload),
+                Err(_) => core.words.0.metrics.unreadable(),
+            },
+            Word::Kept { user } => {
+                if core.notices.is_here(&user) {
+                    self.later(async move |core| core.notices.hand_over(&user).await);
+                }
             }
         }
+    }
+
+    fn notice(&self, to: &ToWord, event: &str, payload: &Value) {
+        let to = match to {
+            ToWord::Everybody => To::Everybody,
+            ToWord::User(user) => To::User(user),
+            ToWord::Role(role) => To::Role(role),
+            ToWord::Channel(channel) => {
+                let (channel, framed) = (channel.clone(), encode(&notification(None, event, payload, None)));
+                return self.later(async move |core| {
+                    core.hub.notice(&channel, framed).await;
+                });
+            }
+        };
+        self.core.notices.tell(to, event, payload);
+    }
+
+    fn livechat(&self, from: Node, word: LivechatWord) {
+        let livechat = &self.core.livechat;
+        match word {
+            LivechatWord::Presence { session, name, open } => livechat.elsewhere(from, &session, &name, open),
+            LivechatWord::Visitors { part, parts, open } => livechat.introduced(from, part, parts, open),
+            LivechatWord::Typing { session, staff, user, name } => {
+                livechat.typed(&session, staff, &name);
+                if staff {
+                    let channel = format!("{LIVECHAT_PREFIX}{session}");
+                    self.core.hub.typing_in(&channel, &user.into(), &name.into());
+                }
+            }
+            LivechatWord::Said { session, number, user, name, role, text, at } => {
+                let channel: Arc<str> = format!("{LIVECHAT_PREFIX}{session}").into();
+                let (user, name, role) = (user.into(), name.into(), role.into());
+                let draft = Draft { channel, user, name, role, id: "".into(), text: text.into(), at };
+                if livechat.heard(&draft, number) {
+                    let channel = draft.channel.clone();
+                    self.later(async move |core| core.livechat.mend(core.chat.store(), &channel).await);
+                }
+                // The visitor itself, or staff's answer to it: its channel is here if it is.
+                let (session, member) = (SessionId::random(), None);
+                let told = self.said.try_send(Said { draft, number, session, member });
+                told.unwrap_or_else(|_| self.core.words.0.metrics.said(false));
+            }
+        }
+    }
+
+    /// Does something that waits.
+    fn later<F>(&self, work: impl FnOnce(Arc<Core>) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Ok(turn) = self.busy.clone().try_acquire_owned() else {
+            return self.core.words.0.metrics.said(false);
+        };
+        let work = work(self.core.clone());
+        self.core.tasks.spawn(async move {
+            work.await;
+            drop(turn);
+        });
     }
 }
 
@@ -122,63 +201,6 @@ impl Recent {
         self.answers.truncate(REMEMBERED - 1);
         self.answers.push_front((which, answer.clone()));
         Some(answer)
-    }
-}
-
-/// Does something that waits.
-fn later<F>(core: &Arc<Core>, busy: &Arc<Semaphore>, work: impl FnOnce(Arc<Core>) -> F + Send + 'static)
-where
-    F: Future<Output = ()> + Send,
-{
-    let (core, busy) = (core.clone(), busy.clone());
-    core.clone().tasks.spawn(async move {
-        let Ok(_turn) = busy.acquire_owned().await else { return };
-        work(core).await;
-    });
-}
-
-fn notice(core: &Arc<Core>, busy: &Arc<Semaphore>, to: &ToWord, event: &str, payload: &Value) {
-    let to = match to {
-        ToWord::Everybody => To::Everybody,
-        ToWord::User(user) => To::User(user),
-        ToWord::Role(role) => To::Role(role),
-        ToWord::Channel(channel) => {
-            let (channel, framed) = (channel.clone(), encode(&notification(None, event, payload, None)));
-            return later(core, busy, async move |core| {
-                core.hub.notice(&channel, framed).await;
-            });
-        }
-    };
-    core.notices.tell(to, event, payload);
-}
-
-fn livechat(core: &Arc<Core>, busy: &Arc<Semaphore>, from: Node, word: LivechatWord) {
-    match word {
-        LivechatWord::Presence { session, name, open } => {
-            core.livechat.elsewhere(from, &session, &name, open)
-        }
-        LivechatWord::Visitors { part, parts, open } => core.livechat.introduced(from, part, parts, open),
-        LivechatWord::Typing { session, staff, user, name } => {
-            core.livechat.typed(&session, staff, &name);
-            if staff {
-                let channel = format!("{LIVECHAT_PREFIX}{session}");
-                core.hub.typing_in(&channel, &user.into(), &name.into());
-            }
-        }
-        LivechatWord::Said { session, number, user, name, role, text, at } => {
-            let channel = format!("{LIVECHAT_PREFIX}{session}").into();
-            let (user, name, role) = (user.into(), name.into(), role.into());
-            let draft = Draft { channel, user, name, role, id: "".into(), text: text.into(), at };
-            let missed = core.livechat.heard(&draft, number);
-            later(core, busy, async move |core| {
-                if missed {
-                    core.livechat.mend(core.chat.store(), &draft.channel).await;
-                }
-                // The visitor itself, or staff's answer to it: its channel is here if it is.
-                let (session, member) = (SessionId::random(), None);
-                core.hub.chat(Said { draft, number, session, member }).await;
-            });
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use suara_proto::limits::UNLIMITED;
 use suara_proto::message::Level;
 use suara_proto::{RequestId, RevokeCause};
@@ -14,7 +15,7 @@ use crate::settings::Settings;
 use crate::time::Time;
 
 /// From its Granted to its Idle: `U: permitted` and `U: pending Floor Revoke` of TS 24.380, 6.3.5.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Burst {
     pub(crate) speaker: Speaker,
     pub(crate) who: Identity,
@@ -35,7 +36,7 @@ pub(crate) struct Burst {
 }
 
 /// One that asks for the floor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Claim {
     pub(crate) talker: suara_proto::TalkerNumber,
     pub(crate) who: Identity,

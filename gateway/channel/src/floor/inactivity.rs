@@ -4,9 +4,10 @@ use crate::effect::Effect;
 use crate::floor::Step;
 use crate::settings::Settings;
 use crate::time::Time;
+use serde::{Deserialize, Serialize};
 
 /// Since when there is somebody who could talk, and nobody does.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Inactivity {
     /// Whether anybody is there: guests alone are no call.
     is_open: bool,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use suara_proto::{DenyCause, Grant, RequestId, TalkerNumber};
 
 use crate::asking::Road;
@@ -13,14 +14,14 @@ use crate::effect::Speaker;
 /// Numbers kept of each member: a hasty thumb makes four requests while one repetition is under way, not nine.
 const KEPT: usize = 8;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Memory {
     of: BTreeMap<TalkerNumber, VecDeque<Seen>>,
     /// Grants that were released by datagram, or taken back: their Releases may come yet on the stream.
     released: BTreeMap<TalkerNumber, VecDeque<Grant>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Seen {
     request: RequestId,
     /// A datagram carried it, so that it may come again by either road.

@@ -12,6 +12,7 @@ mod queue;
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
 use suara_proto::message::{ChannelMode, Level};
 use suara_proto::{DenyCause, ErrorCode, Grant, RequestId, RevokeCause, TalkerNumber};
 
@@ -40,13 +41,13 @@ impl Step<'_> {
 }
 
 /// A released grant's last frames, which are still under way.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Tail {
     speaker: Speaker,
     until: Time,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Floor {
     /// By grant.
     bursts: Vec<Burst>,
@@ -75,6 +76,15 @@ impl Floor {
             lapsed: VecDeque::new(),
             inactivity: Inactivity::default(),
         }
+    }
+
+    pub(crate) fn open_epoch(&mut self, epoch: u16) {
+        let first = Grant::new(epoch, 1);
+        self.next_grant = self.next_grant.map(|next| next.max(first));
+    }
+
+    pub(crate) fn epoch(&self) -> Option<u16> {
+        self.next_grant.map(Grant::epoch)
     }
 
     /// Whether this request was here before; then it is answered as it was.

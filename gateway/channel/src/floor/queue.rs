@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use suara_proto::{RequestId, TalkerNumber};
 
 use super::Step;
 use super::burst::Claim;
 use crate::effect::Effect;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Queue {
     /// The next first: by rank, then by arrival.
     waiting: Vec<Waiting>,
@@ -17,7 +18,7 @@ pub(crate) struct Queue {
     passed_over: BTreeSet<TalkerNumber>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Waiting {
     claim: Claim,
     arrival: u64,

@@ -89,7 +89,7 @@ pub(super) fn free_port() -> u16 {
 
 pub(super) fn node(settings: NodesSettings) -> (Nodes, Metrics) {
     let metrics = Metrics::default();
-    (Nodes::start(settings, &metrics, &TaskTracker::new()), metrics)
+    (Nodes::start(settings, &metrics), metrics)
 }
 
 pub(super) type Voice = mpsc::UnboundedReceiver<(NodeId, Vec<u8>)>;

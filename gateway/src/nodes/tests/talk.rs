@@ -80,8 +80,7 @@ async fn a_node_that_falls_silent_is_dead() {
     let (mut mooring, _) = enter(&a, "ops");
     let (b, _) = node(redis.settings());
     until("b is heard of", || a.peers().len() == 1).await;
-    // No last word.
-    b.0.stop.cancel();
+    b.abandon();
     hear(&mut mooring, |heard| (*heard == Heard::Gone(b.id())).then_some(())).await;
 }
 

@@ -66,6 +66,7 @@ impl TestGateway {
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),
             store: Store::begin(&file_url(&dir.path().join("suara.db")).expect("a path")).expect("a URL"),
+            nodes: None,
         };
         change(&mut settings);
         let mut registry = Registry::default();

@@ -1,0 +1,208 @@
+//! The lease: who may decide, and until when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use suara_channel::Time;
+
+use super::{Replica, Role};
+use crate::ids::{Epoch, NodeId, Term};
+use crate::output::{LeaseAnswer, LeaseAsk};
+use crate::packet::Packet;
+
+/// Questions that may be without an answer at a time; the oldest is given up.
+const MAX_OPEN: usize = 8;
+
+/// What was asked of Redis.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    last: u64,
+    open: BTreeMap<u64, (Time, LeaseAsk)>,
+    /// When to ask for the lease again, where it isn't this node's.
+    pub(super) take: Time,
+}
+
+impl Replica {
+    /// Redis answered a question, or didn't.
+    pub fn leased(&mut self, now: Time, number: u64, answer: LeaseAnswer) {
+        self.enter(now);
+        if let Some((asked, ask)) = self.asks.open.remove(&number) {
+            self.on_answer(asked, ask, answer);
+        }
+        self.tell();
+    }
+
+    /// Redis went away, or is back.
+    pub fn reachable(&mut self, now: Time, redis: bool) {
+        self.enter(now);
+        if redis {
+            self.is_back();
+        } else {
+            self.is_away();
+        }
+        self.tell();
+    }
+
+    pub(super) fn ask(&mut self, ask: LeaseAsk) {
+        self.asks.last += 1;
+        self.asks.open.insert(self.asks.last, (self.now, ask));
+        if self.asks.open.len() > MAX_OPEN {
+            self.asks.open.pop_first();
+        }
+        self.outputs.ask(self.asks.last, ask);
+    }
+
+    /// Asks to own the channel.
+    pub(super) fn take(&mut self) {
+        self.asks.take = self.now + self.rules.renew;
+        self.ask(LeaseAsk::Take { wanted: self.seen.next() });
+    }
+
+    fn on_answer(&mut self, asked: Time, ask: LeaseAsk, answer: LeaseAnswer) {
+        if answer == LeaseAnswer::Away {
+            return self.is_away();
+        }
+        self.away = None;
+        let lease = asked + self.rules.trusted();
+        match (ask, answer) {
+            (LeaseAsk::Take { .. }, LeaseAnswer::Mine { epoch, clean }) => self.taken(lease, epoch, clean),
+            (LeaseAsk::Take { .. }, LeaseAnswer::Held { by, epoch }) => self.is_held(by, epoch),
+            (LeaseAsk::Renew { .. }, LeaseAnswer::Mine { epoch: of, .. }) => match &mut self.role {
+                Role::Owner { epoch, lease: until, .. } if *epoch == of => *until = lease.max(*until),
+                _ => {}
+            },
+            (LeaseAsk::Bump { .. }, LeaseAnswer::Mine { epoch: of, .. }) => match &self.role {
+                Role::Owner { epoch, lease: until, .. } if *epoch < of => self.reign(of, lease.max(*until)),
+                _ => {}
+            },
+            (LeaseAsk::Renew { epoch: of } | LeaseAsk::Bump { epoch: of, .. }, answer) => {
+                if matches!(&self.role, Role::Owner { epoch, .. } if *epoch == of) {
+                    self.is_deposed(answer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_deposed(&mut self, answer: LeaseAnswer) {
+        self.role = Role::Seeking;
+        match answer {
+            LeaseAnswer::Held { by, epoch } => self.is_held(by, epoch),
+            _ => self.take(),
+        }
+    }
+
+    fn taken(&mut self, lease: Time, epoch: Epoch, clean: bool) {
+        if matches!(self.role, Role::Lone | Role::Out) {
+            return;
+        }
+        if lease <= self.now
+            || epoch < self.seen
+            || matches!(self.role, Role::Owner { epoch: own, .. } if own >= epoch)
+        {
+            // Too late, or others wouldn't listen to that one.
+            if !matches!(self.role, Role::Owner { .. }) {
+                self.take();
+            }
+            return;
+        }
+        self.seen = epoch;
+        let Term { epoch: last, by } = self.state.term;
+        let is_own = by == self.node && last.next() == epoch;
+        match self.role {
+            Role::Owner { .. } | Role::Split { .. } => self.reign(epoch, lease),
+            _ if is_own || clean => self.reign(epoch, lease),
+            _ => {
+                let ends = self.now + self.rules.recover;
+                let silent = (!self.state.is_blank()).then(|| self.asked());
+                self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
+                self.recover();
+            }
+        }
+    }
+
+    /// Those who may know more. The former owner isn't among them: it is gone, or its time is over.
+    fn asked(&self) -> BTreeSet<NodeId> {
+        let homes = self.state.homes.values().copied();
+        let counts =
+            |node: &NodeId| *node != self.node && *node != self.state.term.by && !self.dead.contains(node);
+        homes.filter(counts).collect()
+    }
+
+    /// Asks the others, and begins to decide when they have answered or had their time.
+    pub(super) fn recover(&mut self) {
+        let (now, half) = (self.now, self.rules.recover / 2);
+        let Role::Recovering { epoch, lease, ends, again, silent } = &mut self.role else { return };
+        let (epoch, lease) = (*epoch, *lease);
+        if *ends <= now || silent.as_ref().is_some_and(BTreeSet::is_empty) {
+            if self.state.term.epoch >= epoch {
+                // It was found on another side of a split, whose epoch is above this one.
+                self.role = Role::Seeking;
+                self.take();
+            } else {
+                self.reign(epoch, lease);
+            }
+        } else if *again <= now {
+            *again = now + half;
+            let (term, index) = (self.state.term, self.state.index);
+            self.outputs.send(None, Packet::Taking { epoch, term, index });
+        }
+    }
+
+    /// One who is about to decide asks what is known here.
+    pub(super) fn on_taking(&mut self, from: NodeId, epoch: Epoch, term: Term, index: u64) {
+        let knows_more = self.state.progress() > (term.epoch, index);
+        match &self.role {
+            // Its state is another's business, unless there is none at all.
+            Role::Split { .. } if index > 0 => return,
+            Role::Owner { epoch: own, .. } if *own >= epoch => return,
+            Role::Owner { .. } => self.role = Role::Seeking,
+            _ => {}
+        }
+        self.seen = self.seen.max(epoch);
+        let answer = match knows_more {
+            true => Packet::Snapshot { epoch, state: Box::new(self.state.clone()) },
+            false => Packet::Same { epoch },
+        };
+        self.outputs.send(Some(from), answer);
+    }
+
+    pub(super) fn on_same(&mut self, from: NodeId, of: Epoch) {
+        if let Role::Recovering { epoch, silent, .. } = &mut self.role
+            && *epoch == of
+        {
+            if let Some(silent) = silent {
+                silent.remove(&from);
+            }
+            self.recover();
+        }
+    }
+
+    fn is_held(&mut self, by: NodeId, epoch: Epoch) {
+        let now = self.now;
+        if by == self.node {
+            return;
+        }
+        match &mut self.role {
+            Role::Split { host, .. } => *host = Some((by, now)),
+            Role::Follower { owner, epoch: of, hello, .. } if *owner == by && *of >= epoch => {
+                *hello = Some(now)
+            }
+            Role::Lone | Role::Out | Role::Owner { .. } => {}
+            _ => self.follow(by, epoch, Some(now)),
+        }
+    }
+
+    fn is_away(&mut self) {
+        self.away.get_or_insert(self.now);
+        if matches!(self.role, Role::Seeking) && self.state.is_blank() {
+            self.split();
+        }
+    }
+
+    fn is_back(&mut self) {
+        let was_away = self.away.take().is_some();
+        if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
+            self.take();
+        }
+    }
+}

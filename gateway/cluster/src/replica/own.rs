@@ -1,0 +1,199 @@
+//! This node's own operations, until they took effect.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use suara_channel::{JoinError, LeaveReason, TalkerNumber, Time};
+
+use super::{Replica, Role};
+use crate::entry::Step;
+use crate::ids::OpId;
+use crate::op::{Op, Outcome};
+use crate::output::Output;
+use crate::packet::{MAX_IN_FLIGHT, Packet};
+
+#[derive(Debug)]
+pub(super) struct Own {
+    next: u64,
+    pending: VecDeque<(u64, Op)>,
+    /// Something new waits to be sent.
+    due: bool,
+    /// When what waits is sent again.
+    again: Option<Time>,
+    /// Joins by which lost members come back: which they are, and whether they have left meanwhile.
+    rejoins: BTreeMap<u64, (TalkerNumber, Option<LeaveReason>)>,
+    /// What the replica wanted by itself: nobody waits for an answer.
+    silent: BTreeSet<u64>,
+    /// Members whose transport is lost: they don't return by themselves.
+    away: BTreeSet<TalkerNumber>,
+}
+
+/// What an operation was that is over now.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Asked,
+    Rejoin { was: TalkerNumber, left: Option<LeaveReason> },
+    Silent,
+}
+
+impl Own {
+    pub(super) fn new(next: u64) -> Self {
+        Self {
+            next,
+            pending: VecDeque::new(),
+            due: false,
+            again: None,
+            rejoins: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            away: BTreeSet::new(),
+        }
+    }
+
+    /// An operation is over. None when it was before.
+    pub(super) fn settle(&mut self, number: u64) -> Option<Settled> {
+        let index = self.pending.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        self.pending.remove(index)?;
+        if let Some((was, left)) = self.rejoins.remove(&number) {
+            return Some(Settled::Rejoin { was, left });
+        }
+        Some(if self.silent.remove(&number) { Settled::Silent } else { Settled::Asked })
+    }
+
+    pub(super) fn pending(&self) -> impl DoubleEndedIterator<Item = u64> {
+        self.pending.iter().map(|(number, _)| *number)
+    }
+
+    pub(super) fn is_away(&self, talker: TalkerNumber) -> bool {
+        self.away.contains(&talker)
+    }
+
+    pub(super) fn rejoins(&self, was: TalkerNumber) -> bool {
+        self.rejoins.values().any(|(lost, _)| *lost == was)
+    }
+
+    pub(super) fn hurry(&mut self) {
+        self.due = true;
+    }
+
+    pub(super) const fn again(&self) -> Option<Time> {
+        self.again
+    }
+}
+
+impl Replica {
+    /// Takes an operation of this node.
+    pub(super) fn wish(&mut self, op: Op) -> OpId {
+        let id = OpId { node: self.node, number: self.own.next };
+        self.own.next += 1;
+        self.note(&op);
+        self.own.pending.push_back((id.number, op));
+        if self.role.decides() {
+            self.carry_out_own();
+        } else {
+            self.own.due = true;
+        }
+        id
+    }
+
+    /// The same by the replica itself.
+    pub(super) fn wish_silently(&mut self, op: Op) {
+        self.own.silent.insert(self.own.next);
+        self.wish(op);
+    }
+
+    pub(super) fn rejoin(&mut self, was: TalkerNumber, op: Op) {
+        self.own.rejoins.insert(self.own.next, (was, None));
+        self.wish(op);
+    }
+
+    fn note(&mut self, op: &Op) {
+        match op {
+            Op::Lose { talker } => drop(self.own.away.insert(*talker)),
+            Op::Resume { talker } => drop(self.own.away.remove(talker)),
+            Op::Leave { talker, reason } => {
+                self.own.away.remove(talker);
+                let lost = self.own.rejoins.values_mut().filter(|(was, _)| was == talker);
+                lost.for_each(|(_, left)| *left = Some(*reason));
+            }
+            _ => {}
+        }
+    }
+
+    /// Puts what waits in order, where this node decides.
+    pub(super) fn carry_out_own(&mut self) {
+        while self.role.decides()
+            && let Some((number, op)) = self.own.pending.front().cloned()
+        {
+            let id = OpId { node: self.node, number };
+            if self.state.applied(self.node).is_some_and(|applied| number <= applied) {
+                let outcome = self.state.outcome(id).unwrap_or(Outcome::Lost);
+                self.answered(number, outcome);
+            } else {
+                self.order(Step::Op { id, op });
+            }
+        }
+        self.own.again = None;
+    }
+
+    /// Answers what took effect though its entries weren't seen here; the numbers that were given so.
+    pub(super) fn answer_applied(&mut self) -> Vec<TalkerNumber> {
+        let Some(applied) = self.state.applied(self.node) else { return vec![] };
+        let over: Vec<_> = self.own.pending().filter(|number| *number <= applied).collect();
+        let mut given = Vec::new();
+        for number in over {
+            let id = OpId { node: self.node, number };
+            let outcome = self.state.outcome(id).unwrap_or(Outcome::Lost);
+            given.extend(outcome.talker());
+            self.answered(number, outcome);
+        }
+        given
+    }
+
+    pub(super) fn say_answer(&mut self, number: u64, settled: Settled, outcome: Outcome) {
+        match settled {
+            Settled::Silent => {}
+            Settled::Asked => {
+                let id = OpId { node: self.node, number };
+                self.outputs.answer(Output::Applied { id, outcome });
+            }
+            Settled::Rejoin { was, left } => self.rejoined(was, left, outcome),
+        }
+    }
+
+    fn rejoined(&mut self, was: TalkerNumber, left: Option<LeaveReason>, outcome: Outcome) {
+        let now = match outcome {
+            Outcome::Joined(joined) => joined,
+            _ => Err(JoinError::Full),
+        };
+        let is_away = self.own.away.remove(&was);
+        match (now, left) {
+            // It left while it was asked for again.
+            (Ok(talker), Some(reason)) => self.wish_silently(Op::Leave { talker, reason }),
+            (Err(_), Some(_)) => {}
+            (now, None) => {
+                self.outputs.answer(Output::Rejoined { was, now });
+                if let (Ok(talker), true) = (now, is_away) {
+                    self.own.away.insert(talker);
+                    self.wish_silently(Op::Lose { talker });
+                }
+            }
+        }
+    }
+
+    /// Sends what waits to the owner, if something is new or it is time again.
+    pub(super) fn send_own(&mut self) {
+        let is_due = self.own.due || self.own.again.is_some_and(|again| again <= self.now);
+        let Role::Follower { owner, epoch, .. } = self.role else { return };
+        if !is_due {
+            return;
+        }
+        self.own.due = false;
+        let Some((first, _)) = self.own.pending.front() else {
+            self.own.again = None;
+            return;
+        };
+        let settled = *first - 1;
+        let ops = self.own.pending.iter().take(MAX_IN_FLIGHT).cloned().collect();
+        self.outputs.send(Some(owner), Packet::Submit { epoch, settled, ops });
+        self.own.again = Some(self.now + self.rules.resend);
+    }
+}

@@ -1,0 +1,210 @@
+//! The one who decides: puts operations in order, sends what was decided, and hands over.
+
+use std::collections::BTreeSet;
+
+use suara_channel::{Grant, Time};
+
+use super::{Replica, Role};
+use crate::entry::Step;
+use crate::ids::{Epoch, NodeId, OpId, Term};
+use crate::log::Mark;
+use crate::op::Op;
+use crate::output::LeaseAsk;
+use crate::packet::{MAX_ENTRIES, Packet};
+
+impl Replica {
+    /// Begins to decide.
+    pub(super) fn reign(&mut self, epoch: Epoch, lease: Time) {
+        let (renew, beat) = (self.now + self.rules.renew, self.now + self.rules.beat);
+        self.role = Role::Owner { epoch, lease, renew, beat, bumping: false };
+        self.open(epoch);
+        self.tick();
+    }
+
+    /// Begins to decide for its own members alone: Redis is away.
+    pub(super) fn split(&mut self) {
+        let epoch = self.seen.next();
+        self.role = Role::Split { epoch, host: None };
+        let others: BTreeSet<_> =
+            self.state.homes.values().copied().filter(|home| *home != self.node).collect();
+        self.open(epoch);
+        others.into_iter().for_each(|node| self.order(Step::NodeGone(node)));
+        self.tick();
+    }
+
+    fn open(&mut self, epoch: Epoch) {
+        self.seen = self.seen.max(epoch);
+        self.held.clear();
+        self.sent = self.state.index;
+        self.order(Step::Term(Term { epoch, by: self.node }));
+        let dead: Vec<_> =
+            self.dead.iter().copied().filter(|dead| self.state.of(*dead).next().is_some()).collect();
+        dead.into_iter().for_each(|node| self.order(Step::NodeGone(node)));
+        self.carry_out_own();
+    }
+
+    /// Lets take effect what is due, after the newest voice.
+    pub(super) fn tick(&mut self) {
+        let now = self.time(self.now);
+        if !self.role.decides() || self.state.channel.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        let held: BTreeSet<Grant> =
+            self.state.channel.all_talking(now).map(|talking| talking.grant).collect();
+        self.heard.retain(|grant, _| held.contains(grant));
+        let media = self.heard.iter().map(|(grant, at)| (*grant, self.to_channel(*at))).collect();
+        self.order(Step::Tick { media });
+    }
+
+    pub(super) fn on_submit(&mut self, from: NodeId, of: Epoch, settled: u64, ops: Vec<(u64, Op)>) {
+        if !matches!(self.role, Role::Owner { epoch, .. } if epoch == of) {
+            return;
+        }
+        for (number, op) in ops {
+            let next = self.state.applied(from).unwrap_or(0).max(settled).saturating_add(1);
+            if number > next {
+                break;
+            }
+            if number == next {
+                self.order(Step::Op { id: OpId { node: from, number }, op });
+            }
+        }
+    }
+
+    /// Somebody new, or one who lost the thread.
+    pub(super) fn on_hello(&mut self, from: NodeId, term: Term, index: u64, wanted: Epoch) {
+        let Role::Owner { epoch, .. } = self.role else { return };
+        self.seen = self.seen.max(wanted);
+        if wanted > epoch {
+            // It wouldn't listen to this one.
+            self.bump();
+            return;
+        }
+        self.publish();
+        if !self.send_after(from, epoch, (term, index)) {
+            let state = Box::new(self.state.clone());
+            self.outputs.send(Some(from), Packet::Snapshot { epoch, state });
+        }
+    }
+
+    /// Sends the entries after a mark; `false` when it isn't one of this log.
+    fn send_after(&mut self, to: NodeId, epoch: Epoch, (term, index): Mark) -> bool {
+        if index == 0 || self.log.term(index) != Some(term) {
+            return false;
+        }
+        let mut from = index;
+        while from < self.state.index {
+            let Some((prior, entries)) = self.log.after(from, MAX_ENTRIES) else { return false };
+            let first = from + 1;
+            from += entries.len() as u64;
+            self.outputs.send(Some(to), Packet::Log { epoch, prior, first, entries });
+        }
+        if index == self.state.index {
+            self.outputs.send(Some(to), self.beat(epoch));
+        }
+        true
+    }
+
+    fn beat(&self, epoch: Epoch) -> Packet {
+        Packet::Beat { epoch, term: self.state.term, head: self.state.index, at: self.time(self.now) }
+    }
+
+    /// Sends what was decided since.
+    pub(super) fn publish(&mut self) {
+        self.send_own();
+        let Role::Owner { epoch, .. } = self.role else { return };
+        while self.sent < self.state.index {
+            let Some((prior, entries)) = self.log.after(self.sent, MAX_ENTRIES) else {
+                self.sent = self.state.index;
+                return;
+            };
+            let first = self.sent + 1;
+            self.sent += entries.len() as u64;
+            let is_news = matches!(entries.first().map(|entry| &entry.step), Some(Step::Term(_)));
+            if is_news || self.other_nodes() {
+                self.outputs.send(None, Packet::Log { epoch, prior, first, entries });
+            }
+        }
+    }
+
+    /// What the owner has to do from time to time.
+    pub(super) fn reign_on(&mut self) {
+        let (now, audience) = (self.now, self.other_nodes());
+        let Role::Owner { epoch, renew, beat, .. } = &mut self.role else { return };
+        let epoch = *epoch;
+        let (renews, beats) = (*renew <= now, *beat <= now);
+        if renews {
+            *renew = now + self.rules.renew;
+        }
+        if beats {
+            *beat = now + self.rules.beat;
+        }
+        if renews {
+            self.ask(LeaseAsk::Renew { epoch });
+        }
+        if beats && audience {
+            self.outputs.send(None, self.beat(epoch));
+        }
+        // Its grants have run into the next epoch, or others have seen a higher one.
+        let granted = self.state.channel.epoch().map_or(epoch, Epoch);
+        self.seen = self.seen.max(granted);
+        if renews && self.seen > epoch {
+            self.bump();
+        }
+    }
+
+    fn bump(&mut self) {
+        let seen = self.seen;
+        let Role::Owner { epoch, bumping, .. } = &mut self.role else { return };
+        let epoch = *epoch;
+        if !*bumping {
+            *bumping = true;
+            self.ask(LeaseAsk::Bump { epoch, above: Epoch(seen.0.saturating_sub(1)) });
+        }
+    }
+
+    /// A node is no more.
+    pub(super) fn bury(&mut self, node: NodeId) {
+        self.peers.remove(&node);
+        let has_members = self.state.of(node).next().is_some();
+        if has_members || matches!(self.role, Role::Follower { owner, .. } if owner == node) {
+            self.dead.insert(node);
+        }
+        match &mut self.role {
+            Role::Owner { .. } | Role::Split { .. } if has_members => self.order(Step::NodeGone(node)),
+            Role::Follower { owner, .. } if *owner == node => self.take(),
+            Role::Recovering { silent: Some(silent), .. } => {
+                silent.remove(&node);
+                self.recover();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_bye(&mut self, from: NodeId, heir: Option<NodeId>) {
+        self.bury(from);
+        if heir == Some(self.node) {
+            self.take();
+        }
+    }
+
+    /// This node has no members in the channel any more, or stops: it hands over what it has, and says goodbye. The replica
+    /// is of no use after that but to be drained.
+    pub fn quit(&mut self, now: Time) {
+        self.enter(now);
+        self.publish();
+        if let Role::Owner { epoch, .. } = self.role {
+            let mut homes = self.state.homes.values().chain(self.peers.keys());
+            let heir = homes.find(|node| **node != self.node && !self.dead.contains(node)).copied();
+            self.outputs.send(None, Packet::Bye { heir });
+            self.ask(match heir {
+                Some(to) => LeaseAsk::HandOver { epoch, to },
+                None => LeaseAsk::Release { epoch },
+            });
+        } else if !matches!(self.role, Role::Lone | Role::Out) {
+            self.outputs.send(None, Packet::Bye { heir: None });
+        }
+        self.role = Role::Out;
+        self.tell();
+    }
+}
