@@ -179,8 +179,8 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
-    /// Redis by which several gateways serve the same channels, and to which back ends publish notifications:
-    /// redis://HOST:PORT, rediss://…, or redis+cluster://HOST:PORT,HOST:PORT [default: none]
+    /// Redis by which several nodes serve the same channels and find each other's Socket.IO sessions, and to which back ends
+    /// publish notifications: redis://HOST:PORT, rediss://…, or redis+cluster://HOST:PORT,HOST:PORT [default: none]
     #[arg(long, value_name = "URL", env = "SUARA_REDIS", hide_env = true, help_heading = "Running")]
     pub(crate) redis: Option<String>,
     /// What names in Redis begin with: gateways of the same prefix serve the same channels [default: suara]

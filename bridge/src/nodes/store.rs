@@ -6,6 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
 use tokio::sync::Notify;
@@ -40,6 +41,8 @@ impl Store {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(PATIENCE));
         let made = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        // The loss of the one before is no loss of this one.
+        self.lost.notified().now_or_never();
         *self.link() = made.as_ref().ok().cloned();
         self.doubt();
         made.map(drop)

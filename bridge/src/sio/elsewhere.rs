@@ -54,8 +54,7 @@ pub(super) async fn find(State(elsewhere): State<Elsewhere>, request: Request, n
     if !request.uri().path().starts_with("/socket.io") {
         return next.run(request).await;
     }
-    let query = request.uri().query().unwrap_or_default();
-    let Some(sid) = value(query, "sid") else {
+    let Some(sid) = value(request.uri().query().unwrap_or_default(), "sid") else {
         return if begins_session(&request) {
             elsewhere.welcome(request, next).await
         } else {
@@ -72,8 +71,11 @@ pub(super) async fn find(State(elsewhere): State<Elsewhere>, request: Request, n
 
 /// At the door for peers: whatever isn't here is nowhere.
 pub(super) async fn here_alone(State(nodes): State<Nodes>, request: Request, next: Next) -> Response {
-    let sid = value(request.uri().query().unwrap_or_default(), "sid");
-    if sid.is_some_and(|sid| nodes.claims().has(sid)) { next.run(request).await } else { unknown() }
+    if sid_of(&request).is_some_and(|sid| nodes.claims().has(sid.as_str())) {
+        next.run(request).await
+    } else {
+        unknown()
+    }
 }
 
 impl Elsewhere {
@@ -145,6 +147,11 @@ impl Elsewhere {
 fn begins_session(request: &Request) -> bool {
     request.method() == Method::GET
         && value(request.uri().query().unwrap_or_default(), "transport") == Some("polling")
+}
+
+/// The session that a request belongs to.
+pub(super) fn sid_of(request: &Request) -> Option<Sid> {
+    value(request.uri().query()?, "sid")?.parse().ok()
 }
 
 /// The first value of that name, which is the one that the library reads.

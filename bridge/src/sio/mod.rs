@@ -14,6 +14,7 @@ mod inbox;
 mod log_in;
 mod outlet;
 mod payload;
+mod polls;
 mod session;
 mod signals;
 mod staff;
@@ -211,7 +212,8 @@ fn among(nodes: &Nodes, here: Router, drain: &Drain, metrics: &Metrics) -> (Rout
     let forwarder = Forwarder::new(nodes.clone(), MAX_MESSAGE, drain.closed.clone());
     let elsewhere = elsewhere::Elsewhere::new(nodes.clone(), forwarder, metrics.clone());
     // Built once: each time that the library's layer is built it begins with no sessions.
-    let here: Router = here.with_state(());
+    let one_at_a_time = from_fn_with_state(polls::Polls::default(), polls::one_at_a_time);
+    let here: Router = here.layer(one_at_a_time).with_state(());
     let peers = here
         .clone()
         .layer(from_fn_with_state(nodes.clone(), elsewhere::here_alone))

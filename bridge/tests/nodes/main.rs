@@ -10,6 +10,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use kit::{Node, Redis, get, post, until, url};
 use redis::cmd;
 use reqwest::StatusCode;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -52,14 +54,45 @@ async fn a_session_goes_on_at_any_node() {
     }
 }
 
+/// A WebSocket at a node, for a session of any.
+async fn upgrade(node: &Node, sid: &str) -> WebSocketStream<TcpStream> {
+    let address = node.url(Some(sid)).replace("polling", "websocket").replace("http", "ws");
+    let stream = TcpStream::connect(node.address).await.unwrap();
+    tokio_tungstenite::client_async(address, stream).await.unwrap().0
+}
+
+#[tokio::test]
+async fn a_node_that_drains_ends_the_tunnels_through_it() {
+    let redis = Redis::start().await;
+    let [owner, other]: [Node; 2] = Node::several(&redis, None).await;
+    let sid = owner.open().await;
+    let mut socket = upgrade(&other, &sid).await;
+    until("the tunnel", async || (other.metric("tunnels") == 1.0).then_some(())).await;
+    other.bridge.drain(Duration::from_secs(5)).await;
+    while let Some(Ok(_)) = socket.next().await {}
+    until("the tunnel's end", async || (other.metric("tunnels") == 0.0).then_some(())).await;
+    assert_eq!(get(other.url(None)).await.status(), StatusCode::SERVICE_UNAVAILABLE, "no new sessions");
+}
+
+#[tokio::test]
+async fn a_node_with_another_secret_is_none_of_ours() {
+    let redis = Redis::start().await;
+    let owner = Node::start(&redis, Some(SECRET)).await;
+    let stranger = Node::start(&redis, Some("fedcba9876543210fedcba9876543210")).await;
+    until("the nodes", async || (stranger.metric("nodes") == 2.0).then_some(())).await;
+    let sid = owner.open().await;
+    assert_eq!(stranger.say(&sid, "40").await.status(), StatusCode::GONE);
+    assert_eq!(stranger.ask_upgrade(&sid).await, StatusCode::GONE);
+    assert_eq!(owner.metric("bad_input_total{kind=\"peer\"}"), 2.0);
+    assert_eq!(owner.say(&sid, "40").await.status(), StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_session_is_upgraded_through_another_node() {
     let redis = Redis::start().await;
     let [owner, other]: [Node; 2] = Node::several(&redis, Some(SECRET)).await;
     let sid = owner.open().await;
-    let address = other.url(Some(&sid)).replace("polling", "websocket").replace("http", "ws");
-    let stream = tokio::net::TcpStream::connect(other.address).await.unwrap();
-    let (mut socket, _) = tokio_tungstenite::client_async(address, stream).await.unwrap();
+    let mut socket = upgrade(&other, &sid).await;
     let mut heard = async |said: &str| {
         socket.send(Message::text(said)).await.unwrap();
         socket.next().await.unwrap().unwrap().into_text().unwrap().to_string()

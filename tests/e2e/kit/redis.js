@@ -52,7 +52,7 @@ export async function startRedis(t) {
 }
 
 /** @returns {Promise<number>} */
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
@@ -62,7 +62,7 @@ function freePort() {
 }
 
 /** @param {number} port @returns {Promise<boolean>} */
-function answers(port) {
+export function answers(port) {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.once('connect', () => (socket.destroy(), resolve(true)));

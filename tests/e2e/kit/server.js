@@ -134,8 +134,9 @@ export class Server {
     return exits;
   }
 
-  logTail() {
-    return this.daemons.map((daemon) => daemon.logTail()).join('\n');
+  /** @param {number} [lines] of each process */
+  logTail(lines) {
+    return this.daemons.map((daemon) => daemon.logTail(lines)).join('\n');
   }
 }
 

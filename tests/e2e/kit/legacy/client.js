@@ -7,6 +7,7 @@
  * @property {'/' | '/ptt'} [namespace]
  * @property {('polling' | 'websocket')[]} [transports] both, with the upgrade, unless told
  * @property {'auth' | 'query' | 'none'} [authMode] how the token is presented
+ * @property {boolean} [reconnect] whether the library comes back by itself, as it does in the field
  *
  * @typedef {{connected: true, id: string} | {connected: false, message: string}} Outcome
  *
@@ -38,7 +39,7 @@ export class LegacyClient {
   /** @param {string} url @param {ConnectOptions} [options] @returns {Promise<Outcome>} */
   connect(url, options = {}) {
     /** @type {Required<ConnectOptions>} */
-    const base = { token: '', namespace: '/', transports: ['polling', 'websocket'], authMode: 'auth' };
+    const base = { token: '', namespace: '/', transports: ['polling', 'websocket'], authMode: 'auth', reconnect: false };
     return within('connecting', this.driver.connect({ ...base, ...this.defaults, ...options, url }), ANSWER_MS);
   }
 

@@ -17,8 +17,8 @@ export function javascriptDriver(kind, heard) {
   /** @type {any} the three generations' types differ; what is used of them does not */
   let socket;
   return {
-    connect({ url, namespace, transports, token, authMode }) {
-      const options = { transports, forceNew: true, reconnection: false };
+    connect({ url, namespace, transports, token, authMode, reconnect }) {
+      const options = { transports, forceNew: true, reconnection: reconnect };
       const credentials = {
         auth: { auth: { token } },
         query: { query: { token } },

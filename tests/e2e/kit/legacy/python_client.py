@@ -38,12 +38,13 @@ def report(event, args):
 
 class Client:
     def __init__(self):
-        self.socket = socketio.AsyncClient(reconnection=False)
+        self.socket = None
         self.namespace = "/"
         self.refusal = None
 
     async def connect(self, command):
         self.namespace = command["namespace"]
+        self.socket = socketio.AsyncClient(reconnection=command["reconnect"])
         self.socket.on("*", lambda event, *args: report(event, args), namespace=self.namespace)
         self.socket.on("disconnect", lambda *reason: report("disconnect", reason), namespace=self.namespace)
         self.socket.on("connect_error", self.refused, namespace=self.namespace)
@@ -83,7 +84,8 @@ class Client:
         return self.socket.transport()
 
     async def disconnect(self, _command):
-        await self.socket.disconnect()
+        if self.socket:
+            await self.socket.disconnect()
 
 
 async def carry_out(client, command):

@@ -87,7 +87,7 @@ public final class Main {
     private static Socket open(JSONObject command) throws JSONException, URISyntaxException, ReflectiveOperationException {
         IO.Options options = new IO.Options();
         options.forceNew = true;
-        options.reconnection = false;
+        options.reconnection = command.getBoolean("reconnect");
         options.transports = Json.strings(command.getJSONArray("transports"));
         String token = command.getString("token");
         switch (command.getString("authMode")) {
