@@ -10,7 +10,7 @@ use super::board::{Board, Livechat, line, presence};
 use super::elsewhere::{Change, parts};
 use super::order::Turn;
 use super::visitor::{is_livechat, session_of};
-use crate::words::{LivechatWord, Node, Word, Words};
+use crate::words::{LivechatWord, NodeId, Word, Words};
 
 /// Conversations that are looked at after words may have been lost.
 const RECENT: u32 = 100;
@@ -22,7 +22,7 @@ const NEWS_MS: u64 = 60_000;
 
 impl Livechat {
     /// Says who is here, to one node or to all.
-    pub fn introduce(&self, words: &Words, node: Option<Node>) {
+    pub fn introduce(&self, words: &Words, node: Option<NodeId>) {
         let open: Vec<_> = {
             let board = self.board();
             board.open.iter().map(|(session, at)| (session.clone(), at.name.clone())).collect()
@@ -39,21 +39,21 @@ impl Livechat {
     }
 
     /// A node says who is there.
-    pub fn introduced(&self, node: Node, part: u16, parts: u16, open: Vec<(String, String)>) {
+    pub fn introduced(&self, node: NodeId, part: u16, parts: u16, open: Vec<(String, String)>) {
         let mut board = self.board();
         let changes = board.elsewhere.replace(node, (part, parts), open);
         board.changed(&changes);
     }
 
     /// A visitor has come to a node, or gone from it.
-    pub fn elsewhere(&self, node: Node, session: &str, name: &str, open: bool) {
+    pub fn elsewhere(&self, node: NodeId, session: &str, name: &str, open: bool) {
         let mut board = self.board();
         let change = board.elsewhere.set(node, session, name, open);
         board.changed(change.as_slice());
     }
 
     /// A node is dead.
-    pub fn gone(&self, node: Node) {
+    pub fn gone(&self, node: NodeId) {
         let mut board = self.board();
         let changes = board.elsewhere.gone(node);
         board.changed(&changes);

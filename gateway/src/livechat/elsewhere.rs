@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::words::Node;
+use crate::words::NodeId;
 
 /// Visitors of one node that are known at a time: more than it has sessions.
 const MAX_VISITORS: usize = 100_000;
@@ -13,7 +13,7 @@ const PART: usize = 200;
 
 #[derive(Default)]
 pub(super) struct Elsewhere {
-    nodes: BTreeMap<Node, HashMap<Arc<str>, Arc<str>>>,
+    nodes: BTreeMap<NodeId, HashMap<Arc<str>, Arc<str>>>,
 }
 
 /// A visitor that has come, or gone, as far as other nodes are concerned.
@@ -36,7 +36,7 @@ impl Elsewhere {
     }
 
     /// A visitor has come to a node, or gone from it.
-    pub(super) fn set(&mut self, node: Node, session: &str, name: &str, open: bool) -> Option<Change> {
+    pub(super) fn set(&mut self, node: NodeId, session: &str, name: &str, open: bool) -> Option<Change> {
         let was_open = self.name(session).is_some();
         let visitors = self.nodes.entry(node).or_default();
         if open && visitors.len() < MAX_VISITORS {
@@ -51,7 +51,7 @@ impl Elsewhere {
     /// Who of a part of all visitors is at a node.
     pub(super) fn replace(
         &mut self,
-        node: Node,
+        node: NodeId,
         (part, parts): (u16, u16),
         open: Vec<(String, String)>,
     ) -> Vec<Change> {
@@ -69,7 +69,7 @@ impl Elsewhere {
     }
 
     /// A node is dead, and with it its connections.
-    pub(super) fn gone(&mut self, node: Node) -> Vec<Change> {
+    pub(super) fn gone(&mut self, node: NodeId) -> Vec<Change> {
         let visitors = self.nodes.remove(&node).unwrap_or_default();
         let gone = visitors.into_iter().filter(|(session, _)| self.name(session).is_none());
         gone.map(|(session, name)| Change { session, name, open: false }).collect()
@@ -100,8 +100,8 @@ fn part_of(session: &str, parts: u16) -> u16 {
 mod tests {
     use super::*;
 
-    const ONE: Node = Node(1);
-    const OTHER: Node = Node(2);
+    const ONE: NodeId = NodeId(1);
+    const OTHER: NodeId = NodeId(2);
 
     fn change(session: &str, open: bool) -> Change {
         Change { session: session.into(), name: session.to_uppercase().into(), open }

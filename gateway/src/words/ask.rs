@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, Node, Question, Word, Words};
+use super::{Answer, NodeId, Question, Word, Words};
 
 /// How long answers are waited for. They come within milliseconds; a caller hears nothing meanwhile.
 pub const PATIENCE: Duration = Duration::from_millis(300);
@@ -23,16 +23,16 @@ const MAX_WAITING: usize = 1024;
 #[derive(Default)]
 pub(super) struct Questions {
     last: AtomicU64,
-    waiting: Mutex<HashMap<u64, mpsc::UnboundedSender<(Node, Answer)>>>,
-    silent: Mutex<HashMap<Node, Instant>>,
+    waiting: Mutex<HashMap<u64, mpsc::UnboundedSender<(NodeId, Answer)>>>,
+    silent: Mutex<HashMap<NodeId, Instant>>,
 }
 
 impl Questions {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, mpsc::UnboundedSender<(Node, Answer)>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, mpsc::UnboundedSender<(NodeId, Answer)>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn silent(&self) -> MutexGuard<'_, HashMap<Node, Instant>> {
+    fn silent(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,9 +53,9 @@ impl Words {
     /// Asks all other nodes, and gives what they answered within [`PATIENCE`]: one answer of each. It ends as soon as all
     /// have answered, or one of them said what is `enough`. A node may be asked twice, so a question asks for what can be done
     /// twice.
-    pub async fn ask(&self, question: Question, enough: impl Fn(&Answer) -> bool) -> Vec<(Node, Answer)> {
+    pub async fn ask(&self, question: Question, enough: impl Fn(&Answer) -> bool) -> Vec<(NodeId, Answer)> {
         let begun = Instant::now();
-        let mut open: BTreeSet<Node> = self.others().into_iter().collect();
+        let mut open: BTreeSet<NodeId> = self.others().into_iter().collect();
         if open.is_empty() {
             return Vec::new();
         }
@@ -66,8 +66,8 @@ impl Words {
         let word = Word::Ask { number: waiting.number, question };
         self.say(&word);
         self.0.questions.silent().retain(|_, until| *until > begun);
-        let sulking: BTreeSet<Node> = self.0.questions.silent().keys().copied().collect();
-        let mut heard: Vec<(Node, Answer)> = Vec::new();
+        let sulking: BTreeSet<NodeId> = self.0.questions.silent().keys().copied().collect();
+        let mut heard: Vec<(NodeId, Answer)> = Vec::new();
         for (round, deadline) in [begun + AGAIN, begun + PATIENCE].into_iter().enumerate() {
             if round > 0 {
                 open.iter().filter(|node| !sulking.contains(node)).for_each(|node| self.tell(*node, &word));
@@ -91,7 +91,7 @@ impl Words {
         heard
     }
 
-    fn wait(&self) -> Option<(Waiting<'_>, mpsc::UnboundedReceiver<(Node, Answer)>)> {
+    fn wait(&self) -> Option<(Waiting<'_>, mpsc::UnboundedReceiver<(NodeId, Answer)>)> {
         let questions = &self.0.questions;
         let (sender, answers) = mpsc::unbounded_channel();
         let number = questions.last.fetch_add(1, Relaxed) + 1;
@@ -105,7 +105,7 @@ impl Words {
     }
 
     /// An answer came; one that is too late is nobody's, but whose it is answers again.
-    pub(super) fn answered(&self, from: Node, number: u64, answer: Answer) {
+    pub(super) fn answered(&self, from: NodeId, number: u64, answer: Answer) {
         self.0.questions.silent().remove(&from);
         if let Some(waiting) = self.0.questions.waiting().get(&number) {
             // Whoever asked may have heard enough.
@@ -125,12 +125,12 @@ mod tests {
 
     /// Other nodes, and what they are asked.
     struct Others {
-        nodes: Vec<Node>,
-        asked: Mutex<Vec<(Option<Node>, u64)>>,
+        nodes: Vec<NodeId>,
+        asked: Mutex<Vec<(Option<NodeId>, u64)>>,
     }
 
     impl Others {
-        fn note(&self, node: Option<Node>, word: &[u8]) -> bool {
+        fn note(&self, node: Option<NodeId>, word: &[u8]) -> bool {
             let Ok(Word::Ask { number, .. }) = decode(word) else { panic!("only questions are said") };
             self.asked.lock().unwrap().push((node, number));
             true
@@ -138,7 +138,7 @@ mod tests {
     }
 
     impl Carrier for Others {
-        fn others(&self) -> Vec<Node> {
+        fn others(&self) -> Vec<NodeId> {
             self.nodes.clone()
         }
 
@@ -146,13 +146,13 @@ mod tests {
             self.note(None, &word)
         }
 
-        fn tell(&self, node: Node, word: Bytes) -> bool {
+        fn tell(&self, node: NodeId, word: Bytes) -> bool {
             self.note(Some(node), &word)
         }
     }
 
     fn with(nodes: u64) -> (Words, Arc<Others>) {
-        let others = Arc::new(Others { nodes: (1..=nodes).map(Node).collect(), asked: Mutex::default() });
+        let others = Arc::new(Others { nodes: (1..=nodes).map(NodeId).collect(), asked: Mutex::default() });
         let words = Words::new(WordMetrics::default());
         assert!(words.0.carrier.set(others.clone()).is_ok());
         (words, others)
@@ -162,7 +162,7 @@ mod tests {
         Question::Here { user: "alice".into() }
     }
 
-    async fn ask(words: &Words) -> Vec<(Node, Answer)> {
+    async fn ask(words: &Words) -> Vec<(NodeId, Answer)> {
         words.ask(question(), |answer| *answer == Answer::Is(true)).await
     }
 
@@ -171,14 +171,15 @@ mod tests {
         let (words, others) = with(2);
         let (begun, no) = (Instant::now(), Answer::Is(false));
         let answering = async {
-            for node in [Node(1), Node(2), Node(1)] {
+            for node in [NodeId(1), NodeId(2), NodeId(1)] {
                 words.answered(node, 1, Answer::Is(false));
             }
         };
         let (answers, ()) = tokio::join!(ask(&words), answering);
-        assert_eq!(answers, [(Node(1), no.clone()), (Node(2), no)], "each counts once");
-        let (answers, ()) = tokio::join!(ask(&words), async { words.answered(Node(2), 2, Answer::Is(true)) });
-        assert_eq!(answers, [(Node(2), Answer::Is(true))]);
+        assert_eq!(answers, [(NodeId(1), no.clone()), (NodeId(2), no)], "each counts once");
+        let (answers, ()) =
+            tokio::join!(ask(&words), async { words.answered(NodeId(2), 2, Answer::Is(true)) });
+        assert_eq!(answers, [(NodeId(2), Answer::Is(true))]);
         assert_eq!(Instant::now(), begun, "nobody is waited for");
         assert_eq!(*others.asked.lock().unwrap(), [(None, 1), (None, 2)]);
         assert!(words.0.questions.waiting().is_empty());
@@ -189,18 +190,18 @@ mod tests {
         let (words, others) = with(2);
         let begun = Instant::now();
         let (answers, ()) =
-            tokio::join!(ask(&words), async { words.answered(Node(1), 1, Answer::Is(false)) });
+            tokio::join!(ask(&words), async { words.answered(NodeId(1), 1, Answer::Is(false)) });
         assert_eq!((answers.len(), begun.elapsed()), (1, PATIENCE));
-        assert_eq!(*others.asked.lock().unwrap(), [(None, 1), (Some(Node(2)), 1)]);
+        assert_eq!(*others.asked.lock().unwrap(), [(None, 1), (Some(NodeId(2)), 1)]);
 
         let again = Instant::now();
         let (answers, ()) =
-            tokio::join!(ask(&words), async { words.answered(Node(1), 2, Answer::Is(false)) });
+            tokio::join!(ask(&words), async { words.answered(NodeId(1), 2, Answer::Is(false)) });
         assert_eq!((answers.len(), again.elapsed()), (1, Duration::ZERO));
         // Too late for the question, and yet a sign of life.
-        words.answered(Node(2), 2, Answer::Is(false));
+        words.answered(NodeId(2), 2, Answer::Is(false));
         let third = Instant::now();
-        let (_, ()) = tokio::join!(ask(&words), async { words.answered(Node(1), 3, Answer::Is(false)) });
+        let (_, ()) = tokio::join!(ask(&words), async { words.answered(NodeId(1), 3, Answer::Is(false)) });
         assert_eq!(third.elapsed(), PATIENCE);
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Arrival, Carrier, Node, start};
+use super::{Arrival, Carrier, start};
 use crate::core::Core;
 use crate::nodes::{News, NodeId, Nodes};
 
@@ -16,13 +16,9 @@ const WAITING: usize = 1024;
 pub fn speak_by(core: &Arc<Core>, nodes: &Nodes) {
     let (arrivals, inbox) = mpsc::channel(WAITING);
     let mut news = nodes.words();
-    let peers = nodes.peers();
     core.tasks.spawn({
         let core = core.clone();
         async move {
-            for peer in peers {
-                arrivals.send(Arrival::Came(Node(peer.node.0))).await.unwrap_or_default();
-            }
             loop {
                 tokio::select! {
                     said = news.recv() => match said.map(arrival) {
@@ -40,17 +36,17 @@ pub fn speak_by(core: &Arc<Core>, nodes: &Nodes) {
 
 fn arrival(news: News) -> Arrival {
     match news {
-        News::Word { from, bytes } => Arrival::Word { from: Node(from.0), bytes },
-        News::Came(node) => Arrival::Came(Node(node.0)),
-        News::Gone(node) => Arrival::Gone(Node(node.0)),
+        News::Word { from, bytes } => Arrival::Word { from, bytes },
+        News::Came(node) => Arrival::Came(node),
+        News::Gone(node) => Arrival::Gone(node),
         News::Reachable(true) => Arrival::Back,
         News::Reachable(false) => Arrival::Cut,
     }
 }
 
 impl Carrier for Nodes {
-    fn others(&self) -> Vec<Node> {
-        self.peers().into_iter().map(|peer| Node(peer.node.0)).collect()
+    fn others(&self) -> Vec<NodeId> {
+        self.peers().into_iter().map(|peer| peer.node).collect()
     }
 
     fn say(&self, word: Bytes) -> bool {
@@ -58,8 +54,8 @@ impl Carrier for Nodes {
         true
     }
 
-    fn tell(&self, node: Node, word: Bytes) -> bool {
-        Self::tell(self, NodeId(node.0), word);
+    fn tell(&self, node: NodeId, word: Bytes) -> bool {
+        Self::tell(self, node, word);
         true
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::bans::throw_out;
-use super::{Answer, Arrival, LivechatWord, Node, Question, ToWord, Word, channels, decode};
+use super::{Answer, Arrival, LivechatWord, NodeId, Question, ToWord, Word, channels, decode};
 use crate::core::Core;
 use crate::hub::Said;
 use crate::notices::{To, notification};
@@ -40,7 +40,7 @@ pub(super) async fn hear(core: Arc<Core>, mut arrivals: mpsc::Receiver<Arrival>)
                     }
                     Err(fault) => {
                         core.words.0.metrics.unreadable();
-                        tracing::debug!(from = from.0, %fault, "a word makes no sense");
+                        tracing::debug!(%from, %fault, "a word makes no sense");
                     }
                 },
                 Some(Arrival::Came(node)) => core.livechat.introduce(&core.words, Some(node)),
@@ -87,7 +87,7 @@ impl Ear {
         });
     }
 
-    fn heard(&mut self, from: Node, word: Word) {
+    fn heard(&mut self, from: NodeId, word: Word) {
         let core = &self.core;
         match word {
             Word::Banned { user, until: 0 } => core.auth.bans().is_lifted(&user),
@@ -128,7 +128,7 @@ impl Ear {
         self.core.notices.tell(to, event, payload);
     }
 
-    fn livechat(&self, from: Node, word: LivechatWord) {
+    fn livechat(&self, from: NodeId, word: LivechatWord) {
         let livechat = &self.core.livechat;
         match word {
             LivechatWord::Presence { session, name, open } => livechat.elsewhere(from, &session, &name, open),
@@ -175,11 +175,11 @@ impl Ear {
 /// Questions that are answered at once, and not done twice when they are asked again.
 #[derive(Default)]
 struct Recent {
-    answers: VecDeque<((Node, u64), Answer)>,
+    answers: VecDeque<((NodeId, u64), Answer)>,
 }
 
 impl Recent {
-    fn answer(&mut self, core: &Core, which: (Node, u64), question: &Question) -> Option<Answer> {
+    fn answer(&mut self, core: &Core, which: (NodeId, u64), question: &Question) -> Option<Answer> {
         if let Some((_, answer)) = self.answers.iter().find(|(known, _)| *known == which) {
             return Some(answer.clone());
         }

@@ -26,20 +26,17 @@ pub use word::{
 };
 
 use crate::core::Core;
+pub use crate::nodes::NodeId;
 use ask::Questions;
-
-/// One of the nodes that serve the same channels: a number that it drew when it started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Node(pub u64);
 
 /// What carries words to other nodes. Nothing in it waits; it loses what it can't carry.
 pub trait Carrier: Send + Sync + 'static {
     /// The other nodes that live, as far as is known.
-    fn others(&self) -> Vec<Node>;
+    fn others(&self) -> Vec<NodeId>;
     /// To all other nodes; `false` when it is lost here already.
     fn say(&self, word: Bytes) -> bool;
     /// To one of them.
-    fn tell(&self, node: Node, word: Bytes) -> bool;
+    fn tell(&self, node: NodeId, word: Bytes) -> bool;
 }
 
 /// What a carrier brings. What one node says to all, or to one, comes in the order in which it was said.
@@ -48,14 +45,14 @@ pub enum Arrival {
     /// Another node's word.
     Word {
         /// Whose.
-        from: Node,
+        from: NodeId,
         /// As it was said.
         bytes: Bytes,
     },
     /// Another node lives.
-    Came(Node),
+    Came(NodeId),
     /// Another node is dead.
-    Gone(Node),
+    Gone(NodeId),
     /// Words can be heard, for the first time or again: those before may have been missed.
     Back,
     /// Nothing is heard for now.
@@ -101,13 +98,13 @@ impl Words {
     }
 
     /// Says a word to one of them.
-    pub fn tell(&self, node: Node, word: &Word) {
+    pub fn tell(&self, node: NodeId, word: &Word) {
         let Some(carrier) = self.0.carrier.get() else { return };
         let said = encode(word).is_some_and(|bytes| carrier.tell(node, bytes));
         self.0.metrics.said(said);
     }
 
-    fn others(&self) -> Vec<Node> {
+    fn others(&self) -> Vec<NodeId> {
         self.0.carrier.get().map(|carrier| carrier.others()).unwrap_or_default()
     }
 }

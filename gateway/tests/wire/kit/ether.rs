@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use suara_gateway::words::{Arrival, Carrier, Node};
+use suara_gateway::words::{Arrival, Carrier, NodeId};
 use suara_store::{Store, file_url};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use super::TestGateway;
 
 /// What all nodes speak by.
 #[derive(Clone, Default)]
-pub(crate) struct Ether(Arc<Mutex<BTreeMap<Node, Ear>>>);
+pub(crate) struct Ether(Arc<Mutex<BTreeMap<NodeId, Ear>>>);
 
 struct Ear {
     arrivals: mpsc::Sender<Arrival>,
@@ -24,12 +24,12 @@ struct Ear {
 
 struct Mouth {
     ether: Ether,
-    node: Node,
+    node: NodeId,
 }
 
 impl Ether {
     /// A node joins: it and the others hear of each other.
-    pub(crate) fn join(&self, node: Node, gateway: &TestGateway) {
+    pub(crate) fn join(&self, node: NodeId, gateway: &TestGateway) {
         let (arrivals, inbox) = mpsc::channel(1024);
         arrivals.try_send(Arrival::Back).unwrap();
         let mut ears = self.0.lock().unwrap();
@@ -43,12 +43,12 @@ impl Ether {
     }
 
     /// A node hears and says nothing, and nobody knows.
-    pub(crate) fn cut_off(&self, node: Node) {
+    pub(crate) fn cut_off(&self, node: NodeId) {
         self.0.lock().unwrap().get_mut(&node).unwrap().hears = false;
     }
 
     /// It does again, and knows that it missed something.
-    pub(crate) fn restore(&self, node: Node) {
+    pub(crate) fn restore(&self, node: NodeId) {
         let mut ears = self.0.lock().unwrap();
         let ear = ears.get_mut(&node).unwrap();
         ear.hears = true;
@@ -56,7 +56,7 @@ impl Ether {
     }
 
     /// A node is known to be dead.
-    pub(crate) fn bury(&self, node: Node) {
+    pub(crate) fn bury(&self, node: NodeId) {
         let mut ears = self.0.lock().unwrap();
         ears.remove(&node);
         for ear in ears.values() {
@@ -66,7 +66,7 @@ impl Ether {
 }
 
 impl Mouth {
-    fn carry(&self, to: impl Fn(Node) -> bool, bytes: &Bytes) -> bool {
+    fn carry(&self, to: impl Fn(NodeId) -> bool, bytes: &Bytes) -> bool {
         let ears = self.ether.0.lock().unwrap();
         if !ears.get(&self.node).is_some_and(|own| own.hears) {
             return false;
@@ -78,7 +78,7 @@ impl Mouth {
 }
 
 impl Carrier for Mouth {
-    fn others(&self) -> Vec<Node> {
+    fn others(&self) -> Vec<NodeId> {
         self.ether.0.lock().unwrap().keys().copied().filter(|node| *node != self.node).collect()
     }
 
@@ -86,7 +86,7 @@ impl Carrier for Mouth {
         self.carry(|_| true, &word)
     }
 
-    fn tell(&self, node: Node, word: Bytes) -> bool {
+    fn tell(&self, node: NodeId, word: Bytes) -> bool {
         self.carry(|other| other == node, &word)
     }
 }
@@ -100,8 +100,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) const ONE: Node = Node(1);
-    pub(crate) const OTHER: Node = Node(2);
+    pub(crate) const ONE: NodeId = NodeId(1);
+    pub(crate) const OTHER: NodeId = NodeId(2);
 
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
