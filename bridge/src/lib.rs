@@ -187,7 +187,13 @@ fn listen(
 ) -> Result<(Option<bus::Publisher>, Option<Trouble>), BridgeError> {
     let Some(url) = &settings.redis_url else { return Ok((None, None)) };
     let relay = Arc::new(board.clone());
-    let made = bus::Bus::new(url, settings.redis_orders, metrics.clone(), notifier.clone(), relay);
+    let made = bus::Bus::new(
+        (url, &settings.redis_prefix),
+        settings.redis_orders,
+        metrics.clone(),
+        notifier.clone(),
+        relay,
+    );
     let (bus, publisher, trouble) = made.map_err(|_| BridgeError::Redis)?;
     board.speaks_by(publisher.clone());
     tokio::spawn(bus.run(shutdown));

@@ -29,8 +29,6 @@ use crate::trunk::Backoff;
 
 /// Where `{event, payload, room?}` is published.
 const JSON_CHANNEL: &str = "socket:broadcast";
-/// Where bridges speak to each other of signaling.
-const SIGNALING_CHANNEL: &str = "suara:signaling";
 /// Where python-socketio's managers write, unless told otherwise.
 const PYTHON_CHANNEL: &str = "socketio";
 /// What socket.io's emitters write to: a channel for each namespace and, where there is one, room.
@@ -66,6 +64,8 @@ pub(crate) struct Bus {
     publications: mpsc::Receiver<Publication>,
     reader: Reader,
     relay: Arc<dyn Relay>,
+    /// Where bridges speak to each other of signaling.
+    signaling: Arc<str>,
 }
 
 /// What bridges do together besides telling broadcasts. Nothing in it may block.
@@ -79,12 +79,14 @@ pub(crate) trait Relay: Send + Sync + 'static {
 }
 
 /// Where to, and what.
-type Publication = (&'static str, Vec<u8>);
+type Publication = (Arc<str>, Vec<u8>);
 
 /// The way to publish for other bridges.
 #[derive(Clone)]
 pub(crate) struct Publisher {
     queue: mpsc::Sender<Publication>,
+    json: Arc<str>,
+    signaling: Arc<str>,
     trouble: watch::Receiver<Option<String>>,
     origin: Arc<str>,
     metrics: Metrics,
@@ -111,31 +113,31 @@ impl Publisher {
     /// Publishes a broadcast for the other bridges, unless Redis is away.
     pub(crate) fn publish(&self, mut broadcast: Value) {
         broadcast["origin"] = (&*self.origin).into();
-        if !self.send(JSON_CHANNEL, broadcast.to_string().into_bytes()) {
+        if !self.send(&self.json, broadcast.to_string().into_bytes()) {
             self.metrics.bad_input("redis_away");
             tracing::debug!("a broadcast reaches this bridge's sockets alone: Redis is away");
         }
     }
 
-    fn send(&self, channel: &'static str, bytes: Vec<u8>) -> bool {
+    fn send(&self, channel: &Arc<str>, bytes: Vec<u8>) -> bool {
         let is_up = self.trouble.borrow().is_none();
-        is_up && self.queue.try_send((channel, bytes)).is_ok()
+        is_up && self.queue.try_send((channel.clone(), bytes)).is_ok()
     }
 }
 
 impl Speak for Publisher {
     fn speak(&self, bytes: Vec<u8>) -> bool {
-        self.send(SIGNALING_CHANNEL, bytes)
+        self.send(&self.signaling, bytes)
     }
 }
 
 impl Bus {
-    /// For a Redis at `url`; `takes_orders` lets its clients move and disconnect sockets.
+    /// For a Redis at `url`, where names of ours begin with `prefix`; `takes_orders` lets its clients move and disconnect sockets.
     ///
     /// # Errors
     /// When the URL is none.
     pub(crate) fn new(
-        url: &str,
+        (url, prefix): (&str, &str),
         takes_orders: bool,
         metrics: Metrics,
         notifier: Notifier,
@@ -145,11 +147,20 @@ impl Bus {
         let (trouble, watched) = watch::channel(Some("not connected yet".to_owned()));
         let (queue, publications) = mpsc::channel(MAX_WAITING);
         let origin: Arc<str> = format!("{:032x}", rand::random::<u128>()).into();
-        let publisher =
-            Publisher { queue, trouble: watched.clone(), origin: origin.clone(), metrics: metrics.clone() };
+        let (json, signaling): (Arc<str>, Arc<str>) =
+            (JSON_CHANNEL.into(), format!("{prefix}:signaling").into());
+        let publisher = Publisher {
+            queue,
+            json,
+            signaling: signaling.clone(),
+            trouble: watched.clone(),
+            origin: origin.clone(),
+            metrics: metrics.clone(),
+        };
         let passed_on = RateLimiter::direct(Quota::per_second(PASSED_ON_PER_SECOND));
         let reader = Reader { origin, takes_orders, passed_on };
-        Ok((Self { client, notifier, metrics, trouble, publications, reader, relay }, publisher, watched))
+        let bus = Self { client, notifier, metrics, trouble, publications, reader, relay, signaling };
+        Ok((bus, publisher, watched))
     }
 
     /// Connects, and connects again whenever Redis is lost, until `shutdown`.
@@ -174,12 +185,12 @@ impl Bus {
 
     /// Serves one connection; says why it ended.
     async fn one_connection(&mut self) -> String {
-        let (pubsub, mut commands) = match tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.client)).await
-        {
-            Err(_) => return "it doesn't answer".to_owned(),
-            Ok(Err(error)) => return in_short(&error),
-            Ok(Ok(connected)) => connected,
-        };
+        let (pubsub, mut commands) =
+            match tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.client, &self.signaling)).await {
+                Err(_) => return "it doesn't answer".to_owned(),
+                Ok(Err(error)) => return in_short(&error),
+                Ok(Ok(connected)) => connected,
+            };
         // What waited while it was away is out of date.
         while self.publications.try_recv().is_ok() {}
         self.metrics.redis_up(true);
@@ -198,7 +209,7 @@ impl Bus {
                     None => return "the connection broke off".to_owned(),
                 },
                 Some((channel, bytes)) = self.publications.recv() => {
-                    let publish = commands.publish::<_, _, ()>(channel, bytes);
+                    let publish = commands.publish::<_, _, ()>(&*channel, bytes);
                     tokio::time::timeout(LOOK_EVERY, publish).await
                 }
                 _ = beat.tick() => {
@@ -217,7 +228,7 @@ impl Bus {
 
     fn take(&self, message: &Msg) {
         let (channel, bytes) = (message.get_channel_name(), message.get_payload_bytes());
-        if channel == SIGNALING_CHANNEL {
+        if channel == &*self.signaling {
             return self.relay.heard(bytes);
         }
         let (way, wish) = self.reader.read(channel, bytes);
@@ -271,9 +282,9 @@ fn sized(bytes: &[u8]) -> Result<&[u8], Fault> {
     if bytes.len() <= MAX_MESSAGE { Ok(bytes) } else { Err(Fault::Oversized) }
 }
 
-async fn connect(client: &Client) -> ::redis::RedisResult<(PubSub, MultiplexedConnection)> {
+async fn connect(client: &Client, signaling: &str) -> ::redis::RedisResult<(PubSub, MultiplexedConnection)> {
     let mut pubsub = client.get_async_pubsub().await?;
-    for channel in [JSON_CHANNEL, PYTHON_CHANNEL, SIGNALING_CHANNEL] {
+    for channel in [JSON_CHANNEL, PYTHON_CHANNEL, signaling] {
         pubsub.subscribe(channel).await?;
     }
     for pattern in [EMITTER_PATTERN, REQUEST_PATTERN] {
