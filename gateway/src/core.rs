@@ -91,7 +91,7 @@ impl Core {
         let Rules { channels, calls, livechat, max_sessions, nodes } = rules;
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let nodes = nodes.map(|settings| Nodes::start(settings, &metrics));
-        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone());
+        let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone(), nodes.clone());
         let words = Words::new(metrics.words.clone());
         let notices = Notices::start(store.clone(), words.clone());
         let livechat = Livechat::new(livechat, words.clone());

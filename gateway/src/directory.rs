@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use suara_proto::{ChannelNumber, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::Notify;
 
 use crate::hub::{Call, RoomHandle};
@@ -33,6 +33,17 @@ pub enum Wish {
         member: Option<MemberRef>,
         /// Where it was.
         channel: ChannelNumber,
+    },
+    /// To know a member's place by another talker number: the channel has given it, and has told the member.
+    Renumber {
+        /// Which of a trunk's members.
+        member: Option<MemberRef>,
+        /// Where.
+        channel: ChannelNumber,
+        /// The number so far.
+        was: TalkerNumber,
+        /// The number from now on.
+        talker: TalkerNumber,
     },
     /// To throw a member out, or the session where it is no trunk's.
     Kick {

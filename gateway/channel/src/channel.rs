@@ -297,9 +297,10 @@ impl Channel {
     }
 
     /// From here on the next grant is `Grant::new(epoch, 1)`: somebody else decides now, whose grants are to be greater than
-    /// all that were given before. Bursts and the queue go on as they are. An epoch that isn't above is ignored.
+    /// all that were given before, and the roster's versions too. Bursts and the queue go on as they are. An epoch that isn't above is ignored.
     pub fn open_epoch(&mut self, epoch: u16) {
         self.floor.open_epoch(epoch);
+        self.roster.open_epoch(epoch);
     }
 
     /// The epoch of the next grant: above the one that was opened when its counter has run over. None when all are used up.
@@ -312,6 +313,12 @@ impl Channel {
     #[must_use]
     pub const fn now(&self) -> Time {
         self.now
+    }
+
+    /// Which request of a member waits in the queue, if any.
+    #[must_use]
+    pub fn waits(&self, talker: TalkerNumber) -> Option<RequestId> {
+        self.floor.waits(talker)
     }
 
     /// Who holds the floor, and for how much longer at most; of several the one with the newest grant.

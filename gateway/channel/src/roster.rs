@@ -232,6 +232,12 @@ impl Roster {
         self.members.values()
     }
 
+    /// Versions of a later epoch are above those of all earlier ones, also of those that nobody remembers: who knows one of another
+    /// side of a split takes the newer for newer. The first epoch's begin at nothing.
+    pub(crate) fn open_epoch(&mut self, epoch: u16) {
+        self.version = self.version.max(u64::from(epoch.saturating_sub(1)) << 32);
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.version
     }

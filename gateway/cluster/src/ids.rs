@@ -44,12 +44,14 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Who decides since when. A node on its own side of a split chooses its epoch itself, and may choose another's: the two
-/// together are unique.
+/// Who decides since when. A node on its own side of a split chooses its epoch itself, and may choose another's or, with
+/// another replica, one that it had before: all three together are unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Term {
     /// Since this epoch.
     pub epoch: Epoch,
     /// Who.
     pub by: NodeId,
+    /// Which of that node's replicas: the number of its first operation.
+    pub first: u64,
 }

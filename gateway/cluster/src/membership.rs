@@ -25,6 +25,8 @@ pub struct Membership {
     own: NodeId,
     silence: Duration,
     every: Duration,
+    /// Since when others can be heard.
+    since: Time,
     heard: BTreeMap<NodeId, Time>,
     /// Nothing could be heard: nobody is dead for that.
     deaf: bool,
@@ -34,8 +36,16 @@ pub struct Membership {
 impl Membership {
     /// A node that knows none so far, sends a heartbeat `every` so long, and holds others for dead after `silence`.
     #[must_use]
-    pub fn new(own: NodeId, every: Duration, silence: Duration) -> Self {
-        Self { own, silence, every, heard: BTreeMap::new(), deaf: false, changes: VecDeque::new() }
+    pub fn new(now: Time, own: NodeId, every: Duration, silence: Duration) -> Self {
+        Self {
+            own,
+            silence,
+            every,
+            since: now,
+            heard: BTreeMap::new(),
+            deaf: false,
+            changes: VecDeque::new(),
+        }
     }
 
     /// How often a heartbeat is to be sent.
@@ -65,6 +75,7 @@ impl Membership {
     pub fn reachable(&mut self, now: Time, redis: bool) {
         if redis && self.deaf {
             self.heard.values_mut().for_each(|heard| *heard = now);
+            self.since = now;
         }
         self.deaf = !redis;
     }
@@ -94,6 +105,13 @@ impl Membership {
         self.changes.pop_front()
     }
 
+    /// Whether a node is known to be dead: it wasn't heard for so long, and would have been.
+    #[must_use]
+    pub fn is_dead(&self, now: Time, node: NodeId) -> bool {
+        let listened = !self.deaf && self.since + self.silence <= now;
+        listened && node != self.own && !self.heard.contains_key(&node)
+    }
+
     /// The others that live.
     pub fn others(&self) -> impl Iterator<Item = NodeId> {
         self.heard.keys().copied()
@@ -113,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_node_is_there_once_it_is_heard_and_dead_after_its_silence() {
-        let mut nodes = Membership::new(NodeId(1), EVERY, SILENCE);
+        let mut nodes = Membership::new(at(0), NodeId(1), EVERY, SILENCE);
         nodes.heard(at(0), NodeId(1));
         nodes.heard(at(0), NodeId(2));
         nodes.heard(at(1_000), NodeId(2));
@@ -125,11 +143,12 @@ mod tests {
         nodes.handle_timeout(at(4_000));
         assert_eq!(nodes.poll_change(), Some(Change::Gone(NodeId(2))));
         assert_eq!((nodes.poll_timeout(), nodes.others().count()), (None, 0));
+        assert!(nodes.is_dead(at(4_000), NodeId(2)));
     }
 
     #[test]
     fn nobody_dies_while_nothing_can_be_heard() {
-        let mut nodes = Membership::new(NodeId(1), EVERY, SILENCE);
+        let mut nodes = Membership::new(at(0), NodeId(1), EVERY, SILENCE);
         nodes.heard(at(0), NodeId(2));
         nodes.reachable(at(500), false);
         nodes.handle_timeout(at(60_000));

@@ -154,8 +154,8 @@ pub enum LeaseAnswer {
     Mine {
         /// In which epoch.
         epoch: Epoch,
-        /// Whether no other node can have a state of this channel: it was never owned before, or released by the last.
-        /// `false` where that isn't known.
+        /// Whether no other node can have a state of this channel, because the last one
+        /// [released](LeaseAsk::Release) it. Not so of a channel of which Redis knows nothing: it may have lost its data.
         clean: bool,
     },
     /// Nobody has it: what was to be renewed, bumped or released is this node's no more, or is released now.

@@ -35,13 +35,13 @@ pub enum Packet {
     Submit { epoch: Epoch, settled: u64, ops: Vec<(u64, Op)> },
     /// By the owner: entries from number `first` on. The one before is of the term `prior`.
     Log { epoch: Epoch, prior: Term, first: u64, entries: Vec<Entry> },
-    /// By the owner, or to one who takes the channel over: the whole state.
-    Snapshot { epoch: Epoch, state: Box<State> },
+    /// By the owner, or to one who takes the channel over: the whole state, and what time it is.
+    Snapshot { epoch: Epoch, at: Time, state: Box<State> },
     /// By the owner, from time to time: the newest entry's number and term, and what time it is.
     Beat { epoch: Epoch, term: Term, head: u64, at: Time },
     /// By one who has the lease and isn't owner yet: who knows more than this?
     Taking { epoch: Epoch, term: Term, index: u64 },
-    /// To that one: not I.
+    /// To that one: not I. And to an owner that heard nothing for a while: I am here.
     Same { epoch: Epoch },
     /// Its node is no longer in the channel; who owned it hands it to another.
     Bye { heir: Option<NodeId> },

@@ -5,7 +5,8 @@ use suara_proto::message::DispatchAction;
 use suara_proto::{ErrorCode, TalkerNumber};
 use tokio::sync::oneshot;
 
-use super::room::{Command, Room};
+use super::command::Command;
+use super::room::Room;
 use super::{Hub, RoomHandle};
 
 /// A channel at a moment.
@@ -69,13 +70,12 @@ impl RoomHandle {
 
 impl Room {
     pub(super) fn glance(&self, after: TalkerNumber, limit: usize) -> Glance {
-        let talking: Vec<_> =
-            self.channel.all_talking(self.clock.now()).map(|talking| talking.talker).collect();
-        let mut rest = self.channel.members().filter(|member| member.talker > after);
+        let talking: Vec<_> = self.all_talking().map(|talking| talking.talker).collect();
+        let mut rest = self.channel().members().filter(|member| member.talker > after);
         let page = rest.by_ref().take(limit);
         let present =
             |member: &Member| Present { talking: talking.contains(&member.talker), member: member.clone() };
         let page = page.map(present).collect();
-        Glance { members: self.channel.len(), page, more: rest.next().is_some(), talking }
+        Glance { members: self.channel().len(), page, more: rest.next().is_some(), talking }
     }
 }

@@ -9,17 +9,32 @@ use crate::voice::{Route, Speaker};
 impl Room {
     /// One whose frames are to be forwarded; who is so already keeps what its frames have left behind.
     pub(super) fn speaker(&self, speaker: &suara_channel::Speaker) -> Option<Speaker> {
-        let kept = self.speakers.iter().find(|present| present.grant == speaker.grant).cloned();
+        let kept =
+            self.speakers.iter().find(|it| (it.grant, it.talker) == (speaker.grant, speaker.talker)).cloned();
         kept.or_else(|| {
-            if self.channel.is_guest(speaker.talker) {
+            let now = self.clock.now();
+            if let Some(abroad) = self.abroad.as_ref().filter(|_| !self.replica.is_local(speaker.talker)) {
+                return Some(Speaker::new(abroad.session, speaker.talker, speaker.grant, now));
+            }
+            if self.channel().is_guest(speaker.talker) {
                 // Nobody's session: its frames come by a relay and by no other way.
-                let (guest, now) = (SessionId::random(), self.clock.now());
-                let origin = self.patches.origin(speaker.talker);
+                let (guest, origin) = (SessionId::random(), self.patches.origin(speaker.talker));
                 return Some(Speaker::new(guest, speaker.talker, speaker.grant, now).for_another(origin));
             }
             let session = self.seats.get(&speaker.talker)?.port.as_ref()?.id;
-            Some(Speaker::new(session, speaker.talker, speaker.grant, self.clock.now()))
+            Some(Speaker::new(session, speaker.talker, speaker.grant, now))
         })
+    }
+
+    /// These may be heard from now on.
+    pub(super) fn let_speak(&mut self, speakers: &[suara_channel::Speaker]) {
+        let before = self.speakers.clone();
+        self.speakers = speakers.iter().filter_map(|speaker| self.speaker(speaker)).collect();
+        self.change_tapes(&before);
+        self.route_changed = true;
+        // What came too early goes first, and the talker's frames are let through before it hears that it may send them.
+        self.let_in_early();
+        self.publish();
     }
 
     /// Bursts that are over end their tapes, and new ones begin theirs.
@@ -34,10 +49,11 @@ impl Room {
     }
 
     pub(super) fn publish(&mut self) {
+        self.look_abroad();
         if self.audience_changed {
             self.others = None;
-            let present = self.present.values().map(|present| &present.port);
-            self.listeners = Arc::new(present.map(|port| (port.id, &port.ear)).collect());
+            let ears: Vec<_> = self.ears().collect();
+            self.listeners = Arc::new(ears.iter().map(|(session, ear)| (*session, ear)).collect());
         }
         if self.audience_changed {
             self.tell_ears();

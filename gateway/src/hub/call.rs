@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use suara_proto::limits::CALL_PREFIX;
-use suara_proto::message::ServerMessage;
 use suara_proto::message::{CallInfo, CallKind};
 use suara_proto::{LeaveReason, TalkerNumber};
 
-use super::room::{Room, Seat};
-use crate::directory::Wish;
+use super::room::Room;
+use super::words::RoomWord;
 
 /// T4 of a call whose settings say nothing (TS 24.380, table 11.1.3-1).
 pub(super) const T4: Duration = Duration::from_secs(30);
@@ -78,36 +77,25 @@ impl Room {
         if !self.somebody_left || self.handle.call.is_none() {
             return false;
         }
-        let users: BTreeSet<_> = self.channel.members().map(|member| &member.who.user).collect();
+        let users: BTreeSet<_> = self.channel().members().map(|member| &member.who.user).collect();
         users.len() == 1
     }
 
     /// Ends a call, for one who may: who made it, or a dispatcher.
     pub(super) fn end_call(&mut self, by: TalkerNumber) -> bool {
-        let (Some(call), Some(member)) = (&self.handle.call, self.channel.member(by)) else { return false };
+        let (Some(call), Some(member)) = (&self.handle.call, self.channel().member(by)) else { return false };
         let may = *member.who.user == *call.by || member.rights.has(suara_channel::Right::Dispatch);
         if may {
             self.end(LeaveReason::Ended);
+            self.say_rooms(&RoomWord::Ended);
         }
         may
     }
 
-    /// Everybody is put out.
+    /// Everybody who is here is put out.
     pub(super) fn end(&mut self, reason: LeaveReason) {
         for talker in self.seats.keys().copied().collect::<Vec<_>>() {
             self.put_out(talker, reason);
-        }
-    }
-
-    /// Takes a member out by nobody's wish of its own: it is told, and so is its session.
-    pub(super) fn put_out(&mut self, talker: TalkerNumber, reason: LeaveReason) {
-        let Some(Seat { port, member, .. }) = self.forget(talker) else { return };
-        self.channel.leave(self.clock.now(), talker, reason);
-        // One whose transport is lost finds its place gone when it comes back.
-        if let Some(port) = port {
-            let channel = self.handle.number;
-            port.outbox.say(&ServerMessage::Left { member, channel, reason });
-            port.wishes.push(Wish::Rise { member, channel });
         }
     }
 }

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use suara_channel::Effect;
-use suara_proto::voice::VoiceFrame;
+use suara_proto::Grant;
+use suara_proto::voice::{Header, VoiceFrame};
 
+use super::remote::Abroad;
 use super::room::Room;
 use crate::metrics::DropReason;
 use crate::session::SessionId;
-use crate::voice::{Due, EarlyFrame, Heard, Listeners, Speaker, Spoken};
+use crate::voice::{Due, Ear, EarlyFrame, Heard, Listeners, Speaker, Spoken};
 
 impl Room {
     /// Takes frames in that came too early.
     pub(super) fn hold(&mut self, frames: &mut Vec<EarlyFrame>) {
         for EarlyFrame { at, talker, request, sound, bytes } in frames.drain(..) {
-            let is_here = self.channel.member(talker).is_some();
+            let is_here = self.channel().member(talker).is_some();
             let dropped = if is_here { self.ahead.hold(at, talker, request, bytes, sound) } else { 1 };
             self.dropped_early(dropped);
         }
@@ -63,11 +65,26 @@ impl Room {
     }
 
     fn forward(&mut self, due: &Due) {
-        let Some(speaker) = self.speakers.iter().find(|speaker| speaker.grant == due.grant).cloned() else {
+        self.forward_under(due.grant, &due.frame);
+    }
+
+    /// Passes on a frame of another node's member.
+    pub(super) fn pass_on(&mut self, bytes: &[u8]) {
+        if let Ok(frame) = VoiceFrame::decode(bytes) {
+            self.forward_under(frame.header.grant, bytes);
+        }
+    }
+
+    fn forward_under(&mut self, grant: Grant, bytes: &[u8]) {
+        let Some(speaker) = self.speakers.iter().find(|speaker| speaker.grant == grant).cloned() else {
             return;
         };
-        let heard = match VoiceFrame::decode(&due.frame) {
-            Ok(frame) if speaker.heard(self.clock.now()) => speaker.take(&frame),
+        let channel = self.handle.number;
+        let heard = match VoiceFrame::decode(bytes) {
+            Ok(frame) if speaker.heard(self.clock.now()) => {
+                let header = Header { channel, ..frame.header };
+                speaker.take(&VoiceFrame { header, ..frame })
+            }
             _ => Err(DropReason::Rate),
         };
         let Heard { repaired, spoken } = match heard {
@@ -101,9 +118,15 @@ impl Room {
         if let Some((_, others)) = self.others.as_ref().filter(|(of, _)| *of == session) {
             return others.clone();
         }
-        let others = self.present.values().map(|present| &present.port).filter(|port| port.id != session);
-        let others: Arc<Listeners> = Arc::new(others.map(|port| (port.id, &port.ear)).collect());
+        let ears = self.ears().filter(|(id, _)| *id != session).collect::<Vec<_>>();
+        let others: Arc<Listeners> = Arc::new(ears.iter().map(|(id, ear)| (*id, ear)).collect());
         self.others = Some((session, others.clone()));
         others
+    }
+
+    /// Everybody who hears this channel: the sessions that are here, and the other nodes as one.
+    pub(super) fn ears(&self) -> impl Iterator<Item = (SessionId, Ear)> {
+        let here = self.present.values().map(|present| (present.port.id, present.port.ear.clone()));
+        here.chain(self.abroad.as_ref().and_then(Abroad::ear))
     }
 }

@@ -8,29 +8,37 @@ mod air;
 mod alert;
 mod call;
 mod chat;
+mod command;
 mod early;
 mod patch;
 mod presence;
+mod remote;
 mod room;
+mod seats;
+mod standing;
+mod submit;
 mod view;
+mod words;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use suara_channel::{Asking, Identity, Settings};
+use suara_channel::{Asking, Identity, JoinError, Settings};
 use suara_engine::Sender;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{DispatchAction, Rights};
 use suara_proto::{ChannelNumber, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, TalkerNumber};
 use suara_store::Store;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use wildmatch::WildMatch;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::nodes::Nodes;
 use crate::session::{Port, SessionId};
 use crate::voice::{EarlyFrame, RouteCell, Tapes};
 pub use administer::{Glance, Present};
@@ -38,14 +46,19 @@ pub use alert::Alarm;
 pub use call::{Call, CallSettings, is_call};
 use chat::Newest;
 pub use chat::Said;
+use command::Command;
 use patch::PeerWord;
-use room::{Command, Room};
+use room::Room;
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
 const ROOM_QUEUE: usize = 1024;
 
 /// Frames that wait for a busy channel to hold them: three talkers' whole holds. More are dropped.
 const EARLY_QUEUE: usize = 64;
+
+/// How long somebody waits for a channel that other nodes are in: longer than another node takes to go on where one has died, or
+/// than it takes to find that Redis is away.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a join tries again when it met a channel that was just being given up.
 const JOIN_TRIES: usize = 8;
@@ -79,6 +92,17 @@ pub enum JoinRefused {
     MayNotListen,
     /// The gateway closes.
     Closing,
+    /// Nobody decides for now, or not soon enough.
+    Unavailable,
+}
+
+impl From<JoinError> for JoinRefused {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Full => Self::Full,
+            JoinError::MayNotListen => Self::MayNotListen,
+        }
+    }
 }
 
 /// Where a channel's task is reached.
@@ -120,12 +144,16 @@ struct Shared {
     metrics: Metrics,
     tasks: TaskTracker,
     store: Store,
+    /// The way to other nodes, where there may be any.
+    nodes: Option<Nodes>,
+    /// The first number of the next room's operations. No two rooms of a channel have the same.
+    next_op: AtomicU64,
     /// The engine's, once it runs.
     sender: OnceLock<Sender>,
 }
 
 impl Hub {
-    /// Without any channel yet. Channels' tasks are tracked in `tasks`.
+    /// Without any channel yet, and with those of other nodes where there are `nodes`. Channels' tasks are tracked in `tasks`.
     #[must_use]
     pub fn new(
         settings: ChannelSettings,
@@ -133,11 +161,17 @@ impl Hub {
         metrics: Metrics,
         tasks: TaskTracker,
         store: Store,
+        nodes: Option<Nodes>,
     ) -> Self {
         let (rooms, next_number, sender) = (Mutex::default(), AtomicU32::new(1), OnceLock::new());
-        Self {
-            shared: Arc::new(Shared { rooms, next_number, settings, clock, metrics, tasks, store, sender }),
-        }
+        let next_op = AtomicU64::new(rand::random::<u32>().into());
+        let shared =
+            Shared { rooms, next_number, settings, clock, metrics, tasks, store, nodes, next_op, sender };
+        Self { shared: Arc::new(shared) }
+    }
+
+    fn first_op(&self) -> u64 {
+        self.shared.next_op.fetch_add(1 << 32, Relaxed)
     }
 
     /// From now on channels can send datagrams to the engine's connections.
@@ -256,7 +290,8 @@ impl RoomHandle {
     pub async fn enter(&self, joining: Joining) -> Option<Result<TalkerNumber, JoinRefused>> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Join { joining: Box::new(joining), reply }).await.ok()?;
-        answer.await.ok()
+        // On a lone node it is decided at once.
+        timeout(PATIENCE, answer).await.unwrap_or(Ok(Err(JoinRefused::Unavailable))).ok()
     }
 
     /// Ends a call, for a member that may: `false` for another, and where it is no call.
@@ -281,7 +316,7 @@ impl RoomHandle {
     pub async fn raise(&self, talker: TalkerNumber, alarm: Alarm) -> bool {
         let (reply, raised) = oneshot::channel();
         self.command(Command::Raise { talker, alarm: Box::new(alarm), reply }).await;
-        raised.await.unwrap_or(false)
+        timeout(PATIENCE, raised).await.is_ok_and(|raised| raised.unwrap_or(false))
     }
 
     /// Takes an emergency back, of a user or one's own.
@@ -319,7 +354,8 @@ impl RoomHandle {
     pub async fn resume(&self, talker: TalkerNumber, port: Port, who: Identity, rights: Rights) -> bool {
         let (reply, resumed) = oneshot::channel();
         self.command(Command::Resume { talker, resuming: Box::new((port, who, rights)), reply }).await;
-        resumed.await.unwrap_or(false)
+        // When it comes too late, its place is given up.
+        timeout(PATIENCE, resumed).await.is_ok_and(|resumed| resumed.unwrap_or(false))
     }
 
     /// Passes on a Floor Request.

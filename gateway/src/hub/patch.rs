@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use suara_channel::{Asking, Effect, Identity, Road, Talking};
+use suara_cluster::{Op, Outcome};
 use suara_proto::message::{Level, Patched, ServerMessage};
 use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
 
 use super::RoomHandle;
-use super::room::{Room, Seat};
+use super::room::Room;
+use super::seats::Seat;
 use crate::session::{Port, SessionId};
 use crate::voice::{Ear, Relay};
 
@@ -53,10 +55,27 @@ pub(super) struct Patches {
     by_peer: BTreeMap<ChannelNumber, Patch>,
     /// Grants that the others were told of.
     told: BTreeSet<Grant>,
+    /// Channels whose guests are yet to get their numbers, and what these channels said meanwhile.
+    coming: BTreeMap<ChannelNumber, Vec<PeerWord>>,
     requests: u32,
 }
 
+impl PeerWord {
+    const fn number(&self) -> ChannelNumber {
+        match self {
+            Self::Patched { peer, .. } => peer.number,
+            Self::Ears(number, _) | Self::Taken(number, _) | Self::Idle(number, _) | Self::Over(number) => {
+                *number
+            }
+        }
+    }
+}
+
 impl Patches {
+    fn is_guest(&self, talker: TalkerNumber) -> bool {
+        self.by_peer.values().any(|patch| patch.guest == talker)
+    }
+
     pub(super) fn origin(&self, guest: TalkerNumber) -> Option<Grant> {
         self.by_peer.values().find(|patch| patch.guest == guest)?.origin
     }
@@ -69,9 +88,24 @@ impl Patches {
 }
 
 impl Room {
-    /// A dispatcher's wish, which its session has looked at, and the answer.
+    /// A dispatcher's wish, which its session has looked at.
     pub(super) fn patch_for(&mut self, by: TalkerNumber, request: RequestId, peer: RoomHandle, on: bool) {
-        let done = if on { self.patch(peer) } else { self.unpatch(peer.number) };
+        if !on {
+            let done = self.unpatch(peer.number);
+            return self.answer_patch(by, request, on, done);
+        }
+        if self.patches.by_peer.contains_key(&peer.number) {
+            return self.answer_patch(by, request, on, true);
+        }
+        self.welcome(peer, None, move |room, done| {
+            if done {
+                room.show_patches();
+            }
+            room.answer_patch(by, request, on, done);
+        });
+    }
+
+    fn answer_patch(&self, by: TalkerNumber, request: RequestId, on: bool, done: bool) {
         let Some(Seat { port: Some(port), member, .. }) = self.seats.get(&by) else { return };
         let channel = self.handle.number;
         port.outbox.say(&if done {
@@ -89,23 +123,11 @@ impl Room {
         });
     }
 
-    /// A dispatcher patches this channel to another; `false` when it can't be.
-    pub(super) fn patch(&mut self, peer: RoomHandle) -> bool {
-        let number = peer.number;
-        self.patches.by_peer.contains_key(&number) || {
-            let patched = self.welcome(peer, false);
-            if patched {
-                self.show_patches();
-            }
-            patched
-        }
-    }
-
     /// Two channels are no longer patched; `false` when they weren't.
     pub(super) fn unpatch(&mut self, number: ChannelNumber) -> bool {
         let Some(patch) = self.patches.by_peer.remove(&number) else { return false };
         patch.peer.tell(PeerWord::Over(self.handle.number));
-        self.channel.dismiss(self.clock.now(), patch.guest);
+        self.order(Op::Dismiss { guest: patch.guest });
         self.route_changed = true;
         self.show_patches();
         true
@@ -118,23 +140,24 @@ impl Room {
     }
 
     pub(super) fn peer_word(&mut self, word: PeerWord) {
+        if let Some(early) = self.patches.coming.get_mut(&word.number()) {
+            return early.push(word);
+        }
         match word {
             PeerWord::Patched { peer, guest, ears, is_answer } => {
-                let number = peer.number;
-                let known = self.patches.by_peer.contains_key(&number);
-                // It was undone here meanwhile, and the other will hear so.
-                if !known && is_answer {
-                    return;
+                let (number, there) = (peer.number, (guest, ears));
+                if self.patches.by_peer.contains_key(&number) {
+                    self.reach(number, there);
+                } else if !is_answer {
+                    self.welcome(peer.clone(), Some(there), move |room, done| {
+                        if done {
+                            room.show_patches();
+                        } else {
+                            peer.tell(PeerWord::Over(room.handle.number));
+                        }
+                    });
                 }
-                if !known && !self.welcome(peer.clone(), true) {
-                    peer.tell(PeerWord::Over(self.handle.number));
-                    return;
-                }
-                if let Some(patch) = self.patches.by_peer.get_mut(&number) {
-                    patch.there = Some((guest, ears));
-                    self.route_changed = true;
-                    self.show_patches();
-                }
+                // Else it was undone here meanwhile, and the other will hear so.
             }
             PeerWord::Ears(number, ears) => {
                 let there = self.patches.by_peer.get_mut(&number).and_then(|patch| patch.there.as_mut());
@@ -149,12 +172,21 @@ impl Room {
         }
     }
 
+    /// Our guest is in over there, and these hear it.
+    fn reach(&mut self, number: ChannelNumber, there: (TalkerNumber, Ears)) {
+        if let Some(patch) = self.patches.by_peer.get_mut(&number) {
+            patch.there = Some(there);
+            self.route_changed = true;
+            self.show_patches();
+        }
+    }
+
     /// What a decision here means for the others.
     pub(super) fn decide_patches(&mut self, effect: &Effect) {
         let number = self.handle.number;
         match effect {
             Effect::Taken(talking) => {
-                let own = !self.channel.is_guest(talking.talker);
+                let own = !self.channel().is_guest(talking.talker);
                 // It is said again and again.
                 if own && self.patches.told.insert(talking.grant) {
                     self.patches.tell(|| PeerWord::Taken(number, talking.clone()));
@@ -167,8 +199,8 @@ impl Room {
                 }
             }
             // Nobody can be asked to come to an end: it does so at once.
-            Effect::Revoke { talker, .. } if self.channel.is_guest(*talker) => {
-                self.channel.guest_release(self.clock.now(), *talker);
+            Effect::Revoke { talker, .. } if self.patches.is_guest(*talker) => {
+                self.order(Op::GuestRelease { guest: *talker });
             }
             _ => {}
         }
@@ -200,7 +232,7 @@ impl Room {
     /// Others hear this channel from now on.
     pub(super) fn tell_ears(&self) {
         if !self.patches.by_peer.is_empty() {
-            let (number, ears) = (self.handle.number, self.ears());
+            let (number, ears): (_, Ears) = (self.handle.number, self.ears().collect());
             self.patches.tell(|| PeerWord::Ears(number, ears.clone()));
         }
     }
@@ -212,49 +244,80 @@ impl Room {
         }
     }
 
-    /// Takes the other channel in, and tells it all that it has to know.
-    fn welcome(&mut self, peer: RoomHandle, is_answer: bool) -> bool {
-        let now = self.clock.now();
-        if self.patches.by_peer.len() >= MAX_PATCHES {
-            return false;
+    /// Takes the other channel in, and tells it all that it has to know; with what it has said of itself, where it asked.
+    fn welcome(
+        &mut self,
+        peer: RoomHandle,
+        there: Option<(TalkerNumber, Ears)>,
+        then: impl FnOnce(&mut Self, bool) + Send + 'static,
+    ) {
+        let number = peer.number;
+        if self.patches.by_peer.len() + self.patches.coming.len() >= MAX_PATCHES
+            || self.patches.coming.contains_key(&number)
+        {
+            return then(self, false);
         }
-        let Some(guest) = self.channel.admit(now) else { return false };
-        let (own, ears) = (self.handle.clone(), self.ears());
+        self.patches.coming.insert(number, Vec::new());
+        self.submit(Op::Admit, move |room, outcome| {
+            let early = room.patches.coming.remove(&number).unwrap_or_default();
+            let done = match outcome {
+                Outcome::Admitted(Some(guest)) => room.admitted(peer, guest, there),
+                _ => false,
+            };
+            then(room, done);
+            early.into_iter().for_each(|word| room.peer_word(word));
+        });
+    }
+
+    /// The other channel's guest has its number; `false` when the other is gone meanwhile.
+    fn admitted(
+        &mut self,
+        peer: RoomHandle,
+        guest: TalkerNumber,
+        there: Option<(TalkerNumber, Ears)>,
+    ) -> bool {
+        let (own, ears, is_answer) = (self.handle.clone(), self.ears().collect(), there.is_some());
         let number = own.number;
         if !peer.tell(PeerWord::Patched { peer: own, guest, ears, is_answer }) {
-            self.channel.dismiss(now, guest);
+            self.order(Op::Dismiss { guest });
             return false;
         }
-        for talking in self.channel.all_talking(now).filter(|talking| !self.channel.is_guest(talking.talker))
-        {
+        let own = self.all_talking().filter(|talking| !self.channel().is_guest(talking.talker));
+        for talking in own.collect::<Vec<_>>() {
             self.patches.told.insert(talking.grant);
             peer.tell(PeerWord::Taken(number, talking));
         }
-        self.patches.by_peer.insert(peer.number, Patch { peer, guest, origin: None, there: None });
+        self.route_changed |= there.is_some();
+        self.patches.by_peer.insert(peer.number, Patch { peer, guest, origin: None, there });
         true
     }
 
     fn far_taken(&mut self, number: ChannelNumber, talking: Talking) {
-        let now = self.clock.now();
         let Some(patch) = self.patches.by_peer.get_mut(&number) else { return };
         let Talking { who, grant, level, .. } = talking;
-        self.channel.guest_release(now, patch.guest);
         patch.origin = Some(grant);
         self.patches.requests = self.patches.requests.wrapping_add(1);
         let asking = asking(self.patches.requests, &who, level);
         let guest = patch.guest;
-        self.channel.guest_request(now, guest, who, asking);
+        self.order(Op::GuestRelease { guest });
+        self.order(Op::GuestRequest { guest, who, asking });
     }
 
     fn far_idle(&mut self, number: ChannelNumber, grant: Grant) {
         let Some(patch) = self.patches.by_peer.get(&number) else { return };
         if patch.origin == Some(grant) {
-            self.channel.guest_release(self.clock.now(), patch.guest);
+            self.order(Op::GuestRelease { guest: patch.guest });
         }
     }
 
-    fn ears(&self) -> Ears {
-        self.present.values().map(|present| (present.port.id, present.port.ear.clone())).collect()
+    /// A guest that isn't in the state that was adopted is gone, and the patch with it.
+    pub(super) fn patches_adopted(&mut self) {
+        let is_in = |guest| self.channel().is_guest(guest) && self.replica.is_local(guest);
+        let over = self.patches.by_peer.values().filter(|patch| !is_in(patch.guest));
+        let over: Vec<_> = over.map(|patch| patch.peer.number).collect();
+        for number in over {
+            self.unpatch(number);
+        }
     }
 
     fn patched(&self) -> ServerMessage<'_> {

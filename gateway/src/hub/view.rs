@@ -18,21 +18,20 @@ pub(super) struct View<'a> {
 }
 
 /// What goes into the answer to a join.
-pub(super) struct JoinAnswer<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct JoinAnswer {
     /// None for one who resumes.
     pub(super) request: Option<RequestId>,
     pub(super) member: Option<MemberRef>,
     pub(super) talker: TalkerNumber,
     pub(super) rights: Rights,
-    /// The newest grant last.
-    pub(super) talking: &'a [Talking],
     pub(super) with_members: bool,
 }
 
 impl<'a> View<'a> {
-    /// The answer to a join.
-    pub(super) fn joined(&self, answer: JoinAnswer<'a>) -> ServerMessage<'a> {
-        let JoinAnswer { request, member, talker, rights, talking, with_members } = answer;
+    /// The answer to a join, with those who talk, the newest grant last.
+    pub(super) fn joined(&self, answer: JoinAnswer, talking: &'a [Talking]) -> ServerMessage<'a> {
+        let JoinAnswer { request, member, talker, rights, with_members } = answer;
         ServerMessage::Joined(Joined {
             request,
             member,
@@ -165,7 +164,7 @@ pub(super) fn addressee(effect: &Effect) -> Option<TalkerNumber> {
     }
 }
 
-fn describe_talker(talking: &Talking) -> TalkerInfo<'_> {
+pub(super) fn describe_talker(talking: &Talking) -> TalkerInfo<'_> {
     TalkerInfo {
         talker: talking.talker,
         user: (&*talking.who.user).into(),

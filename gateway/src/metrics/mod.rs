@@ -179,6 +179,8 @@ pub struct Metrics {
     pub members: Gauge,
     /// Channels with somebody in them.
     pub channels: Gauge,
+    /// Channels whose members at other nodes are cut off.
+    pub split_channels: Gauge,
     /// Members that trunks have attached.
     pub attached: Gauge,
     /// Control messages that came.
@@ -245,6 +247,8 @@ impl Metrics {
         suara.register("websockets", "Sessions on a WebSocket, welcomed or not", self.websockets.clone());
         suara.register("members", "Members in channels", self.members.clone());
         suara.register("channels", "Channels with members", self.channels.clone());
+        let split = "Channels whose members at other nodes are cut off";
+        suara.register("channels_split", split, self.split_channels.clone());
         suara.register("trunk_members", "Members attached by trunks", self.attached.clone());
         suara.register(
             "control_messages_received",

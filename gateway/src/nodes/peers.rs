@@ -46,8 +46,9 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(own: NodeId) -> Self {
-        let membership = Membership::new(own, BEAT_EVERY, DEAD_AFTER);
-        Self { clock: Clock::start(), membership, loads: BTreeMap::new() }
+        let clock = Clock::start();
+        let membership = Membership::new(clock.now(), own, BEAT_EVERY, DEAD_AFTER);
+        Self { clock, membership, loads: BTreeMap::new() }
     }
 
     /// A heartbeat.

@@ -59,6 +59,10 @@ impl Session<'_> {
                 self.members.rise(member, channel);
                 self.publish();
             }
+            Wish::Renumber { member, channel, was, talker } => {
+                self.members.renumber(member, channel, was, talker);
+                self.publish();
+            }
             Wish::Kick { member: None } => return Err(Closing::new(CloseCode::Kicked, "thrown out")),
             Wish::Kick { member: Some(member) } => {
                 if self.detach(Some(member), LeaveReason::Kicked).await {

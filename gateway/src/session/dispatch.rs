@@ -20,6 +20,9 @@ use crate::livechat::{Pass, as_visitor, is_livechat};
 /// A roster can be ten thousand times as long as its request: it counts as so many messages more.
 const ROSTER_COST: NonZeroU32 = NonZeroU32::new(24).unwrap();
 
+/// What is said while no node decides in a channel.
+pub(super) const UNDECIDED: &str = "nobody decides in this channel for now; try again";
+
 /// What a name that no channel can have is answered with.
 const BAD_NAME: &str = "a channel's name is 1 to 128 bytes without control characters";
 
@@ -291,6 +294,7 @@ impl Session<'_> {
                 refuse(ErrorCode::Forbidden, "no right to listen to this channel")
             }
             Err(JoinRefused::Closing) => refuse(ErrorCode::Unavailable, "the gateway is closing"),
+            Err(JoinRefused::Unavailable) => refuse(ErrorCode::Unavailable, UNDECIDED),
         }
     }
 

@@ -10,7 +10,7 @@ use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 
 use super::calls::rights_in;
-use super::dispatch::identity;
+use super::dispatch::{UNDECIDED, identity};
 use super::members::Seat;
 use super::serve::Session;
 use crate::hub::{Alarm, JoinRefused, Joining, RoomHandle};
@@ -94,6 +94,7 @@ impl Session<'_> {
                 (ErrorCode::Forbidden, "no right to listen to the emergency channel")
             }
             JoinRefused::Closing => (ErrorCode::Unavailable, "the gateway is closing"),
+            JoinRefused::Unavailable => (ErrorCode::Unavailable, UNDECIDED),
         })?;
         self.members.sit(member, Seat { room: room.clone(), talker });
         self.publish();

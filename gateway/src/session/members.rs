@@ -125,6 +125,23 @@ impl Members {
         Some(seat)
     }
 
+    /// A member's place has another number.
+    pub(super) fn renumber(
+        &mut self,
+        member: Option<MemberRef>,
+        channel: ChannelNumber,
+        was: TalkerNumber,
+        talker: TalkerNumber,
+    ) {
+        let seats = self.table.get_mut(&member).map(|attached| &mut attached.seats);
+        let seat = seats.and_then(|seats| seats.get_mut(&channel)).filter(|seat| seat.talker == was);
+        if let Some(seat) = seat {
+            self.channels.leave(seat);
+            seat.talker = talker;
+            self.channels.enter(seat);
+        }
+    }
+
     /// How long the channels keep places for who is lost; the longest counts.
     pub(super) fn grace(&self) -> Duration {
         self.seats().map(|seat| seat.room.grace).max().unwrap_or_default()

@@ -69,7 +69,7 @@ impl Ear {
         let hub = core.hub.clone();
         core.tasks.spawn(async move {
             while let Some(said) = telling.recv().await {
-                hub.chat(said).await;
+                hub.heard(said).await;
             }
         });
         let busy = Arc::new(Semaphore::new(AT_ONCE));

@@ -29,6 +29,7 @@ const LOOK_AT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(crate) struct State {
     up: AtomicBool,
+    shared: bool,
     migrated: OnceCell<()>,
     stop: CancellationToken,
 }
@@ -75,7 +76,8 @@ impl Store {
             return Err(StoreError::Url(url.split(':').next().unwrap_or_default().to_owned()));
         }
         let pool = if postgres { postgres_pool(url)? } else { sqlite_pool(url)? };
-        let store = Self { pool, state: Arc::default() };
+        let state = State { shared: postgres, ..State::default() };
+        let store = Self { pool, state: Arc::new(state) };
         tokio::spawn(store.clone().watch());
         Ok(store)
     }
@@ -84,6 +86,12 @@ impl Store {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state.up.load(Relaxed)
+    }
+
+    /// Whether other processes may use the same database: a server's, and not this one's own file.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.state.shared
     }
 
     /// Closes all connections.

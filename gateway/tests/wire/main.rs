@@ -24,6 +24,7 @@ mod livechat;
 mod loss;
 mod nodes;
 mod nodes_livechat;
+mod nodes_users;
 mod notices;
 mod patch;
 mod renewal;

@@ -133,6 +133,7 @@ export default {
   'emergency.open': 'Microphone open: {seconds} s',
   'emergency.error.forbidden': 'You may not raise an emergency.',
   'emergency.error.other': 'The emergency could not be raised ({code}).',
+  'channel.split': 'Cut off from other servers: those who are connected there neither hear nor are heard for now.',
   'patch.with': 'Patched to {channels}',
   'monitor.title': 'Heard at once',
   'monitor.add': 'Hear too',

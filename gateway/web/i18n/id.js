@@ -133,6 +133,7 @@ export default {
   'emergency.open': 'Mikrofon terbuka: {seconds} dtk',
   'emergency.error.forbidden': 'Anda tidak boleh menyatakan darurat.',
   'emergency.error.other': 'Darurat tidak dapat dinyatakan ({code}).',
+  'channel.split': 'Terputus dari server lain: mereka yang tersambung di sana untuk sementara tidak mendengar dan tidak terdengar.',
   'patch.with': 'Tersambung ke {channels}',
   'monitor.title': 'Didengar bersamaan',
   'monitor.add': 'Dengar juga',

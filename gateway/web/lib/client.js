@@ -33,6 +33,7 @@ export { RequestError } from './session.js';
  * - `emergency`: `{channel, user, mine, over: false, talker, name, at, location, text}`, and when it is over
  *   `{channel, user, mine, over: true, by}`
  * - `patched`: `{channel, with}`, names of the channels that it hears and is heard in by now
+ * - `split`: `{channel, split}`, whether those of the channel who are on other nodes of the gateway neither hear nor are heard
  * - `speaking`: {@link SpeakingDetail}, when somebody becomes audible and when no longer
  * - `closing`: `{code, reason, retryAfterMs}`, when a session ended
  * - `stats`: once a second

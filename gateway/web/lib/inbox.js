@@ -116,7 +116,7 @@ export class Inbox {
    * @param {Channel} channel
    * @param {import('./wire/messages.js').Left | import('./wire/messages.js').RosterMessage | FloorMessage
    *   | import('./wire/messages.js').EmergencyAlert | import('./wire/messages.js').EmergencyOver
-   *   | import('./wire/messages.js').Patched} message
+   *   | import('./wire/messages.js').Patched | import('./wire/messages.js').ChannelState} message
    */
   #takeFor(channel, message) {
     const { channels, button, hearing, speaker, emit, session: current } = this.options;
@@ -130,6 +130,7 @@ export class Inbox {
     if (message.type === 'patched') {
       return emit('patched', { channel: channel.name, with: message.with.map(({ name }) => name) });
     }
+    if (message.type === 'channel_state') return emit('split', { channel: channel.name, split: message.split });
     if (message.type === 'emergency_alert' || message.type === 'emergency_over') return this.#emergency(channel, message);
     if (message.type === 'floor_idle') speaker.floorIdle(channel.number, channel.floor.talkerOf(message.grant));
     const session = current();

@@ -79,6 +79,9 @@ test('a dispatcher patches two channels, and the page is told what a channel is 
   await clock.advance(5);
   await patched;
   assert.deepEqual(last('patched'), { channel: 'ops', with: ['call/5f0c'] });
+  road.say({ type: 'channel_state', channel: 17, split: true });
+  await clock.advance(5);
+  assert.deepEqual(last('split'), { channel: 'ops', split: true });
 
   const unpatched = core.calls.patch('ops', 'call/5f0c', false);
   road.say({ type: 'error', request: road.all('unpatch')[0].request, code: 'unavailable', message: '' });

@@ -23,6 +23,8 @@ export class Beyond {
   #rights = new Map();
   /** Names of what each channel is patched to. @type {Map<string, string[]>} */
   #patched = new Map();
+  /** Channels of which one hears a part only. @type {Set<string>} */
+  #split = new Set();
 
   /** @param {Page} page */
   constructor({ client, stage, people, actions, prefs, channels, talkIn, play }) {
@@ -35,13 +37,15 @@ export class Beyond {
     people.onCall = (users) => void this.calls.call(users);
     this.#on('joined', ({ channel, rights, call }) => {
       this.#rights.set(channel, rights);
-      // What it is patched to is said next, if it is.
+      // What it is patched to is said next, if it is, and so is that it is split.
       this.#patched.delete(channel);
+      this.#split.delete(channel);
       if (call) this.calls.add(channel, call);
       else this.monitors.joined(channel, rights);
     });
     this.#on('left', ({ channel, reason }) => {
       this.#patched.delete(channel);
+      this.#split.delete(channel);
       this.calls.remove(channel, reason);
       this.monitors.left(channel);
     });
@@ -55,6 +59,11 @@ export class Beyond {
       this.monitors.patched(channel, others);
       this.#drawPatched();
     });
+    this.#on('split', ({ channel, split }) => {
+      if (split) this.#split.add(channel);
+      else this.#split.delete(channel);
+      this.#drawPatched();
+    });
     this.#on('emergency', (alert) => {
       this.alerts.take(alert);
       if (alert.over && alert.mine) actions.raise.over();
@@ -63,6 +72,7 @@ export class Beyond {
 
   clear() {
     this.#patched.clear();
+    this.#split.clear();
     this.calls.clear();
     this.alerts.clear();
     this.monitors.clear();
@@ -79,6 +89,8 @@ export class Beyond {
   #drawPatched() {
     const others = this.#patched.get(this.stage.channel) ?? [];
     byId('patched').hidden = others.length === 0;
+    byId('split').hidden = !this.#split.has(this.stage.channel);
+    byId('split').textContent = t('channel.split');
     byId('patched').textContent = t('patch.with', { channels: others.join(', ') });
   }
 

@@ -43,6 +43,7 @@ super::type_names![
     "emergency_alert",
     "emergency_over",
     "patched",
+    "channel_state",
     "error",
     "draining",
     "closing",
@@ -356,6 +357,14 @@ pub enum ServerMessage<'a> {
         /// Which others: none any more when it is empty.
         #[serde(borrow)]
         with: Vec<Patched<'a>>,
+    },
+    /// Whether the gateway's node is cut off from the others that a channel spans: to everybody in it here, when that changes,
+    /// and to who comes meanwhile.
+    ChannelState {
+        /// Which channel.
+        channel: ChannelNumber,
+        /// Whether those on other nodes neither hear nor are heard for now.
+        split: bool,
     },
     /// The first message on a replay stream; the burst's frames follow.
     Replaying {

@@ -87,6 +87,10 @@ impl Floor {
         self.next_grant.map(Grant::epoch)
     }
 
+    pub(crate) fn waits(&self, talker: TalkerNumber) -> Option<RequestId> {
+        self.queue.request(talker)
+    }
+
     /// Whether this request was here before; then it is answered as it was.
     pub(crate) fn repetition(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use suara_channel::{LeaveReason, Member, TalkerNumber};
+use suara_channel::{LeaveReason, Member, TalkerNumber, Time};
 
 use super::{Replica, Role};
 use crate::ids::{Epoch, NodeId};
@@ -12,31 +12,32 @@ use crate::output::Output;
 use crate::state::State;
 
 impl Replica {
-    pub(super) fn on_snapshot(&mut self, from: NodeId, of: Epoch, state: State) {
+    pub(super) fn on_snapshot(&mut self, from: NodeId, of: Epoch, at: Time, state: State) {
         match &self.role {
             Role::Recovering { epoch, .. } if *epoch == of => {
                 if state.progress() > self.state.progress() {
-                    self.adopt(state);
+                    self.adopt(at, state);
                 }
                 self.on_same(from, of);
             }
             Role::Split { epoch, .. } => {
                 if of > *epoch && of >= self.seen {
                     self.follow(from, of, None);
-                    self.adopt(state);
+                    self.adopt(at, state);
                 }
             }
             _ => {
                 let news = |own: &State| state.term != own.term || state.index > own.index;
                 if self.accept(from, of) && state.term.epoch == of && news(&self.state) {
-                    self.adopt(state);
+                    self.adopt(at, state);
                     self.own.hurry();
                 }
             }
         }
     }
 
-    fn adopt(&mut self, state: State) {
+    fn adopt(&mut self, at: Time, state: State) {
+        self.set_time(at.max(state.at));
         let before = mem::replace(&mut self.state, state);
         self.seen = self.seen.max(self.state.term.epoch);
         self.log.reset((self.state.term, self.state.index));
@@ -45,30 +46,31 @@ impl Replica {
         if let Role::Follower { hello, .. } = &mut self.role {
             *hello = None;
         }
-        let (mine, guests) = (self.members_of(&before), self.guests_of(&before));
+        let (mut mine, guests) = (self.members_of(&before), self.guests_of(&before));
         self.outputs.fence(Output::Adopted { before: Box::new(before.channel) });
+        let (leaving, given) = (self.own.leaving(), self.given());
         let known = self.members_of(&self.state);
+        // Those who came in by an operation whose answer is said only now are others than who had their numbers.
+        let is_same = |talker: &TalkerNumber, member: &Member| {
+            let now = known.get(talker).filter(|_| !given.contains(talker));
+            now.is_some_and(|now| now.who.user == member.who.user)
+        };
+        let lost: BTreeMap<_, _> = mine.extract_if(.., |talker, member| !is_same(talker, member)).collect();
         let hosted = self.guests_of(&self.state);
-        // Those who came in by an operation whose answer is said only now are no ghosts.
-        let answered = self.answer_applied();
-        for (talker, member) in &known {
-            let is_mine = mine.get(talker).is_some_and(|mine| mine.who.user == member.who.user);
-            if !is_mine && !answered.contains(talker) {
-                self.drop_ghost(*talker);
-            } else if is_mine {
-                self.bring_back(member);
-            }
+        let stays =
+            |talker| mine.contains_key(&talker) || (hosted.contains(&talker) && guests.contains(&talker));
+        let lost: Vec<_> = lost.into_values().filter(|member| !leaving.contains(&member.talker)).collect();
+        lost.iter().for_each(|member| self.outputs.answer(Output::Lost { talker: member.talker }));
+        self.give_up(stays);
+        self.answer_applied();
+        let guests = hosted.iter().filter(|guest| !guests.contains(guest));
+        let ghosts = known.keys().filter(|talker| !mine.contains_key(talker)).chain(guests);
+        ghosts.filter(|talker| !given.contains(talker)).for_each(|talker| self.drop_ghost(*talker));
+        for member in known.values().filter(|member| mine.contains_key(&member.talker)) {
+            self.bring_back(member);
         }
-        for guest in hosted.iter().filter(|guest| !guests.contains(guest) && !answered.contains(guest)) {
-            self.wish_silently(Op::Dismiss { guest: *guest });
-        }
-        for (talker, member) in mine {
-            let is_there = known.get(&talker).is_some_and(|known| known.who.user == member.who.user);
-            if !is_there && !self.own.rejoins(talker) {
-                self.outputs.push(Output::Lost { talker });
-                let Member { who, rights, .. } = member;
-                self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
-            }
+        for Member { talker, who, rights, .. } in lost {
+            self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
         }
     }
 

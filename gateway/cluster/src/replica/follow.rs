@@ -21,6 +21,8 @@ impl Replica {
         if matches!(self.role, Role::Lone | Role::Out) {
             return;
         }
+        // It came by way of Redis.
+        self.is_back();
         self.dead.remove(&from);
         self.peers.insert(from, self.now);
         match packet {
@@ -35,9 +37,10 @@ impl Replica {
                 if self.accept(from, epoch) {
                     self.set_time(at);
                     self.on_beat(term, head);
+                    self.say_here(from, epoch);
                 }
             }
-            Packet::Snapshot { epoch, state } => self.on_snapshot(from, epoch, *state),
+            Packet::Snapshot { epoch, at, state } => self.on_snapshot(from, epoch, at, *state),
             Packet::Taking { epoch, term, index } => self.on_taking(from, epoch, term, index),
             Packet::Same { epoch } => self.on_same(from, epoch),
             Packet::Bye { heir } => self.on_bye(from, heir),
@@ -137,6 +140,14 @@ impl Replica {
         }
     }
 
+    /// Says that this node lives, when it had nothing else to say for a while.
+    fn say_here(&mut self, owner: NodeId, epoch: Epoch) {
+        if self.spoke + self.rules.lease <= self.now {
+            self.spoke = self.now;
+            self.outputs.send(Some(owner), Packet::Same { epoch });
+        }
+    }
+
     /// Something is missing, and is asked for at that time unless it comes before; or nothing is.
     fn miss(&mut self, at: Option<Time>) {
         if let Role::Follower { hello, .. } = &mut self.role {
@@ -146,12 +157,11 @@ impl Replica {
 
     pub(super) fn say_hello(&mut self) {
         let (now, again) = (self.now, self.now + self.rules.resend);
-        let (seen, (epoch, by), index) =
-            (self.seen, (self.state.term.epoch, self.state.term.by), self.state.index);
+        let (seen, term, index) = (self.seen, self.state.term, self.state.index);
         let (to, hello) = match &mut self.role {
             Role::Follower { owner, hello: Some(at), .. } if *at <= now => {
                 *at = again;
-                (*owner, Packet::Hello { term: Term { epoch, by }, index, seen })
+                (*owner, Packet::Hello { term, index, seen })
             }
             Role::Split { epoch, host: Some((host, at)) } if *at <= now => {
                 *at = again;
@@ -163,7 +173,7 @@ impl Replica {
         self.outputs.send(Some(to), hello);
     }
 
-    fn set_time(&mut self, channel: Time) {
+    pub(super) fn set_time(&mut self, channel: Time) {
         self.ahead = i128::from(channel.as_millis()) - i128::from(self.now.as_millis());
     }
 }

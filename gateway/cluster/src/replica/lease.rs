@@ -96,7 +96,7 @@ impl Replica {
             return;
         }
         if lease <= self.now
-            || epoch < self.seen
+            || epoch <= self.seen
             || matches!(self.role, Role::Owner { epoch: own, .. } if own >= epoch)
         {
             // Too late, or others wouldn't listen to that one.
@@ -106,26 +106,28 @@ impl Replica {
             return;
         }
         self.seen = epoch;
-        let Term { epoch: last, by } = self.state.term;
-        let is_own = by == self.node && last.next() == epoch;
+        let last = self.state.term;
+        let is_own = last == self.term(last.epoch) && last.epoch.next() == epoch;
         match self.role {
             Role::Owner { .. } | Role::Split { .. } => self.reign(epoch, lease),
             _ if is_own || clean => self.reign(epoch, lease),
             _ => {
                 let ends = self.now + self.rules.recover;
-                let silent = (!self.state.is_blank()).then(|| self.asked());
+                let silent = self.asked();
                 self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
                 self.recover();
             }
         }
     }
 
-    /// Those who may know more. The former owner isn't among them: it is gone, or its time is over.
-    fn asked(&self) -> BTreeSet<NodeId> {
-        let homes = self.state.homes.values().copied();
-        let counts =
-            |node: &NodeId| *node != self.node && *node != self.state.term.by && !self.dead.contains(node);
-        homes.filter(counts).collect()
+    /// Those who may know more, where that is known: one who has just heard the owner knows who is there. The owner isn't
+    /// among them, for its time is over.
+    fn asked(&self) -> Option<BTreeSet<NodeId>> {
+        let recent = self.rules.beat * 2;
+        let Role::Follower { heard, hello: None, .. } = self.role else { return None };
+        let others = self.state.homes.values().copied();
+        let others = others.filter(|node| *node != self.node && *node != self.state.term.by);
+        (heard + recent > self.now).then(|| others.collect())
     }
 
     /// Asks the others, and begins to decide when they have answered or had their time.
@@ -160,7 +162,7 @@ impl Replica {
         }
         self.seen = self.seen.max(epoch);
         let answer = match knows_more {
-            true => Packet::Snapshot { epoch, state: Box::new(self.state.clone()) },
+            true => Packet::Snapshot { epoch, at: self.time(self.now), state: Box::new(self.state.clone()) },
             false => Packet::Same { epoch },
         };
         self.outputs.send(Some(from), answer);
@@ -199,7 +201,7 @@ impl Replica {
         }
     }
 
-    fn is_back(&mut self) {
+    pub(super) fn is_back(&mut self) {
         let was_away = self.away.take().is_some();
         if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
             self.take();

@@ -32,6 +32,8 @@ const FIRST_EPOCH: Epoch = Epoch(1);
 #[derive(Debug)]
 pub struct Replica {
     node: NodeId,
+    /// The number of its first operation, which no other replica of the node has.
+    first: u64,
     rules: Rules,
     state: State,
     /// The latest local time that was seen.
@@ -52,6 +54,8 @@ pub struct Replica {
     /// Nodes that were heard, and when; they may have no members yet.
     peers: BTreeMap<NodeId, Time>,
     dead: BTreeSet<NodeId>,
+    /// When the owner was told something last.
+    spoke: Time,
     /// The newest voice of those who talk, in local time.
     heard: BTreeMap<Grant, Time>,
     outputs: Outputs,
@@ -64,7 +68,7 @@ impl Replica {
     pub fn alone(settings: Settings) -> Self {
         let mut replica = Self::make(NodeId(0), 1, settings, Rules::default(), Time::default());
         replica.role = Role::Lone;
-        replica.order(Step::Term(Term { epoch: FIRST_EPOCH, by: replica.node }));
+        replica.order(Step::Term(replica.term(FIRST_EPOCH)));
         replica.told = replica.standing();
         replica
     }
@@ -82,6 +86,7 @@ impl Replica {
     fn make(node: NodeId, first: u64, settings: Settings, rules: Rules, now: Time) -> Self {
         Self {
             node,
+            first: first.max(1),
             rules,
             state: State::new(settings),
             now,
@@ -96,6 +101,7 @@ impl Replica {
             held: Held::default(),
             peers: BTreeMap::new(),
             dead: BTreeSet::new(),
+            spoke: now,
             heard: BTreeMap::new(),
             outputs: Outputs::default(),
             told: Standing::Seeking,
@@ -106,6 +112,7 @@ impl Replica {
     /// it took effect. Either way [`Output::Applied`] says what it came to.
     pub fn submit(&mut self, now: Time, op: Op) -> OpId {
         self.enter(now);
+        self.note(&op);
         let id = self.wish(op);
         self.tell();
         id
@@ -127,6 +134,16 @@ impl Replica {
         if from != self.node {
             self.take_in(from, packet);
         }
+        self.tell();
+    }
+
+    /// Looks for members of dead nodes, which may have died before this node knew of the channel. To be called every second or
+    /// so with what [`Membership::is_dead`](crate::Membership::is_dead) says.
+    pub fn attend(&mut self, now: Time, is_dead: impl Fn(NodeId) -> bool) {
+        self.enter(now);
+        let nodes: BTreeSet<_> =
+            self.state.homes.values().copied().filter(|node| *node != self.node).collect();
+        nodes.into_iter().filter(|node| is_dead(*node)).for_each(|node| self.bury(node));
         self.tell();
     }
 
@@ -176,6 +193,13 @@ impl Replica {
         !matches!(self.role, Role::Lone) && (self.has_others() || !self.peers.is_empty())
     }
 
+    /// Whether all that was submitted has taken effect. A room whose members have all left waits for that, as long as two
+    /// lease times at most, before it [quits](Self::quit): else the others don't hear that they have.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.own.is_settled()
+    }
+
     /// The node's part in the channel.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -185,6 +209,13 @@ impl Replica {
     /// What is shared.
     pub fn shared(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.state.shared.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+    }
+
+    /// How far this node is: the newest entry's number, and the term it is of. Two nodes of which that is the same hold the
+    /// same.
+    #[must_use]
+    pub const fn head(&self) -> (Term, u64) {
+        (self.state.term, self.state.index)
     }
 
     /// The highest epoch that was heard of: voice of a grant that is above it comes from a term that isn't known here yet.
@@ -211,6 +242,9 @@ impl Replica {
                 Consequence::Shared { key, value } => outputs.push(Output::Shared { key, value }),
             },
         );
+        if matches!(entry.step, Step::Term(_)) {
+            self.own.hurry();
+        }
         let was_buried = matches!(entry.step, Step::NodeGone(node) if node == self.node);
         if !matches!(self.role, Role::Lone) {
             self.log.push(self.state.term, entry);
@@ -229,6 +263,10 @@ impl Replica {
             // It came by a detour, and its room was told otherwise.
             None => outcome.talker().into_iter().for_each(|talker| self.drop_ghost(talker)),
         }
+    }
+
+    fn term(&self, epoch: Epoch) -> Term {
+        Term { epoch, by: self.node, first: self.first }
     }
 
     /// The state that members of other nodes are in, too.

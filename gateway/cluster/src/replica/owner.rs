@@ -12,6 +12,9 @@ use crate::op::Op;
 use crate::output::LeaseAsk;
 use crate::packet::{MAX_ENTRIES, Packet};
 
+/// Lease times that a node may be silent for: it speaks in each.
+const SILENT: u32 = 3;
+
 impl Replica {
     /// Begins to decide.
     pub(super) fn reign(&mut self, epoch: Epoch, lease: Time) {
@@ -35,8 +38,10 @@ impl Replica {
     fn open(&mut self, epoch: Epoch) {
         self.seen = self.seen.max(epoch);
         self.held.clear();
+        let (now, homes) = (self.now, self.state.homes.values().filter(|home| **home != self.node));
+        self.peers.extend(homes.map(|home| (*home, now)));
         self.sent = self.state.index;
-        self.order(Step::Term(Term { epoch, by: self.node }));
+        self.order(Step::Term(self.term(epoch)));
         let dead: Vec<_> =
             self.dead.iter().copied().filter(|dead| self.state.of(*dead).next().is_some()).collect();
         dead.into_iter().for_each(|node| self.order(Step::NodeGone(node)));
@@ -83,7 +88,7 @@ impl Replica {
         self.publish();
         if !self.send_after(from, epoch, (term, index)) {
             let state = Box::new(self.state.clone());
-            self.outputs.send(Some(from), Packet::Snapshot { epoch, state });
+            self.outputs.send(Some(from), Packet::Snapshot { epoch, at: self.time(self.now), state });
         }
     }
 
@@ -144,6 +149,7 @@ impl Replica {
         }
         if beats && audience {
             self.outputs.send(None, self.beat(epoch));
+            self.miss_nodes();
         }
         // Its grants have run into the next epoch, or others have seen a higher one.
         let granted = self.state.channel.epoch().map_or(epoch, Epoch);
@@ -151,6 +157,13 @@ impl Replica {
         if renews && self.seen > epoch {
             self.bump();
         }
+    }
+
+    /// A node that has said nothing for so long isn't in the channel any more, though it may live.
+    fn miss_nodes(&mut self) {
+        let (now, silence) = (self.now, self.rules.lease * SILENT);
+        let silent = self.peers.iter().filter(|(_, heard)| **heard + silence <= now).map(|(node, _)| *node);
+        silent.collect::<Vec<_>>().into_iter().for_each(|node| self.bury(node));
     }
 
     fn bump(&mut self) {
@@ -166,7 +179,9 @@ impl Replica {
     /// A node is no more.
     pub(super) fn bury(&mut self, node: NodeId) {
         self.peers.remove(&node);
-        let has_members = self.state.of(node).next().is_some();
+        let channel = &self.state.channel;
+        let is_news = |talker| channel.member(talker).is_none_or(|member| !member.unreachable);
+        let has_members = self.state.of(node).any(is_news);
         if has_members || matches!(self.role, Role::Follower { owner, .. } if owner == node) {
             self.dead.insert(node);
         }

@@ -2,9 +2,11 @@
 
 mod chat;
 mod client;
+mod doomed;
 mod ether;
 mod frame;
 mod gateway;
+mod redis;
 mod socket;
 mod token;
 
@@ -17,6 +19,7 @@ pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_st
 pub(crate) use ether::Pair;
 pub(crate) use frame::{END, START, TALK_AHEAD, carrying, frame, marked};
 pub(crate) use gateway::TestGateway;
+pub(crate) use redis::Redis;
 pub(crate) use socket::{SocketClient, first_piece, hello, open_socket, opening};
 pub(crate) use token::{LIVECHAT_SECRET, SECRET, TRUNK_SECRET, claims, mint, now, passes};
 

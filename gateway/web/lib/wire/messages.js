@@ -22,6 +22,7 @@
  *   location?: Location | null, text?: string | null}} EmergencyAlert
  * @typedef {{type: 'emergency_over', channel: number, user: string, by: string}} EmergencyOver
  * @typedef {{type: 'patched', request?: number | null, channel: number, with: {channel: number, name: string}[]}} Patched
+ * @typedef {{type: 'channel_state', channel: number, split: boolean}} ChannelState
  * @typedef {{type: 'called', request: number, channel: number, users: string[]}} Called
  * @typedef {{type: 'left', channel: number, reason: string}} Left
  * @typedef {{type: 'roster', channel: number, since?: number | null, version: number, members?: Member[] | null,
@@ -45,7 +46,7 @@
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
  * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | EmergencyRaised
- *   | EmergencyAlert | EmergencyOver | Patched | Notification | ErrorMessage | Draining
+ *   | EmergencyAlert | EmergencyOver | Patched | ChannelState | Notification | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
@@ -74,7 +75,7 @@ export const PROTOCOL_VERSION = 1;
 const TYPES = new Set([
   'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
   'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'emergency_raised',
-  'emergency_alert', 'emergency_over', 'patched', 'notification', 'error', 'draining', 'closing', 'pong',
+  'emergency_alert', 'emergency_over', 'patched', 'channel_state', 'notification', 'error', 'draining', 'closing', 'pong',
 ]);
 
 const utf8 = new TextEncoder();

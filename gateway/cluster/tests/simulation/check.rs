@@ -1,0 +1,136 @@
+//! What must hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use suara_channel::{Grant, TalkerNumber};
+use suara_cluster::{NodeId, Standing};
+
+use crate::room::Room;
+use crate::world::{Outcome, World};
+
+/// So long nothing has been wrong with a node before it is held to what all others hear: the lease, a split, and the way
+/// back.
+const SOUND: u64 = 8_000;
+/// With packets that get lost, entries come by the next beat, and the one after.
+const LOSSY: u64 = 3_000;
+/// No grant lasts longer: T2, T3, a lease, a stall, and the way back.
+const LONGEST: u64 = 22_000;
+
+impl World<'_> {
+    /// Two nodes that are sound never hear two talkers at once, beyond the flight of what says so.
+    pub(crate) fn check_heard(&mut self, slot: usize, grant: Grant) -> Outcome {
+        let now = self.now;
+        let room = self.processes[slot].room.as_mut();
+        if let Some(since) = room.map(|room| *room.holds.entry(grant).or_insert(now))
+            && now > since + LONGEST
+        {
+            return Err(format!("{grant:?} is in force since {since}"));
+        }
+        if self.processes[slot].sound.saturating_add(SOUND) > now {
+            return Ok(());
+        }
+        let slack = if self.network.is_lossy() { LOSSY } else { self.network.longest() + 5 };
+        self.first_heard.entry(grant).or_insert(now);
+        let later = self.first_heard.range(grant..).find(|(other, at)| **other > grant && **at + slack < now);
+        match later {
+            Some((other, at)) => {
+                Err(format!("{} hears {grant:?}, and others {other:?} since {at}", self.processes[slot].node))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_rest(&self) -> Outcome {
+        let rooms = || {
+            let open = self.processes.iter().filter(|process| process.up);
+            open.filter_map(|process| Some((process.node, process.room.as_ref()?)))
+        };
+        let mut owners = Vec::new();
+        let mut members = BTreeMap::new();
+        for (node, room) in rooms() {
+            if let Standing::Owner { epoch } = room.replica.standing() {
+                owners.push((node, epoch));
+            }
+            if !room.open.is_empty() || !room.lost.is_empty() || !room.joining.is_empty() {
+                return Err(format!("{node} has no answer to {:?} {:?}", room.open, room.lost));
+            }
+            for seat in room.seats.values() {
+                let Some(talker) = seat.talker else {
+                    return Err(format!("{node} has a seat that is not in"));
+                };
+                if members.insert(talker, node).is_some() {
+                    return Err(format!("{talker} is at two nodes"));
+                }
+            }
+        }
+        let Some((first, head)) = rooms().next().map(|(_, room)| (room, room.replica.head())) else {
+            return Ok(());
+        };
+        let [(owner, epoch)] = owners[..] else { return Err(format!("owners: {owners:?}")) };
+        for (node, room) in rooms() {
+            let follows = Standing::Follower { owner, epoch };
+            if node != owner && room.replica.standing() != follows {
+                return Err(format!("{node} is {:?}, and {owner} owns {epoch}", room.replica.standing()));
+            }
+            if room.replica.head() != head {
+                return Err(format!("{node} is at {:?}, and others at {head:?}", room.replica.head()));
+            }
+            Self::check_alike(node, room, first)?;
+            self.check_members(node, room, &members)?;
+            if room.told != self.stored {
+                return Err(format!("{node} told chat up to {}, and there is {}", room.told, self.stored));
+            }
+        }
+        self.check_said()
+    }
+
+    fn check_alike(node: NodeId, room: &Room, other: &Room) -> Outcome {
+        let (own, others) = (room.replica.channel(), other.replica.channel());
+        let is_alike = own.version() == others.version()
+            && own.members().eq(others.members())
+            && own.speakers() == others.speakers()
+            && own.epoch() == others.epoch()
+            && room.replica.shared().eq(other.replica.shared());
+        if !is_alike {
+            return Err(format!("{node} and others differ: {own:?} {others:?}"));
+        }
+        if own.all_talking(own.now()).count() > 0 {
+            return Err(format!("{node}: the floor is held for ever: {:?}", own.speakers()));
+        }
+        Ok(())
+    }
+
+    fn check_members(&self, node: NodeId, room: &Room, seats: &BTreeMap<TalkerNumber, NodeId>) -> Outcome {
+        let roster: BTreeSet<_> = room.replica.channel().members().map(|member| member.talker).collect();
+        if let Some(ghost) = roster.iter().find(|talker| !seats.contains_key(talker)) {
+            return Err(format!("{node}: {ghost} is a ghost"));
+        }
+        for (talker, home) in seats {
+            if room.replica.home(*talker) != Some(*home) {
+                return Err(format!("{node}: {talker} of {home} is at {:?}", room.replica.home(*talker)));
+            }
+        }
+        let here = room.seats.values().filter(|seat| seat.here).filter_map(|seat| seat.talker);
+        let mut members = here.filter_map(|talker| room.replica.channel().member(talker));
+        match members.find(|member| member.unreachable) {
+            Some(member) => Err(format!("{node}: {} is here, and unreachable", member.talker)),
+            None => Ok(()),
+        }
+    }
+
+    /// What two nodes heard both, they heard in one order.
+    fn check_said(&self) -> Outcome {
+        let rooms: Vec<_> = self.processes.iter().filter_map(|process| process.room.as_ref()).collect();
+        for (index, room) in rooms.iter().enumerate() {
+            let places: BTreeMap<_, _> =
+                room.said.iter().enumerate().map(|(place, word)| (*word, place)).collect();
+            for other in &rooms[..index] {
+                let common: Vec<_> = other.said.iter().filter_map(|word| places.get(word)).collect();
+                if !common.is_sorted() {
+                    return Err(format!("out of order: {:?} and {:?}", room.said, other.said));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! What breaks, and how it is mended.
+
+use suara_cluster::Standing;
+
+use crate::random::Random;
+use crate::world::{Event, Outcome, World};
+
+/// What may break in a schedule. One kind at a time shows other things than all together.
+pub(crate) struct Faults {
+    kinds: Vec<Fault>,
+}
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Crash,
+    Stall,
+    Cut,
+    RedisDown,
+}
+
+impl Faults {
+    pub(crate) fn any(random: &mut Random) -> Self {
+        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::RedisDown];
+        Self { kinds: all.into_iter().filter(|_| random.chance(400)).collect() }
+    }
+}
+
+impl World<'_> {
+    pub(crate) fn something_breaks(&mut self) -> Outcome {
+        let Some(fault) = self.random.pick(&self.faults.kinds) else { return Ok(()) };
+        let slot = self.random.below(self.processes.len() as u64) as usize;
+        let is_owner = self.processes[slot]
+            .room
+            .as_ref()
+            .is_some_and(|room| matches!(room.replica.standing(), Standing::Owner { .. }));
+        match fault {
+            Fault::Crash if self.processes[slot].up => {
+                if is_owner {
+                    self.note("owner crashed");
+                }
+                self.log(|| format!("{} crashes", self.processes[slot].node));
+                let node = self.processes[slot].node;
+                self.dead.push(node);
+                self.processes[slot].up = false;
+                self.processes[slot].room = None;
+                let wait = self.random.within(100, 6_000);
+                self.heal_later(slot, wait);
+            }
+            Fault::Stall => {
+                let wait = self.random.within(100, 8_000);
+                if is_owner && wait > 3_000 {
+                    self.note("owner stalled for longer than the lease");
+                }
+                self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
+                let until = self.now + wait;
+                self.processes[slot].stalled = Some(until);
+                self.processes[slot].sound = until;
+            }
+            Fault::Cut if self.processes[slot].linked => {
+                if is_owner {
+                    self.note("owner was cut off");
+                }
+                self.log(|| format!("{} is cut off", self.processes[slot].node));
+                self.processes[slot].linked = false;
+                self.processes[slot].sound = u64::MAX;
+                self.notices(slot, false);
+                let wait = self.random.within(200, 9_000);
+                self.heal_later(slot, wait);
+            }
+            Fault::RedisDown if !self.redis.down => {
+                self.log(|| "redis is down".into());
+                self.redis.down = true;
+                if self.random.chance(500) {
+                    self.note("redis lost its data");
+                    self.redis.lose_data();
+                }
+                for slot in 0..self.processes.len() {
+                    self.processes[slot].sound = u64::MAX;
+                    self.notices(slot, false);
+                }
+                let wait = self.random.within(200, 9_000);
+                self.redis_back_later(wait);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Some notice at once that the connection is closed, some when nothing answers.
+    fn notices(&mut self, slot: usize, up: bool) {
+        if up || self.random.chance(500) {
+            let wait = self.random.within(0, 800);
+            self.later(slot, wait, Event::Link(up));
+        }
+    }
+
+    pub(crate) fn heal(&mut self, slot: usize) {
+        if !self.processes[slot].up {
+            self.processes[slot].restart(&mut self.random, self.now);
+            self.log(|| format!("{} starts", self.processes[slot].node));
+            self.later(slot, 1, Event::Pulse);
+        }
+        if !self.processes[slot].linked {
+            self.log(|| format!("{} is linked again", self.processes[slot].node));
+            self.processes[slot].linked = true;
+            self.processes[slot].sound = self.now;
+            self.notices(slot, true);
+        }
+    }
+
+    pub(crate) fn redis_returns(&mut self) {
+        if !self.redis.down {
+            return;
+        }
+        self.log(|| "redis is back".into());
+        self.redis.down = false;
+        for slot in 0..self.processes.len() {
+            if self.processes[slot].linked {
+                self.processes[slot].sound = self.now;
+                self.notices(slot, true);
+            }
+        }
+    }
+
+    /// All is mended, and nobody wants anything any more.
+    pub(crate) fn calm_down(&mut self) -> Outcome {
+        self.log(|| "all is mended".into());
+        self.quiet = true;
+        self.network = self.network.calm();
+        self.redis_returns();
+        for slot in 0..self.processes.len() {
+            if let Some(until) = self.processes[slot].stalled {
+                // What came meanwhile is put in its queue for that time.
+                self.processes[slot].stalled = Some(until.min(self.now));
+            }
+            self.heal(slot);
+        }
+        Ok(())
+    }
+}

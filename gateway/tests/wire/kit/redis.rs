@@ -1,0 +1,78 @@
+//! A Redis of one's own, on a free port, that can be killed and started again; and gateways that are joined by it.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use suara_gateway::Settings;
+use suara_gateway::nodes::{NodesSettings, RedisAddress};
+use tempfile::TempDir;
+
+use super::TestGateway;
+
+pub(crate) struct Redis {
+    port: u16,
+    directory: TempDir,
+    child: Option<Child>,
+}
+
+impl Redis {
+    pub(crate) fn start() -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        let port = port.local_addr().expect("it is bound").port();
+        let mut redis = Self { port, directory: TempDir::new().expect("there is room"), child: None };
+        redis.run();
+        redis
+    }
+
+    /// Starts it, with nothing in it.
+    pub(crate) fn run(&mut self) {
+        let port = self.port.to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port]);
+        command.current_dir(&self.directory).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().expect("Debian's redis-server is installed"));
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it is a child of ours");
+            child.wait().expect("it is a child of ours");
+        }
+    }
+
+    /// A gateway that shares its channels with the others here.
+    pub(crate) async fn node(&self) -> TestGateway {
+        self.node_with(|_| {}).await
+    }
+
+    /// The same with other settings than the usual.
+    pub(crate) async fn node_with(&self, change: impl FnOnce(&mut Settings)) -> TestGateway {
+        let gateway = self.begin(change);
+        joined(&gateway).await;
+        gateway
+    }
+
+    pub(super) fn begin(&self, change: impl FnOnce(&mut Settings)) -> TestGateway {
+        let address = RedisAddress::parse(&format!("redis://127.0.0.1:{}", self.port)).expect("an address");
+        TestGateway::with(|settings| {
+            settings.nodes = Some(NodesSettings::new(address));
+            change(settings);
+        })
+    }
+}
+
+/// Waits until a gateway has found its Redis: who comes before that is served alone at first.
+pub(super) async fn joined(gateway: &TestGateway) {
+    let degraded = gateway.gateway.degraded();
+    gateway.until("Redis is found", |_| degraded().is_none()).await;
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,166 @@
+//! A node dies, and Redis.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use suara_channel::Settings;
+use tokio::time::sleep;
+use wildmatch::WildMatch;
+
+use super::at;
+use crate::kit::{Client, Redis, Seat, frame, kinds, number};
+
+fn split(is_split: bool) -> impl Fn(&Value) -> bool {
+    move |said| said["type"] == "channel_state" && said["split"] == is_split
+}
+
+/// Waits until the roster has these users, at whatever talker numbers.
+async fn until_there_are(client: &mut Client, seat: Seat, users: &[&str]) {
+    loop {
+        let mut found: Vec<_> = client.roster(seat.channel).await.into_iter().map(|(_, user)| user).collect();
+        found.sort_unstable();
+        if found == users {
+            return;
+        }
+        // Rosters cost as much as many messages.
+        sleep(Duration::from_millis(700)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
+    let redis = Redis::start();
+    let one = redis.doomed().await;
+    let (other, third) = (redis.node().await, redis.node().await);
+    let (alice, _) = at(&one, "alice", 0).await;
+    let (mut bob, own) = at(&other, "bob", 1).await;
+    let (mut carol, there) = at(&third, "carol", 2).await;
+    let grant = bob.floor(own.channel).await;
+    carol.hear("floor_taken").await;
+
+    one.kill();
+
+    // Longer than the lease: without the other two's doing T1 would end it.
+    for sequence in 0..60 {
+        bob.send_voice(&frame(own, grant, sequence));
+        assert_eq!(carol.voice().await, frame(Seat { channel: there.channel, ..own }, grant, sequence));
+        sleep(Duration::from_millis(100)).await;
+    }
+    let said = bob.so_far().await;
+    assert!(!kinds(&said).iter().any(|kind| ["floor_revoke", "floor_idle"].contains(kind)), "{said:?}");
+    bob.release(own.channel, grant).await;
+    carol.hear("floor_idle").await;
+    let next = carol.floor(there.channel).await;
+    assert!(next > grant, "the newer term's grants are greater");
+    let lost = |said: &Value| {
+        said["changed"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["user"] == "alice" && one["unreachable"] == true))
+    };
+    carol.hear_that("who was at the dead node", lost).await;
+    drop(alice);
+}
+
+#[tokio::test]
+async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_again() {
+    let mut redis = Redis::start();
+    // Nobody talks all the time here, and a Redis that is back is found within seconds.
+    let long = Duration::from_secs(120);
+    let settings = Settings { t1: long, t2: long, ..Settings::default() };
+    let with =
+        |all: &mut suara_gateway::Settings| all.channels = vec![(WildMatch::new("*"), settings.clone())];
+    let (one, other) = (redis.node_with(with).await, redis.node_with(with).await);
+    let (mut alice, at_one) = at(&one, "alice", 0).await;
+    let (mut near, _) = at(&one, "near", 1).await;
+    let (mut bob, at_other) = at(&other, "bob", 2).await;
+    alice.sees_join("bob").await;
+
+    redis.kill();
+    alice.hear_that("the split", split(true)).await;
+    bob.hear_that("the split", split(true)).await;
+    assert_eq!(one.metric("suara_channels_split"), 1.0);
+    let grant = alice.floor(at_one.channel).await;
+    alice.send_voice(&frame(at_one, grant, 1));
+    assert_eq!(near.voice().await, frame(at_one, grant, 1));
+    let apart = bob.floor(at_other.channel).await;
+    let mut late = one.user("late").await;
+    late.join("ops").await;
+    late.hear_that("that it is split", split(true)).await;
+
+    // Who says nothing for long is taken for gone.
+    near.so_far().await;
+    redis.run();
+    alice.hear_that("the end of the split", split(false)).await;
+    bob.hear_that("the end of the split", split(false)).await;
+    until_there_are(&mut alice, at_one, &["alice", "bob", "late", "near"]).await;
+    near.so_far().await;
+    until_there_are(&mut bob, at_other, &["alice", "bob", "late", "near"]).await;
+    assert_eq!(one.metric("suara_channels_split"), 0.0);
+    // One of the two goes on, and the other is told that it doesn't.
+    let (mine, yours) = (alice.so_far().await, bob.so_far().await);
+    let revoked = [&mine, &yours].map(|said| kinds(said).contains(&"floor_revoke"));
+    assert_eq!(revoked.iter().filter(|is| **is).count(), 1, "{mine:?} {yours:?}");
+    let (talker, seat, grant, listener, there) = if revoked[0] {
+        (&bob, at_other, apart, &near, at_one)
+    } else {
+        (&alice, at_one, grant, &bob, at_other)
+    };
+    // The way of voice has a connection of its own, which may be back a little later.
+    let speaks = async {
+        for sequence in 0.. {
+            talker.send_voice(&frame(seat, grant, sequence));
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let heard = tokio::select! {
+        heard = listener.voice() => heard,
+        () = speaks => Vec::new(),
+    };
+    let first = frame(Seat { channel: there.channel, ..seat }, grant, 0);
+    assert_eq!((&heard[6..8], &heard[12..20]), (&first[6..8], &first[12..20]), "it is heard by the others");
+    let boss = json!({"type": "floor_request", "channel": at_one.channel, "queue": true});
+    let answer = alice.ask(boss).await;
+    assert!(
+        ["floor_granted", "floor_queued"].contains(&answer["type"].as_str().expect("a type")),
+        "{answer}"
+    );
+    assert!(number(&answer["request"]) > 0);
+}
+
+#[tokio::test]
+async fn who_has_the_number_of_another_after_a_split_gets_a_new_one_and_is_told_so() {
+    let mut redis = Redis::start();
+    let (one, other) = (redis.node().await, redis.node().await);
+    let (mut alice, at_one) = at(&one, "alice", 0).await;
+    let (mut bob, _) = at(&other, "bob", 1).await;
+    alice.sees_join("bob").await;
+    redis.kill();
+    alice.hear_that("the split", split(true)).await;
+    bob.hear_that("the split", split(true)).await;
+    let (mut eve, mut mallory) = (one.user("eve").await, other.user("mallory").await);
+    let (at_eve, at_mallory) = (eve.join("ops").await, mallory.join("ops").await);
+    assert_eq!(at_eve.talker, at_mallory.talker, "nobody knows of the other");
+
+    redis.run();
+    alice.hear_that("the end of the split", split(false)).await;
+    until_there_are(&mut alice, at_one, &["alice", "bob", "eve", "mallory"]).await;
+    let roster = alice.roster(at_one.channel).await;
+    let number = |user: &str| roster.iter().find(|(_, who)| who == user).expect("it is there").0;
+    let (client, before, user) = if number("eve") == at_eve.talker {
+        (&mut mallory, at_mallory, "mallory")
+    } else {
+        (&mut eve, at_eve, "eve")
+    };
+    assert_ne!(number(user), before.talker);
+    let joined = client.hear_that("its place", |said| said["type"] == "joined").await;
+    assert!(joined["request"].is_null());
+    let seat = crate::kit::seat(&joined);
+    assert_eq!(seat, Seat { talker: number(user), ..before });
+    let grant = client.floor(seat.channel).await;
+    let taken = |said: &Value| said["type"] == "floor_taken" && said["user"] == user;
+    let taken = alice.hear_that("the talker", taken).await;
+    assert_eq!((&taken["talker"], &taken["grant"]), (&json!(seat.talker), &json!(grant)));
+    client.send_voice(&frame(seat, grant, 1));
+    client.leave(seat.channel).await;
+    assert_eq!(alice.sees_leave(seat.talker).await, "left");
+}
