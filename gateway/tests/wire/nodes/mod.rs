@@ -7,6 +7,7 @@ mod floor;
 #[expect(dead_code, reason = "the store's own tests stop and start it")]
 #[path = "../../../store/tests/store/postgres.rs"]
 mod postgres;
+mod users;
 mod voice;
 
 use crate::kit::{Client, Seat, TestGateway};
