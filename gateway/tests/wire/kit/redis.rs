@@ -19,8 +19,9 @@ pub(crate) struct Redis {
 impl Redis {
     pub(crate) fn start() -> Self {
         loop {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-            let port = port.local_addr().expect("it is bound").port();
+            // The listener is gone before Redis wants its port.
+            let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+            let port = address.expect("there is a free port").port();
             let mut redis = Self { port, directory: TempDir::new().expect("there is room"), child: None };
             redis.run();
             // Another test's may have been faster, and would end with that test.
