@@ -47,6 +47,33 @@ pub enum Op {
     Share { key: String, value: Option<Vec<u8>> },
     /// Something to pass on to the rooms of all nodes in its order. Not kept.
     Say { to: Say, bytes: Vec<u8> },
+    /// What was wanted under this number isn't any more.
+    Nothing,
+}
+
+impl Op {
+    /// Whose it is: the member, or the guest, of the node that submits it.
+    pub(crate) const fn talker(&self) -> Option<TalkerNumber> {
+        match self {
+            Self::Leave { talker, .. }
+            | Self::Lose { talker }
+            | Self::Resume { talker }
+            | Self::Return { talker }
+            | Self::FloorRequest { talker, .. }
+            | Self::FloorCancel { talker, .. }
+            | Self::FloorRelease { talker, .. } => Some(*talker),
+            Self::Dispatch { by, .. } => Some(*by),
+            Self::GuestRequest { guest, .. } | Self::GuestRelease { guest } | Self::Dismiss { guest } => {
+                Some(*guest)
+            }
+            Self::Join { .. }
+            | Self::Administer { .. }
+            | Self::Admit
+            | Self::Share { .. }
+            | Self::Say { .. }
+            | Self::Nothing => None,
+        }
+    }
 }
 
 /// To whom something is said.
@@ -77,7 +104,8 @@ pub enum Outcome {
     Admitted(Option<TalkerNumber>),
     /// It was applied and has no answer of its own; the effects say what came of it.
     None,
-    /// It took effect nowhere that counts: another side of a split decides now, or what became of it is no longer known.
+    /// It took effect nowhere that counts, or what came of it is undone or no longer known: another side of a split decides now,
+    /// or this node was held for dead. Who wanted to join is to be asked to try again.
     Lost,
 }
 

@@ -9,7 +9,8 @@ use crate::voice::{Route, Speaker};
 impl Room {
     /// One whose frames are to be forwarded; who is so already keeps what its frames have left behind.
     pub(super) fn speaker(&self, speaker: &suara_channel::Speaker) -> Option<Speaker> {
-        let kept = self.speakers.iter().find(|present| present.grant == speaker.grant).cloned();
+        let kept =
+            self.speakers.iter().find(|it| (it.grant, it.talker) == (speaker.grant, speaker.talker)).cloned();
         kept.or_else(|| {
             let now = self.clock.now();
             if let Some(abroad) = self.abroad.as_ref().filter(|_| !self.replica.is_local(speaker.talker)) {

@@ -1,7 +1,7 @@
 //! What becomes of this node's sessions when another node's state takes the place of the channel's: after a split, after the end of
 //! the node that decided, or when too much was missed. They are told the truth, in place of all that led to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use suara_channel::{Channel, JoinError};
 use suara_cluster::{Op, Standing};
@@ -50,12 +50,18 @@ impl Room {
 
     /// Bursts that are no more, and requests of members here.
     fn tell_ends(&mut self, before: &Channel) {
-        let goes_on: BTreeSet<_> = self.all_talking().map(|talking| talking.grant).collect();
-        let over = before.all_talking(before.now()).filter(|talking| !goes_on.contains(&talking.grant));
-        for talking in over.collect::<Vec<_>>() {
-            self.take_back(talking.talker, talking.grant);
-            let (channel, grant) = (self.handle.number, talking.grant);
-            self.tell_all(&ServerMessage::FloorIdle { channel, grant });
+        let goes_on: BTreeMap<_, _> =
+            self.all_talking().map(|talking| (talking.grant, talking.talker)).collect();
+        for talking in before.all_talking(before.now()) {
+            let now = goes_on.get(&talking.grant);
+            if now != Some(&talking.talker) {
+                self.take_back(talking.talker, talking.grant);
+            }
+            // Both sides of a split count from the same number: then the other talker's Taken says that this one's is over.
+            if now.is_none() {
+                let (channel, grant) = (self.handle.number, talking.grant);
+                self.tell_all(&ServerMessage::FloorIdle { channel, grant });
+            }
         }
         let channel = self.handle.number;
         for (talker, seat) in &self.seats {
@@ -84,15 +90,15 @@ impl Room {
 
     /// Bursts that are new here; and what members here have of the floor, where that isn't what they know.
     fn tell_beginnings(&mut self, before: &Channel) {
-        let known: BTreeSet<_> = before.all_talking(before.now()).map(|talking| talking.grant).collect();
-        let talking: Vec<_> = self.all_talking().collect();
-        for talking in talking.iter().filter(|talking| !known.contains(&talking.grant)) {
+        let known: BTreeSet<_> =
+            before.all_talking(before.now()).map(|talking| (talking.grant, talking.talker)).collect();
+        let talking: Vec<_> =
+            self.all_talking().filter(|talking| !known.contains(&(talking.grant, talking.talker))).collect();
+        for talking in &talking {
             let channel = self.handle.number;
             self.tell_all(&ServerMessage::FloorTaken { channel, talking: describe_talker(talking) });
         }
-        let holds = |talker| {
-            talking.iter().any(|talking| talking.talker == talker && !known.contains(&talking.grant))
-        };
+        let holds = |talker| talking.iter().any(|talking| talking.talker == talker);
         let news =
             |talker: &TalkerNumber| holds(*talker) || self.channel().waits(*talker) != before.waits(*talker);
         let restated: Vec<_> = self.seats.keys().copied().filter(news).collect();

@@ -13,8 +13,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::line::Kind;
 use super::{Heard, NodeId};
 
-/// Packets that may wait for a room. More is a room that stands still, or a flood; the log has what is lost again.
-const MAX_WAITING: usize = 4096;
+/// Bytes of packets that may wait for a room. More is a room that stands still, or a flood; the log has what is lost again.
+const MAX_WAITING: usize = 32 * 1024 * 1024;
+/// What an empty packet counts as: what it costs to keep.
+const PACKET_COST: usize = 256;
 
 /// Parts of the table: one room that comes or goes costs a copy of a part.
 const PARTS: usize = 64;
@@ -62,10 +64,11 @@ impl Berth {
 
     /// A packet, unless too many wait.
     pub(super) fn packet(&self, packet: super::Packet) -> bool {
-        if self.waiting.load(Relaxed) >= MAX_WAITING {
+        let cost = cost_of(&packet);
+        if self.waiting.load(Relaxed) + cost > MAX_WAITING {
             return false;
         }
-        self.waiting.fetch_add(1, Relaxed);
+        self.waiting.fetch_add(cost, Relaxed);
         self.say(Heard::Packet(packet));
         true
     }
@@ -90,6 +93,10 @@ impl Berth {
             self.say(Heard::Reachable(both));
         }
     }
+}
+
+pub(super) fn cost_of(packet: &super::Packet) -> usize {
+    PACKET_COST + packet.bytes.len()
 }
 
 type Part = HashMap<Arc<str>, Arc<Berth>>;
@@ -146,5 +153,58 @@ impl Berths {
     fn part(&self, key: &str) -> &ArcSwap<Part> {
         let hash = usize::try_from(self.hasher.hash_one(key) % PARTS as u64).unwrap_or(0);
         &self.parts[hash]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn berth(number: u64) -> (Arc<Berth>, mpsc::UnboundedReceiver<Heard>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let sink = Arc::new(|_: NodeId, _: &[u8], _: Instant| {});
+        (Arc::new(Berth::new(number, "6F70".into(), sink, sender)), receiver)
+    }
+
+    #[test]
+    fn what_waits_for_a_room_has_an_end() {
+        let (berth, _heard) = berth(0);
+        let bytes = Bytes::from(vec![0; 1024 * 1024]);
+        let packet = || super::super::Packet { from: NodeId(1), to_me: false, bytes: bytes.clone() };
+        let taken = (0..100).filter(|_| berth.packet(packet())).count();
+        assert_eq!(taken, 31);
+    }
+
+    #[test]
+    fn a_channel_is_reachable_when_both_topics_are_and_each_change_is_told_once() {
+        let (berth, mut heard) = berth(0);
+        for (kind, is_subscribed) in [
+            (Kind::Control, true),
+            (Kind::Hear, true),
+            (Kind::Hear, true),
+            (Kind::Control, false),
+            (Kind::Hear, false),
+            (Kind::Speak, false),
+            (Kind::Control, true),
+            (Kind::Hear, true),
+        ] {
+            berth.subscribed(kind, is_subscribed);
+        }
+        let told: Vec<_> = std::iter::from_fn(|| heard.try_recv().ok()).collect();
+        assert_eq!(told, [true, false, true].map(Heard::Reachable));
+    }
+
+    #[test]
+    fn an_early_room_doesnt_take_a_later_one_with_it() {
+        let berths = Berths::default();
+        let ((early, _a), (late, _b)) = (berth(1), berth(2));
+        berths.insert(&early);
+        berths.insert(&late);
+        assert!(!berths.remove(&early));
+        assert_eq!(berths.find("6F70").map(|berth| berth.number), Some(2));
+        assert!(berths.remove(&late) && berths.find("6F70").is_none());
     }
 }

@@ -1,14 +1,12 @@
 //! What stands before each message of the control topics: what it is, who sends it, and to whom.
 
-use super::NodeId;
+use super::{MAX_PACKET, NodeId};
 
 /// Bytes of it.
 pub(super) const HEAD: usize = 17;
 /// Before a voice datagram: its node.
 pub(super) const VOICE_HEAD: usize = 8;
 
-/// Bytes of a packet: a snapshot of the largest channel with all that it may share.
-pub const MAX_PACKET: usize = 1024 * 1024;
 /// Bytes of a word: what the largest message of the protocol needs, and some.
 pub const MAX_WORD: usize = 256 * 1024;
 /// Bytes of a heartbeat.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use suara_cluster::Change;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -92,7 +93,7 @@ impl Inner {
             queue,
             calls,
             numbers: AtomicU64::new(0),
-            peers: Mutex::default(),
+            peers: Mutex::new(Peers::new(me)),
             listeners: Mutex::default(),
             trouble: Mutex::new(Kind::ALL.map(|_| Some("not connected yet".to_owned()))),
             closing,
@@ -145,7 +146,7 @@ impl Inner {
             self.metrics.dropped(what, NodeDrop::Away);
             return;
         }
-        let publication = Publication { what, topic, head, body, since: super::now() };
+        let publication = Publication { what, topic, head, body, since: Instant::now() };
         if self.queue.try_send(publication).is_err() {
             self.metrics.dropped(what, NodeDrop::Overflow);
         }
@@ -220,7 +221,6 @@ impl Inner {
     async fn live(self: Arc<Self>) {
         let mut beat = tokio::time::interval(BEAT_EVERY);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut was_up = false;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -231,8 +231,9 @@ impl Inner {
                 self.beat();
                 self.enter_registry();
             }
-            self.bury(is_up && was_up);
-            was_up = is_up;
+            let mut peers = self.peers();
+            peers.tick(is_up);
+            self.tell_of(peers);
         }
     }
 
@@ -265,33 +266,23 @@ impl Inner {
         });
     }
 
-    fn bury(&self, could_hear: bool) {
-        let now = super::now();
-        let mut peers = self.peers();
-        if !could_hear {
-            return peers.deaf_until(now);
+    /// Tells who came and who is gone, while nobody else changes it: who begins to listen now hears it once.
+    fn tell_of(&self, mut peers: MutexGuard<'_, Peers>) {
+        while let Some(change) = peers.change() {
+            let live = peers.all().len() + 1;
+            self.metrics.nodes.set(i64::try_from(live).unwrap_or(i64::MAX));
+            match change {
+                Change::Came(node) => {
+                    tracing::info!(%node, "a node is there");
+                    self.news(&News::Came(node));
+                }
+                Change::Gone(node) => {
+                    tracing::warn!(%node, "a node is gone");
+                    self.berths.each(|berth| berth.say(Heard::Gone(node)));
+                    self.news(&News::Gone(node));
+                }
+            }
         }
-        for node in peers.dead(now) {
-            tracing::warn!(%node, "a node is silent: it counts as dead");
-            self.gone(&peers, node);
-        }
-    }
-
-    // Who is there is told while it can't change: who begins to listen now hears it once.
-    fn came(&self, peers: &Peers, node: NodeId) {
-        tracing::info!(%node, "a node is there");
-        self.count(peers);
-        self.news(&News::Came(node));
-    }
-
-    fn gone(&self, peers: &Peers, node: NodeId) {
-        self.count(peers);
-        self.berths.each(|berth| berth.say(Heard::Gone(node)));
-        self.news(&News::Gone(node));
-    }
-
-    fn count(&self, peers: &Peers) {
-        self.metrics.nodes.set(i64::try_from(peers.len()).unwrap_or(i64::MAX).saturating_add(1));
     }
 
     fn news(&self, news: &News) {
@@ -351,18 +342,15 @@ impl Inner {
             (Sort::Beat, None) => match serde_json::from_slice(&body) {
                 Ok(load) => {
                     let mut peers = self.peers();
-                    if peers.heard(from, load, super::now()) {
-                        self.came(&peers, from);
-                    }
+                    peers.heard(from, load);
+                    self.tell_of(peers);
                 }
                 Err(_) => self.faulty(What::Word, Fault::Malformed),
             },
             (Sort::Bye, None) => {
                 let mut peers = self.peers();
-                if peers.left(from) {
-                    tracing::info!(node = %from, "a node has ended");
-                    self.gone(&peers, from);
-                }
+                peers.left(from);
+                self.tell_of(peers);
             }
             _ => self.faulty(What::Packet, Fault::Malformed),
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use redis::{RedisResult, Script};
+use redis::{ErrorKind, RedisResult, Script, ServerErrorKind};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,10 @@ use super::{Epoch, Heard, LeaseAnswer, LeaseAsk, NodeId};
 /// An epoch is remembered for so many leases after its owner's last word: longer than anybody waits for a lost owner.
 const REMEMBERED_LEASES: u64 = 40;
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lease.lua")));
+const SOURCE: &str = include_str!("lease.lua");
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(SOURCE));
+
+const NO_SCRIPT: ErrorKind = ErrorKind::Server(ServerErrorKind::NoScript);
 
 /// A room's question.
 pub(super) struct Call {
@@ -80,7 +83,7 @@ impl Desk {
         berth.say(Heard::Lease { number, answer });
     }
 
-    /// Asks Redis; the script is loaded where it isn't known yet.
+    /// Asks Redis; the script goes along where it isn't known yet.
     async fn ask(&self, mut link: Link, key: &str, ask: LeaseAsk) -> RedisResult<LeaseAnswer> {
         let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX).max(1);
         let (word, epoch, more) = match ask {
@@ -90,10 +93,18 @@ impl Desk {
             LeaseAsk::Release { epoch } => ("release", epoch, String::new()),
             LeaseAsk::HandOver { epoch, to } => ("hand", epoch, hex_of(to)),
         };
-        let mut call = SCRIPT.key(self.prefix.lease(key));
-        call.key(self.prefix.epoch(key)).arg(word).arg(hex_of(self.me)).arg(lease);
-        call.arg(lease.saturating_mul(REMEMBERED_LEASES)).arg(epoch.0).arg(more);
-        let (holder, epoch, clean): (String, u16, u8) = call.invoke_async(&mut link).await?;
+        let call = |verb: &str, script: &str| {
+            let mut call = redis::cmd(verb);
+            call.arg(script).arg(2).arg(self.prefix.lease(key)).arg(self.prefix.epoch(key));
+            call.arg(word).arg(hex_of(self.me)).arg(lease).arg(lease.saturating_mul(REMEMBERED_LEASES));
+            call.arg(epoch.0).arg(&more).take()
+        };
+        let answer = call("EVALSHA", SCRIPT.get_hash()).query_async(&mut link).await;
+        let (holder, epoch, clean): (String, u16, u8) = match answer {
+            // Not SCRIPT LOAD: in a cluster that asks all masters, and one may be dead.
+            Err(error) if error.kind() == NO_SCRIPT => call("EVAL", SOURCE).query_async(&mut link).await?,
+            answer => answer?,
+        };
         Ok(self.understand(&holder, Epoch(epoch), clean == 1))
     }
 

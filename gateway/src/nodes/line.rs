@@ -1,6 +1,7 @@
 //! One connection that is kept: made again when it is lost, and what is subscribed is subscribed again.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -150,8 +151,13 @@ impl Keeper {
                 return;
             }
             let wait = backoff(failures, rand::random());
+            let line = self.line.kind.name();
+            if failures == 0 {
+                tracing::warn!(line, %reason, "no Redis: other nodes can't be reached");
+            } else {
+                tracing::debug!(line, %reason, retry_in = ?wait, "still no Redis");
+            }
             failures += 1;
-            tracing::warn!(line = self.line.kind.name(), %reason, retry_in = ?wait, "no Redis: nodes can't reach each other");
             listener.up(self.line.kind, Some(reason));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -163,7 +169,8 @@ impl Keeper {
     /// Serves one connection; says why it ended.
     async fn one_connection<L: Listener>(&mut self, listener: &Arc<L>, failures: &mut u32) -> String {
         let (events, mut told) = mpsc::unbounded_channel();
-        let pushes = reader(self.line.kind, listener.clone(), events);
+        let alive = Alive::default();
+        let pushes = reader(self.line.kind, listener.clone(), events, alive.0.clone());
         let link = match Link::connect(&self.address, self.timeout, pushes).await {
             Ok(link) => link,
             Err(reason) => return reason,
@@ -212,6 +219,21 @@ impl Keeper {
             }
             subscriptions.advance(&self.line);
         }
+    }
+}
+
+/// What a connection says after it was given up, the next one says too: commands under way keep it for a while.
+struct Alive(Arc<AtomicBool>);
+
+impl Default for Alive {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
     }
 }
 
@@ -271,8 +293,12 @@ fn reader<L: Listener>(
     kind: Kind,
     listener: Arc<L>,
     events: UnboundedSender<Event>,
+    alive: Arc<AtomicBool>,
 ) -> impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static {
     move |push| {
+        if !alive.load(Relaxed) {
+            return Ok(());
+        }
         match push.kind {
             PushKind::SMessage => {
                 let mut data = push.data.into_iter();

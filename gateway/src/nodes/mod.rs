@@ -17,22 +17,21 @@ mod mooring;
 mod peers;
 mod publish;
 mod topics;
-mod types;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 pub use address::{AddressError, RedisAddress};
 pub use berth::VoiceSink;
-pub use envelope::{MAX_PACKET, MAX_WORD};
+pub use envelope::MAX_WORD;
 pub use metrics::{NodeDrop, NodesMetrics};
 pub use mooring::{Heard, Mooring, Packet};
 pub use peers::{Load, Peer};
+pub use suara_cluster::{Epoch, LeaseAnswer, LeaseAsk, MAX_PACKET, NodeId};
 pub use topics::{Prefix, PrefixError};
-pub use types::{Epoch, LeaseAnswer, LeaseAsk, NodeId};
 
 use crate::metrics::Metrics;
 use inner::Inner;
@@ -140,10 +139,6 @@ impl Nodes {
     pub fn abandon(&self) {
         self.0.abandon();
     }
-}
-
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]

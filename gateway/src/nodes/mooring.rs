@@ -7,13 +7,13 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::DropGuard;
 
-use super::berth::{Berth, VoiceSink};
-use super::envelope::{self, MAX_PACKET, Sort};
+use super::berth::{Berth, VoiceSink, cost_of};
+use super::envelope::{self, Sort};
 use super::lease::Call;
 use super::metrics::What;
 use super::publish::speak;
 use super::topics::hex;
-use super::{LeaseAnswer, LeaseAsk, NodeId, Nodes};
+use super::{LeaseAnswer, LeaseAsk, MAX_PACKET, NodeId, Nodes};
 use crate::voice::VoiceQueue;
 
 /// What a room hears.
@@ -63,8 +63,8 @@ impl Mooring {
     pub async fn next(&mut self) -> Heard {
         // The berth, which this owns, holds the other end.
         let Some(heard) = self.heard.recv().await else { return std::future::pending().await };
-        if matches!(heard, Heard::Packet(_)) {
-            self.waiting.fetch_sub(1, Relaxed);
+        if let Heard::Packet(packet) = &heard {
+            self.waiting.fetch_sub(cost_of(packet), Relaxed);
         }
         heard
     }

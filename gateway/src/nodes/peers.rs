@@ -1,19 +1,19 @@
-//! Which nodes live: who was heard of lately.
+//! Which nodes live, and what they say of themselves.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use suara_cluster::{Change, Membership};
+
 use super::NodeId;
+use crate::clock::Clock;
 
 /// Heartbeats come this often.
 pub(super) const BEAT_EVERY: Duration = Duration::from_millis(500);
 /// Who wasn't heard of for so long is dead: five heartbeats may be lost.
 pub(super) const DEAD_AFTER: Duration = Duration::from_secs(3);
-/// Nodes that are believed in. More are no deployment, but somebody who makes them up.
-const MAX_NODES: usize = 1024;
-
 /// What a node says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,50 +37,51 @@ pub struct Peer {
     pub load: Load,
 }
 
-/// The nodes that live, as far as this one has heard.
-#[derive(Default)]
+/// The nodes that live, as far as this one has heard, and what they said last.
 pub(super) struct Peers {
-    seen: BTreeMap<NodeId, (Instant, Load)>,
+    clock: Clock,
+    membership: Membership,
+    loads: BTreeMap<NodeId, Load>,
 }
 
 impl Peers {
-    /// A heartbeat; says whether the node is new.
-    pub(super) fn heard(&mut self, node: NodeId, load: Load, now: Instant) -> bool {
-        if self.seen.len() >= MAX_NODES && !self.seen.contains_key(&node) {
-            return false;
-        }
-        self.seen.insert(node, (now, load)).is_none()
+    pub(super) fn new(own: NodeId) -> Self {
+        let clock = Clock::start();
+        let membership = Membership::new(clock.now(), own, BEAT_EVERY, DEAD_AFTER);
+        Self { clock, membership, loads: BTreeMap::new() }
     }
 
-    /// Takes a node out that says that it ends; says whether it was there.
-    pub(super) fn left(&mut self, node: NodeId) -> bool {
-        self.seen.remove(&node).is_some()
+    /// A heartbeat.
+    pub(super) fn heard(&mut self, node: NodeId, load: Load) {
+        self.membership.heard(self.clock.now(), node);
+        if self.membership.others().any(|other| other == node) {
+            self.loads.insert(node, load);
+        }
     }
 
-    /// Takes those out that are silent for too long.
-    pub(super) fn dead(&mut self, now: Instant) -> Vec<NodeId> {
-        let is_dead = |at: Instant| now.saturating_duration_since(at) > DEAD_AFTER;
-        let dead: Vec<_> =
-            self.seen.iter().filter(|(_, (at, _))| is_dead(*at)).map(|(node, _)| *node).collect();
-        for node in &dead {
-            self.seen.remove(node);
-        }
-        dead
+    /// A node says that it ends.
+    pub(super) fn left(&mut self, node: NodeId) {
+        self.membership.left(node);
     }
 
-    /// Nothing could be heard until now: silence begins to count here.
-    pub(super) fn deaf_until(&mut self, now: Instant) {
-        for (at, _) in self.seen.values_mut() {
-            *at = now;
+    /// Time passes, in which Redis was there or not.
+    pub(super) fn tick(&mut self, is_reachable: bool) {
+        let now = self.clock.now();
+        self.membership.reachable(now, is_reachable);
+        self.membership.handle_timeout(now);
+    }
+
+    /// What changed since it was last asked, to be called until `None`.
+    pub(super) fn change(&mut self) -> Option<Change> {
+        let change = self.membership.poll_change();
+        if let Some(Change::Gone(node)) = change {
+            self.loads.remove(&node);
         }
+        change
     }
 
     pub(super) fn all(&self) -> Vec<Peer> {
-        self.seen.iter().map(|(node, (_, load))| Peer { node: *node, load: load.clone() }).collect()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.seen.len()
+        self.loads.iter().map(|(node, load)| Peer { node: *node, load: load.clone() }).collect()
     }
 }
 
@@ -89,34 +90,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_silent_for_three_seconds_is_dead_once() {
-        let (mut peers, start) = (Peers::default(), Instant::now());
-        assert!(peers.heard(NodeId(1), Load::default(), start));
-        assert!(peers.heard(NodeId(2), Load::default(), start));
-        assert!(!peers.heard(NodeId(2), Load::default(), start + Duration::from_secs(1)));
-        assert_eq!(peers.dead(start + DEAD_AFTER), []);
-        let later = start + DEAD_AFTER + Duration::from_millis(1);
-        assert_eq!(peers.dead(later), [NodeId(1)]);
-        assert_eq!(peers.dead(later), []);
-        assert!(peers.left(NodeId(2)) && !peers.left(NodeId(2)));
+    fn what_a_node_said_goes_with_it() {
+        let mut peers = Peers::new(NodeId(1));
+        let load = Load { sessions: 7, ..Load::default() };
+        peers.heard(NodeId(1), Load::default());
+        peers.heard(NodeId(2), load.clone());
+        assert_eq!((peers.change(), peers.change()), (Some(Change::Came(NodeId(2))), None));
+        assert_eq!(peers.all(), [Peer { node: NodeId(2), load }]);
+        peers.left(NodeId(2));
+        assert_eq!(peers.change(), Some(Change::Gone(NodeId(2))));
+        assert_eq!(peers.all(), []);
     }
 
     #[test]
-    fn while_nothing_can_be_heard_nobody_dies() {
-        let (mut peers, start) = (Peers::default(), Instant::now());
-        peers.heard(NodeId(1), Load::default(), start);
-        let back = start + Duration::from_secs(60);
-        peers.deaf_until(back);
-        assert_eq!(peers.dead(back + DEAD_AFTER), []);
-        assert_eq!(peers.dead(back + 2 * DEAD_AFTER), [NodeId(1)]);
-    }
-
-    #[test]
-    fn nodes_that_are_made_up_have_an_end() {
-        let (mut peers, now) = (Peers::default(), Instant::now());
-        for node in 0..=MAX_NODES as u64 {
-            peers.heard(NodeId(node), Load::default(), now);
-        }
-        assert_eq!(peers.len(), MAX_NODES);
+    fn a_newer_node_may_say_more() {
+        let load: Load = serde_json::from_str(r#"{"sessions": 3, "mood": "fine"}"#).unwrap();
+        assert_eq!(load, Load { sessions: 3, ..Load::default() });
     }
 }

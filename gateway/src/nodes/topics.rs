@@ -76,7 +76,7 @@ pub(super) fn hex(name: &str) -> String {
 }
 
 pub(super) fn hex_of(node: NodeId) -> String {
-    format!("{:016x}", node.0)
+    node.to_string()
 }
 
 #[cfg(test)]

@@ -46,31 +46,31 @@ impl Replica {
         if let Role::Follower { hello, .. } = &mut self.role {
             *hello = None;
         }
-        let (mine, guests) = (self.members_of(&before), self.guests_of(&before));
+        let (mut mine, guests) = (self.members_of(&before), self.guests_of(&before));
         self.outputs.fence(Output::Adopted { before: Box::new(before.channel) });
+        let (leaving, given) = (self.own.leaving(), self.given());
         let known = self.members_of(&self.state);
+        // Those who came in by an operation whose answer is said only now are others than who had their numbers.
+        let is_same = |talker: &TalkerNumber, member: &Member| {
+            let now = known.get(talker).filter(|_| !given.contains(talker));
+            now.is_some_and(|now| now.who.user == member.who.user)
+        };
+        let lost: BTreeMap<_, _> = mine.extract_if(.., |talker, member| !is_same(talker, member)).collect();
         let hosted = self.guests_of(&self.state);
-        let leaving = self.own.leaving();
-        // Those who came in by an operation whose answer is said only now are no ghosts.
-        let answered = self.answer_applied();
-        for (talker, member) in &known {
-            let is_mine = mine.get(talker).is_some_and(|mine| mine.who.user == member.who.user);
-            if !is_mine && !answered.contains(talker) {
-                self.drop_ghost(*talker);
-            } else if is_mine {
-                self.bring_back(member);
-            }
+        let stays =
+            |talker| mine.contains_key(&talker) || (hosted.contains(&talker) && guests.contains(&talker));
+        let lost: Vec<_> = lost.into_values().filter(|member| !leaving.contains(&member.talker)).collect();
+        lost.iter().for_each(|member| self.outputs.answer(Output::Lost { talker: member.talker }));
+        self.give_up(stays);
+        self.answer_applied();
+        let guests = hosted.iter().filter(|guest| !guests.contains(guest));
+        let ghosts = known.keys().filter(|talker| !mine.contains_key(talker)).chain(guests);
+        ghosts.filter(|talker| !given.contains(talker)).for_each(|talker| self.drop_ghost(*talker));
+        for member in known.values().filter(|member| mine.contains_key(&member.talker)) {
+            self.bring_back(member);
         }
-        for guest in hosted.iter().filter(|guest| !guests.contains(guest) && !answered.contains(guest)) {
-            self.wish_silently(Op::Dismiss { guest: *guest });
-        }
-        for (talker, member) in mine {
-            let is_there = known.get(&talker).is_some_and(|known| known.who.user == member.who.user);
-            if !is_there && !leaving.contains(&talker) {
-                self.outputs.answer(Output::Lost { talker });
-                let Member { who, rights, .. } = member;
-                self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
-            }
+        for Member { talker, who, rights, .. } in lost {
+            self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
         }
     }
 

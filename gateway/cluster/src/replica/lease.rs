@@ -113,19 +113,21 @@ impl Replica {
             _ if is_own || clean => self.reign(epoch, lease),
             _ => {
                 let ends = self.now + self.rules.recover;
-                let silent = (!self.state.is_blank()).then(|| self.asked());
+                let silent = self.asked();
                 self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
                 self.recover();
             }
         }
     }
 
-    /// Those who may know more. The former owner isn't among them: it is gone, or its time is over.
-    fn asked(&self) -> BTreeSet<NodeId> {
-        let homes = self.state.homes.values().copied();
-        let counts =
-            |node: &NodeId| *node != self.node && *node != self.state.term.by && !self.dead.contains(node);
-        homes.filter(counts).collect()
+    /// Those who may know more, where that is known: one who has just heard the owner knows who is there. The owner isn't
+    /// among them, for its time is over.
+    fn asked(&self) -> Option<BTreeSet<NodeId>> {
+        let recent = self.rules.beat * 2;
+        let Role::Follower { heard, hello: None, .. } = self.role else { return None };
+        let others = self.state.homes.values().copied();
+        let others = others.filter(|node| *node != self.node && *node != self.state.term.by);
+        (heard + recent > self.now).then(|| others.collect())
     }
 
     /// Asks the others, and begins to decide when they have answered or had their time.

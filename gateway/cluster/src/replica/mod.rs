@@ -242,6 +242,9 @@ impl Replica {
                 Consequence::Shared { key, value } => outputs.push(Output::Shared { key, value }),
             },
         );
+        if matches!(entry.step, Step::Term(_)) {
+            self.own.hurry();
+        }
         let was_buried = matches!(entry.step, Step::NodeGone(node) if node == self.node);
         if !matches!(self.role, Role::Lone) {
             self.log.push(self.state.term, entry);

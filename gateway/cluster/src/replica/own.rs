@@ -66,13 +66,13 @@ impl Own {
         self.away.contains(&talker)
     }
 
-    /// Members that are asked for again, or are on their way out.
+    /// Members that are on their way out.
     pub(super) fn leaving(&self) -> BTreeSet<TalkerNumber> {
         let leaves = |(_, op): &(u64, Op)| match op {
             Op::Leave { talker, .. } => Some(*talker),
             _ => None,
         };
-        self.rejoins.values().map(|(was, _)| *was).chain(self.pending.iter().filter_map(leaves)).collect()
+        self.pending.iter().filter_map(leaves).collect()
     }
 
     pub(super) fn hurry(&mut self) {
@@ -143,24 +143,55 @@ impl Replica {
         self.own.again = None;
     }
 
-    /// Answers what took effect though its entries weren't seen here; the numbers that were given so.
-    pub(super) fn answer_applied(&mut self) -> Vec<TalkerNumber> {
+    /// What took effect though its entries weren't seen here.
+    fn unanswered(&self) -> Vec<(u64, Outcome)> {
         let Some(applied) = self.state.applied(self.node) else { return vec![] };
-        let over: Vec<_> = self.own.pending().filter(|number| *number <= applied).collect();
-        let mut given = Vec::new();
-        for number in over {
-            let id = OpId { node: self.node, number };
-            let outcome = self.state.outcome(id).unwrap_or(Outcome::Lost);
-            given.extend(outcome.talker());
+        let over = self.own.pending().filter(|number| *number <= applied);
+        // Who came in by it may be gone again: it was held for dead meanwhile.
+        let is_there = |outcome: &Outcome| outcome.talker().is_none_or(|talker| self.is_local(talker));
+        let outcome = |number| {
+            let outcome = self.state.outcome(OpId { node: self.node, number });
+            outcome.filter(is_there).unwrap_or(Outcome::Lost)
+        };
+        over.map(|number| (number, outcome(number))).collect()
+    }
+
+    /// The numbers that were given by that.
+    pub(super) fn given(&self) -> BTreeSet<TalkerNumber> {
+        self.unanswered().into_iter().filter_map(|(_, outcome)| outcome.talker()).collect()
+    }
+
+    /// Answers that.
+    pub(super) fn answer_applied(&mut self) {
+        for (number, outcome) in self.unanswered() {
             self.answered(number, outcome);
         }
-        given
+    }
+
+    /// Gives up what was meant for those who aren't in the channel any more, or not by these numbers.
+    pub(super) fn give_up(&mut self, stays: impl Fn(TalkerNumber) -> bool) {
+        let applied = self.state.applied(self.node).unwrap_or_default();
+        let mut lost = Vec::new();
+        for (number, op) in self.own.pending.iter_mut().filter(|(number, _)| *number > applied) {
+            if op.talker().is_some_and(|talker| !stays(talker)) {
+                // The numbers go on without gaps.
+                *op = Op::Nothing;
+                if self.own.silent.insert(*number) {
+                    lost.push(OpId { node: self.node, number: *number });
+                }
+            }
+        }
+        for id in lost {
+            self.outputs.answer(Output::Applied { id, outcome: Outcome::Lost });
+        }
     }
 
     pub(super) fn say_answer(&mut self, number: u64, settled: Settled, outcome: Outcome) {
         match settled {
             Settled::Silent => {}
             Settled::Asked => {
+                // The number was another's before.
+                outcome.talker().map(|talker| self.own.away.remove(&talker));
                 let id = OpId { node: self.node, number };
                 self.outputs.answer(Output::Applied { id, outcome });
             }
@@ -174,6 +205,7 @@ impl Replica {
             _ => Err(JoinError::Full),
         };
         let is_away = self.own.away.remove(&was);
+        now.ok().map(|talker| self.own.away.remove(&talker));
         match (now, left) {
             // It left while it was asked for again.
             (Ok(talker), Some(reason)) => self.wish_silently(Op::Leave { talker, reason }),
@@ -188,11 +220,20 @@ impl Replica {
         }
     }
 
+    /// Whether it is known what the owner decides on: before that it isn't known whom the numbers mean there.
+    pub(super) fn is_of_one_mind(&self) -> bool {
+        let of = (self.state.term.epoch, self.state.term.by);
+        match self.role {
+            Role::Follower { owner, epoch, .. } => self.state.is_blank() || of == (epoch, owner),
+            _ => false,
+        }
+    }
+
     /// Sends what waits to the owner, if something is new or it is time again.
     pub(super) fn send_own(&mut self) {
         let is_due = self.own.due || self.own.again.is_some_and(|again| again <= self.now);
         let Role::Follower { owner, epoch, .. } = self.role else { return };
-        if !is_due {
+        if !is_due || !self.is_of_one_mind() {
             return;
         }
         self.own.due = false;

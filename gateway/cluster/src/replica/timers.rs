@@ -23,7 +23,7 @@ impl Replica {
             }
             Role::Split { host, .. } => [Some(host.map_or(take, |(_, hello)| hello.min(take))), channel()],
         };
-        role.into_iter().chain([self.own.again()]).flatten().min()
+        role.into_iter().chain([self.resends()]).flatten().min()
     }
 
     /// Lets take effect what is due. To be called before what came in after it.
@@ -31,6 +31,11 @@ impl Replica {
         self.enter(now);
         self.on_time();
         self.tell();
+    }
+
+    /// Only a follower sends what waits, and only to an owner whom it understands.
+    fn resends(&self) -> Option<Time> {
+        self.own.again().filter(|_| self.is_of_one_mind())
     }
 
     /// Without Redis for so long, a node goes its own way.

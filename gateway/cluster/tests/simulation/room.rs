@@ -28,7 +28,7 @@ pub(crate) struct Room {
     pub(crate) open: BTreeMap<u64, Op>,
     pub(crate) joining: BTreeMap<u64, Client>,
     /// Seats that are asked for again, by their old numbers.
-    pub(crate) lost: BTreeMap<TalkerNumber, Client>,
+    pub(crate) lost: Vec<(TalkerNumber, Client)>,
     /// Numbers of those who left before they had them.
     left: Vec<TalkerNumber>,
     /// Clients that were granted the floor, and begin to send.
@@ -54,6 +54,9 @@ pub(crate) enum Word {
     Out(Output),
     Note(&'static str),
     Fault(String),
+    Trace(String),
+    /// Others may decide now, by lower grants.
+    Forked,
     /// Something was decided within: once more.
     Turn,
 }
@@ -66,7 +69,7 @@ impl Room {
             seats: BTreeMap::new(),
             open: BTreeMap::new(),
             joining: BTreeMap::new(),
-            lost: BTreeMap::new(),
+            lost: Vec::new(),
             left: Vec::new(),
             begun: Vec::new(),
             next_op: 0,
@@ -96,10 +99,8 @@ impl Room {
 
     pub(crate) fn leave(&mut self, now: Time, client: Client, reason: LeaveReason) {
         let Some(seat) = self.seats.remove(&client) else { return };
-        let was = self.lost.iter().find(|(_, lost)| **lost == client).map(|(was, _)| *was);
-        if let Some(was) = was {
-            self.lost.remove(&was);
-        }
+        let lost = self.lost.iter().position(|(_, lost)| *lost == client);
+        let was = lost.map(|index| self.lost.remove(index).0);
         if let Some(talker) = seat.talker.or(was) {
             self.submit(now, Op::Leave { talker, reason });
         }
@@ -113,16 +114,30 @@ impl Room {
     pub(crate) fn drain(&mut self, node: NodeId, now: Time, words: &mut Vec<Word>) {
         while let Some(output) = self.replica.poll_output() {
             match output {
-                Output::Effect(effect) => self.effect(effect),
-                Output::Applied { id, outcome } => self.applied(id, outcome, words),
+                Output::Effect(effect) => {
+                    if let Effect::Gone { talker } = effect {
+                        words.push(Word::Trace(format!("{node}: {talker} is gone")));
+                    }
+                    self.effect(effect);
+                }
+                Output::Applied { id, outcome } => {
+                    if outcome.talker().is_some() {
+                        words.push(Word::Trace(format!("{node}: {outcome:?}")));
+                    }
+                    self.applied(id, outcome, words);
+                }
                 Output::Said { bytes, .. } => self.said(&bytes, words),
                 Output::Shared { .. } => {}
-                Output::Adopted { .. } => self.adopted(words),
+                Output::Adopted { .. } => {
+                    words.push(Word::Trace(format!("{node} adopts {:?}", self.replica.head())));
+                    self.adopted(words);
+                }
                 Output::Lost { talker } => {
                     words.push(Word::Note("lost"));
+                    words.push(Word::Trace(format!("{node}: {talker} is lost")));
                     match self.seat_of(talker).map(|(client, _)| *client) {
                         Some(client) => {
-                            self.lost.insert(talker, client);
+                            self.lost.push((talker, client));
                             if let Some(seat) = self.seats.get_mut(&client) {
                                 (seat.talker, seat.grant) = (None, None);
                             }
@@ -130,7 +145,10 @@ impl Room {
                         None => words.push(Word::Fault(format!("{node}: {talker} is lost, and had no seat"))),
                     }
                 }
-                Output::Rejoined { was, now } => self.rejoined(was, now.ok(), words),
+                Output::Rejoined { was, now } => {
+                    words.push(Word::Trace(format!("{node}: {was} is {now:?}")));
+                    self.rejoined(was, now.ok(), words);
+                }
                 Output::Standing(Standing::Split { .. }) => words.push(Word::Note("split")),
                 Output::Standing(_) => {}
                 output => words.push(Word::Out(output)),
@@ -198,6 +216,11 @@ impl Room {
         words.push(Word::Note("adopted"));
         self.heard.clear();
         self.holds.clear();
+        // Another side's log may have in it what was in this one's.
+        self.said.clear();
+        if self.seats.values().any(|seat| seat.talker.is_some()) {
+            words.push(Word::Forked);
+        }
         let held: Vec<_> = self.replica.channel().speakers();
         for seat in self.seats.values_mut() {
             let holds =
@@ -209,7 +232,8 @@ impl Room {
     fn rejoined(&mut self, was: TalkerNumber, now: Option<TalkerNumber>, words: &mut Vec<Word>) {
         let note = if now == Some(was) { "rejoined by its number" } else { "rejoined by another number" };
         words.push(Word::Note(note));
-        let client = self.lost.remove(&was);
+        let lost = self.lost.iter().position(|(lost, _)| *lost == was);
+        let client = lost.map(|index| self.lost.remove(index).1);
         match (client.and_then(|client| self.seats.get_mut(&client)), now) {
             (Some(seat), Some(_)) => seat.talker = now,
             (Some(_), None) => client.into_iter().for_each(|client| drop(self.seats.remove(&client))),

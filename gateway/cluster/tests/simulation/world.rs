@@ -21,7 +21,7 @@ pub(crate) type Tally = BTreeMap<&'static str, u64>;
 
 /// From the end of all faults and wishes to when everything has to be in order: T1, the lease, the kept places and the
 /// silence of a node that is in the channel no more come one after the other at most.
-const REST: u64 = 18_000;
+const REST: u64 = 24_000;
 /// Between two frames of a talker. Ten times as long as in truth: nothing here depends on how many there are.
 const FRAME: u64 = 200;
 
@@ -417,6 +417,8 @@ impl World<'_> {
                 match word {
                     Word::Out(output) => self.out(slot, output),
                     Word::Note(what) => self.note(what),
+                    Word::Trace(what) => self.log(|| what),
+                    Word::Forked => self.first_heard.clear(),
                     Word::Fault(fault) => return Err(fault),
                     Word::Turn => {}
                 }

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use std::time::Instant;
+
 use suara_engine::Frame;
 use tokio::time::timeout;
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use std::time::Instant;
+
 use suara_engine::Frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

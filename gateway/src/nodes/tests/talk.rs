@@ -1,5 +1,7 @@
 //! Packets, voice and words from node to node.
 
+use std::time::Instant;
+
 use suara_engine::Frame;
 use tokio::time::timeout;
 

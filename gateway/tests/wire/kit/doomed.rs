@@ -2,6 +2,7 @@
 
 use tokio::runtime::{Builder, Runtime};
 
+use super::redis::joined;
 use super::{Redis, TestGateway};
 
 pub(crate) struct Doomed {
@@ -11,11 +12,12 @@ pub(crate) struct Doomed {
 
 impl Redis {
     /// A node that can be killed.
-    pub(crate) fn doomed(&self) -> Doomed {
+    pub(crate) async fn doomed(&self) -> Doomed {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let within = runtime.enter();
-        let gateway = self.node();
+        let gateway = self.begin(|_| {});
         drop(within);
+        joined(&gateway).await;
         Doomed { runtime, gateway }
     }
 }

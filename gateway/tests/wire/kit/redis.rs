@@ -45,18 +45,30 @@ impl Redis {
     }
 
     /// A gateway that shares its channels with the others here.
-    pub(crate) fn node(&self) -> TestGateway {
-        self.node_with(|_| {})
+    pub(crate) async fn node(&self) -> TestGateway {
+        self.node_with(|_| {}).await
     }
 
     /// The same with other settings than the usual.
-    pub(crate) fn node_with(&self, change: impl FnOnce(&mut Settings)) -> TestGateway {
+    pub(crate) async fn node_with(&self, change: impl FnOnce(&mut Settings)) -> TestGateway {
+        let gateway = self.begin(change);
+        joined(&gateway).await;
+        gateway
+    }
+
+    pub(super) fn begin(&self, change: impl FnOnce(&mut Settings)) -> TestGateway {
         let address = RedisAddress::parse(&format!("redis://127.0.0.1:{}", self.port)).expect("an address");
         TestGateway::with(|settings| {
             settings.nodes = Some(NodesSettings::new(address));
             change(settings);
         })
     }
+}
+
+/// Waits until a gateway has found its Redis: who comes before that is served alone at first.
+pub(super) async fn joined(gateway: &TestGateway) {
+    let degraded = gateway.gateway.degraded();
+    gateway.until("Redis is found", |_| degraded().is_none()).await;
 }
 
 impl Drop for Redis {

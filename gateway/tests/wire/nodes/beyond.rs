@@ -14,7 +14,7 @@ async fn chief(gateway: &TestGateway) -> Client {
 #[tokio::test]
 async fn an_emergency_is_told_at_all_nodes_and_taken_back_at_another() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let mut alice = chief(&one).await;
     let mut bob = chief(&other).await;
     let there = bob.join("emergency").await;
@@ -38,7 +38,7 @@ async fn an_emergency_is_told_at_all_nodes_and_taken_back_at_another() {
 #[tokio::test]
 async fn a_patch_is_heard_by_members_of_other_nodes() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let mut chief = chief(&one).await;
     let (ops, fire) = (chief.join("ops").await, chief.join("fire").await);
     let (mut alice, own) = at(&other, "alice", 1).await;
@@ -75,7 +75,7 @@ async fn a_patch_is_heard_by_members_of_other_nodes() {
 #[tokio::test]
 async fn a_trunks_member_hears_another_node_and_is_heard_there() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let (mut alice, own) = at(&one, "alice", 0).await;
     let mut trunk = other.trunk().await;
     let token = crate::kit::mint(&claims("carol"));

@@ -7,8 +7,8 @@ use super::at;
 use super::postgres::Server;
 use crate::kit::{ChatStream, Redis, TestGateway};
 
-fn node(redis: &Redis, database: &str) -> TestGateway {
-    redis.node_with(|settings| settings.store = Store::begin(database).expect("a URL"))
+async fn node(redis: &Redis, database: &str) -> TestGateway {
+    redis.node_with(|settings| settings.store = Store::begin(database).expect("a URL")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,7 +16,7 @@ async fn what_is_written_at_two_nodes_is_told_once_and_in_one_order_at_both() {
     let server = Server::new();
     let database = server.database("nodes");
     let redis = Redis::start();
-    let (one, other) = (node(&redis, &database), node(&redis, &database));
+    let (one, other) = (node(&redis, &database).await, node(&redis, &database).await);
     let up = |gateway: &TestGateway| (gateway.gateway.ready_check())().is_ok();
     one.until("the store is there", up).await;
     other.until("the store is there", up).await;
@@ -60,7 +60,7 @@ async fn what_was_written_while_redis_was_away_is_told_afterwards() {
     let server = Server::new();
     let database = server.database("nodes");
     let mut redis = Redis::start();
-    let (one, other) = (node(&redis, &database), node(&redis, &database));
+    let (one, other) = (node(&redis, &database).await, node(&redis, &database).await);
     let up = |gateway: &TestGateway| (gateway.gateway.ready_check())().is_ok();
     one.until("the store is there", up).await;
     other.until("the store is there", up).await;

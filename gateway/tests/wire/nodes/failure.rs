@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use suara_channel::Settings;
 use tokio::time::sleep;
+use wildmatch::WildMatch;
 
 use super::at;
 use crate::kit::{Client, Redis, Seat, frame, kinds, number};
@@ -28,8 +30,8 @@ async fn until_there_are(client: &mut Client, seat: Seat, users: &[&str]) {
 #[tokio::test]
 async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
     let redis = Redis::start();
-    let one = redis.doomed();
-    let (other, third) = (redis.node(), redis.node());
+    let one = redis.doomed().await;
+    let (other, third) = (redis.node().await, redis.node().await);
     let (alice, _) = at(&one, "alice", 0).await;
     let (mut bob, own) = at(&other, "bob", 1).await;
     let (mut carol, there) = at(&third, "carol", 2).await;
@@ -62,9 +64,14 @@ async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
 #[tokio::test]
 async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_again() {
     let mut redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    // Nobody talks all the time here, and a Redis that is back is found within seconds.
+    let long = Duration::from_secs(120);
+    let settings = Settings { t1: long, t2: long, ..Settings::default() };
+    let with =
+        |all: &mut suara_gateway::Settings| all.channels = vec![(WildMatch::new("*"), settings.clone())];
+    let (one, other) = (redis.node_with(with).await, redis.node_with(with).await);
     let (mut alice, at_one) = at(&one, "alice", 0).await;
-    let (near, _) = at(&one, "near", 1).await;
+    let (mut near, _) = at(&one, "near", 1).await;
     let (mut bob, at_other) = at(&other, "bob", 2).await;
     alice.sees_join("bob").await;
 
@@ -80,18 +87,37 @@ async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_agai
     late.join("ops").await;
     late.hear_that("that it is split", split(true)).await;
 
+    // Who says nothing for long is taken for gone.
+    near.so_far().await;
     redis.run();
     alice.hear_that("the end of the split", split(false)).await;
     bob.hear_that("the end of the split", split(false)).await;
     until_there_are(&mut alice, at_one, &["alice", "bob", "late", "near"]).await;
+    near.so_far().await;
     until_there_are(&mut bob, at_other, &["alice", "bob", "late", "near"]).await;
     assert_eq!(one.metric("suara_channels_split"), 0.0);
-    // One of the two grants went on at most: whoever is told nothing of an end has it still.
-    let over = |said: &[Value], grant: u32| {
-        said.iter().any(|said| said["type"] == "floor_idle" && said["grant"] == grant)
-    };
+    // One of the two goes on, and the other is told that it doesn't.
     let (mine, yours) = (alice.so_far().await, bob.so_far().await);
-    assert!(over(&mine, grant) || over(&yours, apart), "{mine:?} {yours:?}");
+    let revoked = [&mine, &yours].map(|said| kinds(said).contains(&"floor_revoke"));
+    assert_eq!(revoked.iter().filter(|is| **is).count(), 1, "{mine:?} {yours:?}");
+    let (talker, seat, grant, listener, there) = if revoked[0] {
+        (&bob, at_other, apart, &near, at_one)
+    } else {
+        (&alice, at_one, grant, &bob, at_other)
+    };
+    // The way of voice has a connection of its own, which may be back a little later.
+    let speaks = async {
+        for sequence in 0.. {
+            talker.send_voice(&frame(seat, grant, sequence));
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let heard = tokio::select! {
+        heard = listener.voice() => heard,
+        () = speaks => Vec::new(),
+    };
+    let first = frame(Seat { channel: there.channel, ..seat }, grant, 0);
+    assert_eq!((&heard[6..8], &heard[12..20]), (&first[6..8], &first[12..20]), "it is heard by the others");
     let boss = json!({"type": "floor_request", "channel": at_one.channel, "queue": true});
     let answer = alice.ask(boss).await;
     assert!(
@@ -99,4 +125,42 @@ async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_agai
         "{answer}"
     );
     assert!(number(&answer["request"]) > 0);
+}
+
+#[tokio::test]
+async fn who_has_the_number_of_another_after_a_split_gets_a_new_one_and_is_told_so() {
+    let mut redis = Redis::start();
+    let (one, other) = (redis.node().await, redis.node().await);
+    let (mut alice, at_one) = at(&one, "alice", 0).await;
+    let (mut bob, _) = at(&other, "bob", 1).await;
+    alice.sees_join("bob").await;
+    redis.kill();
+    alice.hear_that("the split", split(true)).await;
+    bob.hear_that("the split", split(true)).await;
+    let (mut eve, mut mallory) = (one.user("eve").await, other.user("mallory").await);
+    let (at_eve, at_mallory) = (eve.join("ops").await, mallory.join("ops").await);
+    assert_eq!(at_eve.talker, at_mallory.talker, "nobody knows of the other");
+
+    redis.run();
+    alice.hear_that("the end of the split", split(false)).await;
+    until_there_are(&mut alice, at_one, &["alice", "bob", "eve", "mallory"]).await;
+    let roster = alice.roster(at_one.channel).await;
+    let number = |user: &str| roster.iter().find(|(_, who)| who == user).expect("it is there").0;
+    let (client, before, user) = if number("eve") == at_eve.talker {
+        (&mut mallory, at_mallory, "mallory")
+    } else {
+        (&mut eve, at_eve, "eve")
+    };
+    assert_ne!(number(user), before.talker);
+    let joined = client.hear_that("its place", |said| said["type"] == "joined").await;
+    assert!(joined["request"].is_null());
+    let seat = crate::kit::seat(&joined);
+    assert_eq!(seat, Seat { talker: number(user), ..before });
+    let grant = client.floor(seat.channel).await;
+    let taken = |said: &Value| said["type"] == "floor_taken" && said["user"] == user;
+    let taken = alice.hear_that("the talker", taken).await;
+    assert_eq!((&taken["talker"], &taken["grant"]), (&json!(seat.talker), &json!(grant)));
+    client.send_voice(&frame(seat, grant, 1));
+    client.leave(seat.channel).await;
+    assert_eq!(alice.sees_leave(seat.talker).await, "left");
 }

@@ -24,7 +24,7 @@ fn request(seat: Seat, queue: bool) -> Value {
 #[tokio::test]
 async fn a_request_at_another_node_waits_is_denied_or_takes_the_floor() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let (mut alice, own) = at(&one, "alice", 0).await;
     let (mut bob, there) = at(&other, "bob", 1).await;
     let grant = alice.floor(own.channel).await;
@@ -56,7 +56,7 @@ async fn the_talk_limit_ends_a_burst_of_another_node_and_a_dispatcher_there_mute
     };
     let redis = Redis::start();
     let with = || redis.node_with(|all| all.channels = vec![(WildMatch::new("*"), settings.clone())]);
-    let (one, other) = (with(), with());
+    let (one, other) = (with().await, with().await);
     let (mut boss, own) = ranked(&one, "boss", 9).await;
     let (mut bob, there) = at(&other, "bob", 1).await;
 
@@ -75,7 +75,7 @@ async fn a_talker_who_falls_silent_at_another_node_loses_the_floor_and_one_who_g
     let settings = Settings { t1: Duration::from_millis(1_500), ..Settings::default() };
     let redis = Redis::start();
     let with = || redis.node_with(|all| all.channels = vec![(WildMatch::new("*"), settings.clone())]);
-    let (one, other) = (with(), with());
+    let (one, other) = (with().await, with().await);
     let (mut alice, _) = at(&one, "alice", 0).await;
     let (mut bob, there) = at(&other, "bob", 1).await;
     let grant = bob.floor(there.channel).await;

@@ -8,7 +8,7 @@ use crate::kit::{Redis, Seat, TALK_AHEAD, frame, marked, number};
 #[tokio::test]
 async fn members_of_two_nodes_have_one_roster_and_hear_each_other() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let (mut alice, at_one) = at(&one, "alice", 0).await;
     let (mut bob, at_other) = at(&other, "bob", 1).await;
     assert_ne!(at_one.talker, at_other.talker);
@@ -41,7 +41,7 @@ async fn members_of_two_nodes_have_one_roster_and_hear_each_other() {
 #[tokio::test]
 async fn three_nodes_hear_a_talker_once_each_and_nobody_hears_itself() {
     let redis = Redis::start();
-    let nodes = [redis.node(), redis.node(), redis.node()];
+    let nodes = [redis.node().await, redis.node().await, redis.node().await];
     let (mut alice, own) = at(&nodes[0], "alice", 0).await;
     let (near, _) = at(&nodes[0], "near", 1).await;
     let (mut bob, at_bob) = at(&nodes[1], "bob", 2).await;
@@ -62,7 +62,7 @@ async fn three_nodes_hear_a_talker_once_each_and_nobody_hears_itself() {
 #[tokio::test]
 async fn what_is_said_ahead_of_a_grant_is_heard_at_other_nodes_too() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let (mut alice, own) = at(&one, "alice", 0).await;
     let (bob, there) = at(&other, "bob", 1).await;
 
@@ -80,7 +80,7 @@ async fn what_is_said_ahead_of_a_grant_is_heard_at_other_nodes_too() {
 #[tokio::test]
 async fn who_comes_in_mid_burst_is_told_the_talker_and_hears_it() {
     let redis = Redis::start();
-    let (one, other) = (redis.node(), redis.node());
+    let (one, other) = (redis.node().await, redis.node().await);
     let (mut alice, own) = at(&one, "alice", 0).await;
     let grant = alice.floor(own.channel).await;
     let mut bob = other.user("bob").await;
