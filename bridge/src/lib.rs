@@ -2,7 +2,8 @@
 //!
 //! Data flows one way: Socket.IO → `sio` (a session per socket), or a WebSocket and WebRTC → `rtc` (the same) → `channel`
 //! (an actor per channel: presses, codecs, listeners) → `trunk` (one QUIC session to the gateway), and back. `desk` knows who is logged in and where, and
-//! brings everybody back after the trunk was lost. The bridge holds no key and decides no right: it is a client of
+//! brings everybody back after the trunk was lost. Where there are other nodes, `nodes` finds whose a Socket.IO session is,
+//! and asks them. The bridge holds no key and decides no right: it is a client of
 //! `suara/1` like any other, and knows nothing of the gateway's inside.
 
 mod audio;

@@ -1,6 +1,6 @@
 /** Several nodes behind a balancer that knows nothing of sessions: each request goes to the next one. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createClient } from 'redis';
@@ -28,11 +28,15 @@ const ROUNDS = 20;
 
 /** Nodes that know each other, with one secret for tokens and for each other. @param {T} t @param {number} count @param {string} redis its URL */
 async function startNodes(t, count, redis) {
-  const secret = join(mkdtempSync(join(work, 'suara-secret-')), 'jwt.secret');
+  const directory = mkdtempSync(join(work, 'suara-secret-'));
+  const secret = join(directory, 'secret');
   writeFileSync(secret, '0123456789abcdef0123456789abcdef', { mode: 0o600 });
   const options = { args: ['--redis', redis, '--peer-secret-file', secret], variables: { SUARA_JWT_SECRET_FILE: secret } };
   const nodes = Array.from({ length: count }, () => new Server(options));
-  t.after(() => Promise.all(nodes.map((node) => node.stop('SIGINT'))));
+  t.after(async () => {
+    await Promise.all(nodes.map((node) => node.stop('SIGINT')));
+    rmSync(directory, { recursive: true });
+  });
   await Promise.all(nodes.map((node) => node.start()));
   const seen = async () => (await Promise.all(nodes.map((node) => metric(node, 'nodes')))).every((n) => n === count);
   await until('the nodes to see each other', seen, { ms: 20_000 });
