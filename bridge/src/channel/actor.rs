@@ -21,7 +21,7 @@ use super::report::Passed;
 use super::roster::{Change, Roster};
 use super::spread::Spread;
 use super::stage::{Place, Present, Stage, taken};
-use super::{Chunk, Enter, Input, Outlet, Stand};
+use super::{Calm, Chunk, Enter, Input, Outlet, Stand};
 use crate::audio::{Format, Order, Piece};
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::{FloorEvent, Link, Talking};
@@ -36,7 +36,9 @@ pub(super) async fn run(
     mut state: State,
     mut inputs: mpsc::UnboundedReceiver<Input>,
     backlog: Arc<AtomicUsize>,
+    calm: Calm,
 ) {
+    let mut was_calm = true;
     loop {
         let deadline = state.deadline(Instant::now());
         tokio::select! {
@@ -48,6 +50,10 @@ pub(super) async fn run(
                 state.handle(Instant::now(), input);
             }
             () = sleep_until(deadline) => state.tick(Instant::now()),
+        }
+        if state.is_calm() != was_calm {
+            was_calm = !was_calm;
+            calm.set(was_calm.then(Instant::now));
         }
     }
 }
@@ -134,6 +140,11 @@ impl State {
             Input::Datagram(datagram) => self.datagram(now, datagram),
             Input::CutOff => self.cut_off(now),
         }
+    }
+
+    /// Whether nobody talks, and no member that the bridge brought is about to.
+    fn is_calm(&self) -> bool {
+        self.talking.is_none() && self.busy.is_empty()
     }
 
     /// When [`tick`](Self::tick) has something to do next.

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use socketioxide::socket::Sid;
 use suara_tcp::{Peer, StallHandle};
+use tokio_util::sync::CancellationToken;
 
 /// Voice for a WebSocket client that has been stalled for longer is dropped: the protocol's bound on old voice.
 const STALL_LIMIT: Duration = Duration::from_millis(120);
@@ -38,6 +39,8 @@ const MAX_SEVERED: usize = 16 * 1024;
 /// The road to one client.
 pub(crate) struct Line {
     road: Mutex<Road>,
+    /// Ends the poll that waits.
+    severed: CancellationToken,
     /// Whether the client is on a WebSocket by now.
     upgraded: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -47,6 +50,9 @@ impl fmt::Debug for Line {
         f.debug_tuple("Line").field(&*self.road()).finish()
     }
 }
+
+/// Ends a client's polls as the server does that ends: the client reconnects by itself.
+const CLOSE: &str = "1";
 
 #[derive(Debug)]
 enum Road {
@@ -61,7 +67,8 @@ enum Road {
 impl Line {
     /// Of a client whose transport drops by itself what gets old.
     pub(crate) fn by_datagram() -> Self {
-        Self { road: Mutex::new(Road::WebSocket(None)), upgraded: Box::new(|| true) }
+        let (road, severed) = (Mutex::new(Road::WebSocket(None)), CancellationToken::new());
+        Self { road, severed, upgraded: Box::new(|| true) }
     }
 
     fn road(&self) -> std::sync::MutexGuard<'_, Road> {
@@ -94,6 +101,7 @@ impl Line {
             Road::WebSocket(None) => return false,
             Road::Polling { .. } | Road::Severed => {}
         }
+        self.severed.cancel();
         true
     }
 }
@@ -196,7 +204,8 @@ impl Lines {
             } else {
                 Road::Polling { since: Some(Instant::now()) }
             };
-            let line = Line { road: Mutex::new(road), upgraded: Box::new(upgraded) };
+            let severed = CancellationToken::new();
+            let line = Line { road: Mutex::new(road), severed, upgraded: Box::new(upgraded) };
             Entry { line: Arc::new(line), holds: 0 }
         });
         entry.holds += 1;
@@ -242,8 +251,9 @@ impl Road {
 /// Notes by which connection a client's requests come, and when its polls begin and end.
 pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request, next: Next) -> Response {
     let Some(sid) = sid_of(&request) else { return next.run(request).await };
+    let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
     if lines.is_severed(sid) {
-        return StatusCode::BAD_REQUEST.into_response();
+        return if is_poll { close(&request) } else { StatusCode::BAD_REQUEST.into_response() };
     }
     if request.headers().contains_key(header::UPGRADE) {
         let stall = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.stall.clone());
@@ -254,11 +264,23 @@ pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request,
         return response;
     }
     let Some(line) = lines.get(sid) else { return next.run(request).await };
-    if request.method() != Method::GET {
+    if !is_poll {
         return next.run(request).await;
     }
+    let (severed, closed) = (line.severed.clone(), close(&request));
     let _waiting = Poll::begin(line);
-    next.run(request).await
+    tokio::select! {
+        biased;
+        () = severed.cancelled() => closed,
+        answer = next.run(request) => answer,
+    }
+}
+
+/// A poll's answer that says that the session is over (Engine.IO, `close`).
+fn close(poll: &Request) -> Response {
+    let is_framed = poll.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "EIO=3"));
+    let body = if is_framed { format!("{}:{CLOSE}", CLOSE.len()) } else { CLOSE.to_owned() };
+    ([(header::CONTENT_TYPE, "text/plain; charset=UTF-8")], body).into_response()
 }
 
 /// A poll that waits; its end, by an answer or by the client's hanging up, starts the clock.
@@ -337,11 +359,34 @@ mod tests {
         let router = axum::Router::new()
             .route("/", axum::routing::any(|| async {}))
             .layer(axum::middleware::from_fn_with_state(lines, watch_requests));
-        for (sid, status) in [(sid, StatusCode::BAD_REQUEST), (Sid::new(), StatusCode::OK)] {
-            let request = Request::get(format!("/?EIO=4&transport=polling&sid={sid}"));
-            let request = request.body(axum::body::Body::empty()).unwrap();
-            assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
-        }
+        let ask = async |method: Method, version: u8, sid: Sid| {
+            let request = Request::builder().method(method);
+            let request = request.uri(format!("/?EIO={version}&transport=polling&sid={sid}"));
+            let answer =
+                router.clone().oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+            let status = answer.status();
+            (status, axum::body::to_bytes(answer.into_body(), 100).await.unwrap())
+        };
+        assert_eq!(ask(Method::POST, 4, sid).await.0, StatusCode::BAD_REQUEST);
+        assert_eq!(ask(Method::GET, 4, sid).await, (StatusCode::OK, "1".into()), "the session is over");
+        assert_eq!(ask(Method::GET, 3, sid).await, (StatusCode::OK, "1:1".into()));
+        assert_eq!(ask(Method::GET, 4, Sid::new()).await, (StatusCode::OK, "".into()));
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_waits_ends_when_its_client_is_broken_off() {
+        use tower::ServiceExt as _;
+
+        let (lines, sid) = (Lines::default(), Sid::new());
+        let hold = lines.hold(sid, &handshake(), || false);
+        let router = axum::Router::new()
+            .route("/", axum::routing::any(std::future::pending::<()>))
+            .layer(axum::middleware::from_fn_with_state(lines, watch_requests));
+        let poll = Request::get(format!("/?EIO=4&transport=polling&sid={sid}"));
+        let poll = tokio::spawn(router.oneshot(poll.body(axum::body::Body::empty()).unwrap()));
+        tokio::task::yield_now().await;
+        assert!(!poll.is_finished() && hold.sever());
+        assert_eq!(poll.await.unwrap().unwrap().status(), StatusCode::OK);
     }
 
     #[test]

@@ -31,12 +31,14 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
  * @property {'serve' | 'split'} [mode] one process or two
  * @property {string[]} [args] more flags (of every process)
  * @property {Record<string, string>} [variables] more environment (of every process)
+ * @property {string} [http] where it listens, HOST:PORT, after a restart too; a free port unless told
  */
 
 export class Server {
   /** @param {Options} [options] */
-  constructor({ mode = 'serve', args = [], variables = {} } = {}) {
+  constructor({ mode = 'serve', args = [], variables = {}, http = LOOPBACK } = {}) {
     this.mode = mode;
+    this.http = http;
     this.args = args;
     this.variables = variables;
     this.data = mkdtempSync(join(work, 'suara-'));
@@ -62,7 +64,7 @@ export class Server {
 
   /** @param {'serve' | 'gateway' | 'bridge'} command @param {string[]} args @param {string} addressFile */
   async launch(command, args, addressFile) {
-    const common = ['--http', LOOPBACK, '--metrics', LOOPBACK, '--rtc', LOOPBACK, '--data', this.data, ...this.args];
+    const common = ['--http', this.http, '--metrics', LOOPBACK, '--rtc', LOOPBACK, '--data', this.data, ...this.args];
     const name = command === 'serve' ? [] : [command];
     // What an earlier start left there would be taken for this one's.
     rmSync(join(this.data, addressFile), { force: true });
