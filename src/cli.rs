@@ -167,7 +167,7 @@ pub(crate) struct ServeArgs {
     /// Bridge: sample rate of PCM clients that name none [default: 16000]
     #[arg(long, value_name = "HZ", env = "SUARA_SAMPLE_RATE", hide_env = true, help_heading = "Bridge")]
     pub(crate) sample_rate: Option<u32>,
-    /// Bridge: services to which clients without a token are admitted: signaling [default: none]
+    /// Services to which clients without a token are admitted: signaling, rtc (to be said to the gateway, too) [default: none]
     #[arg(
         long,
         value_name = "SERVICE",
@@ -179,6 +179,9 @@ pub(crate) struct ServeArgs {
         help_heading = "Bridge"
     )]
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
+    /// Gateway: where clients without a token may listen or talk, PATTERN:right,right [default: where a token may that lists no channels]
+    #[arg(long, value_name = "GRANT", num_args = 1.., env = "SUARA_GUEST_CHANNEL", value_delimiter = ' ', hide_env = true, help_heading = "Tokens")]
+    pub(crate) guest_channel: Option<Vec<String>>,
     /// Redis by which several nodes serve the same channels and each other's Socket.IO sessions, and to which back ends
     /// publish notifications: redis://HOST:PORT, rediss://…, or redis+cluster://HOST:PORT,HOST:PORT [default: none]
     #[arg(long, value_name = "URL", env = "SUARA_REDIS", hide_env = true, help_heading = "Running")]
@@ -254,6 +257,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum LegacyService {
     /// WebRTC signaling over Socket.IO
     Signaling,
+    /// Voice by WebRTC
+    Rtc,
 }
 
 #[derive(Args)]

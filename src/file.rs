@@ -47,6 +47,7 @@ pub(crate) struct ConfigFile {
     pub(crate) trunk_token_file: Option<PathBuf>,
     pub(crate) sample_rate: Option<u32>,
     pub(crate) legacy_anonymous: Option<Vec<LegacyService>>,
+    pub(crate) guest_channel: Option<Vec<String>>,
     pub(crate) redis: Option<String>,
     pub(crate) redis_prefix: Option<String>,
     pub(crate) redis_orders: Option<bool>,

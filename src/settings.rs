@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use ipnet::IpNet;
 use suara_gateway::Mtu;
+use suara_gateway::auth::ChannelGrant;
 use suara_gateway::hub::{CallSettings, ChannelSettings};
 use suara_gateway::nodes::Prefix;
 
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) trunk_token_file: PathBuf,
     pub(crate) sample_rate: u32,
     pub(crate) legacy_anonymous: Vec<LegacyService>,
+    /// Where those may listen or talk whom [`LegacyService::Rtc`] lets in.
+    pub(crate) guest_channels: Option<Vec<ChannelGrant>>,
     pub(crate) redis: Option<String>,
     pub(crate) redis_prefix: Prefix,
     pub(crate) redis_orders: bool,
@@ -95,7 +98,7 @@ impl Plan {
     /// Puts the sources together, flags and environment before the file before defaults.
     pub(crate) fn make(role: Role, args: ServeArgs) -> Result<Self> {
         let file = ConfigFile::read(args.config.as_deref())?;
-        let bridge = role == Role::Bridge;
+        let [public, internal] = if role == Role::Bridge { [8081, 9465] } else { [8080, 9464] }.map(loopback);
         let channels = file.channels();
         let data = args.data.or(file.data).unwrap_or_else(|| "suara-data".into());
         let tls = certificate(args.tls_cert.or(file.tls_cert), args.tls_key.or(file.tls_key))?;
@@ -105,15 +108,12 @@ impl Plan {
             args.emergency_microphone_ms.or(file.emergency_microphone_ms),
         );
         let plan = Self {
-            http: args.http.or(file.http).unwrap_or_else(|| loopback(if bridge { 8081 } else { 8080 })),
+            http: args.http.or(file.http).unwrap_or(public),
             webtransport: args.webtransport.or(file.webtransport).unwrap_or_else(default_webtransport),
             announce: args.webtransport_announce.or(file.webtransport_announce),
             rtc: args.rtc.or(file.rtc).unwrap_or_else(|| loopback(4434)),
             rtc_announce: args.rtc_announce.or(file.rtc_announce),
-            metrics: args
-                .metrics
-                .or(file.metrics)
-                .unwrap_or_else(|| loopback(if bridge { 9465 } else { 9464 })),
+            metrics: args.metrics.or(file.metrics).unwrap_or(internal),
             origins: args.origin.or(file.origin).unwrap_or_default(),
             keys: Keys {
                 secret_file: args.jwt_secret_file.or(file.jwt_secret_file),
@@ -138,6 +138,7 @@ impl Plan {
                 .unwrap_or_else(|| data.join(crate::secrets::TRUNK_TOKEN)),
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
+            guest_channels: args.guest_channel.or(file.guest_channel).map(grants).transpose()?,
             redis: args.redis.or(file.redis),
             redis_prefix: prefix(args.redis_prefix.or(file.redis_prefix))?,
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
@@ -239,6 +240,11 @@ fn calls(
 }
 
 /// Who answers visitors, if nobody says.
+fn grants(texts: Vec<String>) -> Result<Vec<ChannelGrant>> {
+    let grant = |text: &String| text.parse().with_context(|| format!("--guest-channel {text}"));
+    texts.iter().map(grant).collect()
+}
+
 fn livechat_staff() -> Vec<String> {
     ["admin", "penyiar"].map(str::to_owned).to_vec()
 }

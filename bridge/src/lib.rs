@@ -148,8 +148,9 @@ pub async fn start(
     let routes = desk::Routes::default();
     let outlet = rtc::Outlets { sockets: server.outlet(), rtc: media.as_ref().map(rtc::Media::outlet) };
     let board = signaling::Board::new(server.outlet(), metrics.clone());
-    let (desk, trouble) = desk::Desk::start(happened, routes.clone(), Arc::new(outlet), metrics.clone());
-    let notifier = notify::Notifier::new(server.outlet(), desk.clone(), metrics.clone());
+    let (desk, trouble) =
+        desk::Desk::start(happened, routes.clone(), Arc::new(outlet.clone()), metrics.clone());
+    let notifier = notify::Notifier::new(outlet, desk.clone(), metrics.clone());
     let (publisher, redis) = listen(&settings, &notifier, &metrics, shutdown.clone())?;
     let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
     let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());

@@ -34,6 +34,8 @@ pub struct Settings {
     pub allow_origin: OriginPolicy,
     /// Whether clients without a token are admitted to signaling, and to nothing else.
     pub anonymous_signaling: bool,
+    /// Whether RTC clients without a token are admitted, as guests of the gateway's, if it admits such.
+    pub anonymous_rtc: bool,
     /// Redis, where back ends publish and bridges find each other's broadcasts. May hold a password.
     pub redis_url: Option<String>,
     /// Whether a back end may put sockets into rooms, take them out and disconnect them by Redis.
@@ -65,6 +67,7 @@ impl Settings {
             max_voice_packet: DEFAULT_MAX_VOICE_PACKET,
             allow_origin: Arc::new(same_origin),
             anonymous_signaling: false,
+            anonymous_rtc: false,
             redis_url: None,
             redis_orders: false,
             peers: PeerSettings::default(),
@@ -104,6 +107,7 @@ impl fmt::Debug for Settings {
             .field("default_sample_rate", &self.default_sample_rate)
             .field("max_voice_packet", &self.max_voice_packet)
             .field("anonymous_signaling", &self.anonymous_signaling)
+            .field("anonymous_rtc", &self.anonymous_rtc)
             .field("livechat_staff", &self.livechat_staff)
             .field("trusted_proxies", &self.trusted_proxies)
             .field("rtc", &self.rtc)

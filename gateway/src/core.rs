@@ -15,6 +15,7 @@ use crate::auth::{Authenticator, Scope};
 use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::guests::GuestPasses;
 use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::kpi::Kpis;
 use crate::livechat::{Livechat, LivechatSettings};
@@ -43,6 +44,8 @@ pub struct Core {
     pub kpis: Kpis,
     /// Visitors, and who answers them.
     pub livechat: Livechat,
+    /// Makes identities for clients without a token, where such are admitted.
+    pub guests: Option<GuestPasses>,
     /// Sessions whose places can be taken.
     pub resumables: Resumables,
     /// Where users are found.
@@ -75,6 +78,8 @@ pub struct Rules {
     pub calls: CallSettings,
     /// The livechat's visitors and staff.
     pub livechat: LivechatSettings,
+    /// Makes identities for clients without a token, where such are admitted.
+    pub guests: Option<GuestPasses>,
     /// Users' sessions that may be there at a time.
     pub max_sessions: usize,
     /// How other nodes are reached, where there may be any.
@@ -85,7 +90,7 @@ impl Core {
     /// With nobody there yet. To be called within a runtime.
     #[must_use]
     pub fn new(auth: Authenticator, rules: Rules, store: Store, metrics: Metrics, clock: Clock) -> Self {
-        let Rules { channels, calls, livechat, max_sessions, nodes } = rules;
+        let Rules { channels, calls, livechat, guests, max_sessions, nodes } = rules;
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let nodes = nodes.map(|settings| Nodes::start(settings, &metrics));
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone(), nodes.clone());
@@ -105,6 +110,7 @@ impl Core {
             max_sessions,
             kpis,
             livechat,
+            guests,
             resumables,
             directory,
             calls,

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod core;
 pub mod directory;
 pub mod edge;
+pub mod guests;
 pub mod http;
 pub mod hub;
 pub mod kpi;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::core::{Core, Rules};
 use crate::edge::websocket;
 use crate::edge::webtransport::{EngineSettings, start};
+use crate::guests::GuestPasses;
 use crate::http::{ConnectInfo, Note, OriginPolicy, ReadyCheck, router, trunk_router};
 use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub calls: CallSettings,
     /// The livechat's visitors and staff.
     pub livechat: LivechatSettings,
+    /// Makes identities for clients of old that have no token, where such are admitted.
+    pub guests: Option<GuestPasses>,
     /// Sessions at a time.
     pub max_sessions: usize,
     /// How the WebTransport server is run.
@@ -73,8 +76,8 @@ impl Gateway {
         metrics.register(registry);
         let store = settings.store.clone();
         let auth = Authenticator::new(settings.keys, settings.remote_check, settings.default_rights, store);
-        let Settings { channels, calls, livechat, max_sessions, nodes, .. } = settings;
-        let rules = Rules { channels, calls, livechat, max_sessions, nodes };
+        let Settings { channels, calls, livechat, guests, max_sessions, nodes, .. } = settings;
+        let rules = Rules { channels, calls, livechat, guests, max_sessions, nodes };
         let core = Arc::new(Core::new(auth, rules, settings.store, metrics, clock));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;

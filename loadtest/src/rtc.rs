@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -44,6 +44,8 @@ pub struct Crowd {
     pub plans: Vec<Plan>,
     /// What the run's threads share.
     pub shared: Arc<Shared>,
+    /// Frames that were delivered to these.
+    pub delivered: Arc<AtomicU64>,
 }
 
 /// What all listeners of a thread have in common.
@@ -52,6 +54,7 @@ struct Room {
     shared: Arc<Shared>,
     certificate: DtlsCert,
     tally: RefCell<Tally>,
+    delivered: Arc<AtomicU64>,
 }
 
 /// Runs a thread's listeners until the run is stopped, and returns what they counted.
@@ -60,10 +63,10 @@ struct Room {
 /// When there is no runtime, or no certificate.
 pub fn run(crowd: Crowd) -> Result<Tally, LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().tried("no runtime")?;
-    let Crowd { address, plans, shared } = crowd;
+    let Crowd { address, plans, shared, delivered } = crowd;
     let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
     let certificate = certificate.ok_or_else(|| LoadError::Settings("no certificate for DTLS".to_owned()))?;
-    let room = Rc::new(Room { address, shared, certificate, tally: RefCell::default() });
+    let room = Rc::new(Room { address, shared, certificate, tally: RefCell::default(), delivered });
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         for plan in plans {
@@ -250,6 +253,7 @@ impl Client {
         if self.seen.first(stamp.source, stamp.frame) {
             tally.delivered(into, Duration::from_nanos(shared.clock.now().saturating_sub(stamp.intended)));
             shared.heard.fetch_add(1, Ordering::Relaxed);
+            self.room.delivered.fetch_add(1, Ordering::Relaxed);
         } else {
             tally.duplicates += 1;
         }

@@ -26,6 +26,7 @@ pub(super) async fn start(
     let mut settings = Settings::new(gateway, &plan.trunk_token_file);
     settings.default_sample_rate = plan.sample_rate;
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
+    settings.anonymous_rtc = plan.legacy_anonymous.contains(&LegacyService::Rtc);
     settings.redis_url = plan.redis.as_deref().map(RedisAddress::first);
     settings.redis_orders = plan.redis_orders;
     settings.peers = peers(&plan.peer)?;

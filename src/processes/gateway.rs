@@ -9,6 +9,7 @@ use axum::Router;
 use prometheus_client::registry::Registry;
 use suara_certs::CertStore;
 use suara_gateway::auth::{KeySet, Minter, RemoteCheck, Scope, read_secret};
+use suara_gateway::guests::GuestPasses;
 use suara_gateway::http::OriginPolicy;
 use suara_gateway::livechat::{LivechatSettings, VisitorPasses};
 use suara_gateway::nodes::{NodesSettings, Prefix, RedisAddress};
@@ -16,6 +17,7 @@ use suara_gateway::{EngineSettings, Gateway, Settings};
 use suara_proto::message::Rights;
 use suara_store::{Store, file_url};
 
+use crate::cli::LegacyService;
 use crate::logging::print;
 use crate::secrets::{self, DEVELOPMENT_SECRET, claims};
 use crate::settings::Plan;
@@ -59,6 +61,7 @@ impl RunningGateway {
         let trunk_secret = secrets::trunk_secret(&plan.data)?;
         keys.add_trunk_secret(&trunk_secret);
         secrets::write_trunk_token(&plan.data, &trunk_secret)?;
+        let guests = guests(plan, shared_secret.as_deref())?;
         let visitors = visitors(plan, shared_secret, &mut keys)?;
         let settings = Settings {
             webtransport: plan.webtransport.clone(),
@@ -72,6 +75,7 @@ impl RunningGateway {
             nodes: plan.redis.as_deref().map(|url| nodes(url, &plan.redis_prefix)).transpose()?,
             channels: plan.channels.clone(),
             calls: plan.calls.clone(),
+            guests,
             livechat: LivechatSettings { passes: Some(visitors), staff: plan.livechat.staff.clone() },
             max_sessions: plan.max_sessions,
             engine: EngineSettings {
@@ -81,6 +85,10 @@ impl RunningGateway {
                 keys: secrets::quic_keys(&plan.data)?,
             },
         };
+        if settings.nodes.is_some() && !settings.store.is_shared() {
+            let what = "with --redis, but without a PostgreSQL --database, what is written in channels stays at this node";
+            tracing::warn!("{what}");
+        }
         let gateway = Gateway::start(settings, registry).context("the gateway can't start")?;
         Ok(Self { gateway, trunk_secret, development_secret })
     }
@@ -133,6 +141,22 @@ fn visitors(plan: &Plan, shared: Option<Vec<u8>>, keys: &mut KeySet) -> Result<V
     let secret = secrets::livechat_secret(&plan.data)?;
     keys.add_livechat_secret(&secret);
     Ok(VisitorPasses { minter: Minter::new(&secret), issuer: None, audience: None, ttl })
+}
+
+/// Where clients without a token are admitted to voice: theirs are signed as visitors' are.
+fn guests(plan: &Plan, shared: Option<&[u8]>) -> Result<Option<GuestPasses>> {
+    if !plan.legacy_anonymous.contains(&LegacyService::Rtc) {
+        return Ok(None);
+    }
+    let channels = plan.guest_channels.clone();
+    let (issuer, audience) = (plan.keys.issuer.clone(), plan.keys.audience.clone());
+    Ok(Some(match shared {
+        Some(secret) => GuestPasses { minter: Minter::new(secret), issuer, audience, channels },
+        None => {
+            let secret = secrets::livechat_secret(&plan.data)?;
+            GuestPasses { minter: Minter::new(&secret), issuer: None, audience: None, channels }
+        }
+    }))
 }
 
 /// A file that can't be opened is a reason not to start; a server that isn't there yet is looked for.

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sumOf } from './kit/metrics.js';
+import { OPUS, producing } from './kit/rtc/produce.js';
 import { rtcSocket, rtcUser } from './kit/rtc/socket.js';
 import { legacyUser } from './kit/scene.js';
 import { sharedServer, startServer } from './kit/server.js';
@@ -9,15 +10,7 @@ import { until } from './kit/wait.js';
 
 const server = await sharedServer();
 
-const OPUS = { mimeType: 'audio/opus', payloadType: 111, clockRate: 48000, channels: 2, parameters: {}, rtcpFeedback: [] };
 const FINGERPRINT = { algorithm: 'sha-256', value: Array(32).fill('AB').join(':') };
-
-/** @param {any} [change] */
-const producing = (change) => ({
-  kind: 'audio',
-  rtpParameters: { mid: '0', codecs: [OPUS], headerExtensions: [], encodings: [{ ssrc: 1234 }], rtcp: {} },
-  ...change,
-});
 
 describe('the documented messages', () => {
   test('welcome says who one is and what the router can', async (t) => {

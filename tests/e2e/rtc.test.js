@@ -10,10 +10,8 @@ import { sleep, until } from './kit/wait.js';
 
 /** @typedef {import('node:test').TestContext} T */
 
-/** A browser's jitter buffer and its stretching and shrinking of time. */
+/** The console's jitter buffer. */
 const JITTER_MS = 120;
-/** Real time on a machine that others use, too. */
-const ATTEMPTS = 3;
 
 const server = await sharedServer({ args: RTC_FLAGS });
 
@@ -21,26 +19,20 @@ const server = await sharedServer({ args: RTC_FLAGS });
 const twoRounds = (said) => (said.samples.length / said.rate + 1) * 2000;
 
 /**
- * Records and compares, and tries again where the browser says that it had to make sound up.
+ * Records what comes and compares. What the server says that it dropped for being old, as on a machine that others use too, may be
+ * missing, and nothing else.
  * @param {T} t @param {import('./kit/rtc/client.js').RtcPage} listener @param {import('./kit/wav.js').Pcm} said
  * @param {() => Promise<void>} speak
  */
 async function assertHeard(t, listener, said, speak) {
-  for (let attempt = 1; ; attempt++) {
-    const before = await listener.call('received');
-    await listener.call('record');
-    await speak();
-    const recorded = await listener.recorded();
-    const after = await listener.call('received');
-    t.diagnostic(JSON.stringify({ ...after, dropped: await server.dropped(/./) }));
-    assert.ok(after.received > before.received, 'nothing was received');
-    try {
-      return assertSameSpeech(said, recorded, { driftMs: JITTER_MS });
-    } catch (difference) {
-      if (attempt === ATTEMPTS) throw difference;
-      t.diagnostic(`once more: ${/** @type {Error} */ (difference).message}`);
-    }
-  }
+  const before = { ...(await listener.call('received')), dropped: await server.dropped(/stale/) };
+  await listener.call('record');
+  await speak();
+  const recorded = await listener.recorded();
+  const after = { ...(await listener.call('received')), dropped: await server.dropped(/stale/) };
+  t.diagnostic(JSON.stringify(after));
+  assert.ok(after.received > before.received, 'nothing was received');
+  return assertSameSpeech(said, recorded, { lostMs: 30 + 20 * (after.dropped - before.dropped) });
 }
 
 // Two at a time: they are as long as speech is, and begin and end together.
@@ -104,19 +96,9 @@ describe('across generations', { concurrency: 2 }, () => {
     await talker.ask('floor_request');
     await talker.event('floor_granted');
     await console.shows('taken');
-    for (let attempt = 1; ; attempt++) {
-      await console.startRecording();
-      await sleep(twoRounds(said));
-      const recorded = await console.stopRecording();
-      try {
-        assertSameSpeech(said, recorded, { driftMs: JITTER_MS });
-        break;
-      } catch (difference) {
-        if (attempt === 1) await talker.ask('floor_release');
-        if (attempt === ATTEMPTS) throw difference;
-        await talker.ask('floor_request');
-      }
-    }
+    await console.startRecording();
+    await sleep(twoRounds(said));
+    assertSameSpeech(said, await console.stopRecording(), { driftMs: JITTER_MS });
     await talker.ask('floor_release');
     await console.shows('idle');
   });

@@ -9,25 +9,22 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
-use suara_proto::voice::{Header, VoiceFrame};
-use suara_proto::{ChannelNumber, Grant, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, MemberRef, RequestId};
 use tokio::sync::mpsc;
 
-use super::audience::{Audience, Listener, Utterance};
+use super::audience::{Audience, Listener, RTC};
+use super::cast::Cast;
 use super::chat::Waiting;
+use super::hearing::Hearing;
 use super::pace::Pace;
 use super::press::{Act, Press};
-use super::report::Passed;
 use super::roster::{Change, Roster};
-use super::spread::Spread;
 use super::stage::{Place, Present, Stage, taken};
-use super::{Calm, Chunk, Enter, Input, Outlet, Stand};
-use crate::audio::{Format, Order, Piece};
+use super::talkers::Talkers;
+use super::{Calm, Chunk, Enter, Input, Outlet};
+use crate::audio::Format;
 use crate::metrics::{DropReason, Metrics};
-use crate::trunk::{FloorEvent, Link, Talking};
-
-/// Datagrams of a talker whose name isn't known yet; the word of who talks is on its way on the stream.
-const MAX_EARLY: usize = 16;
+use crate::trunk::Link;
 
 /// Floor requests of all channels; the desk's requests are below.
 const FIRST_REQUEST: u32 = 1 << 31;
@@ -74,21 +71,19 @@ fn ask_for_roster(link: &Link, channel: ChannelNumber) {
 
 /// Everything that the actor knows.
 pub(super) struct State {
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     pub(super) audience: Audience,
     pub(super) members: BTreeMap<MemberRef, Present>,
     /// Those with a press, or with something to send at a later time.
-    busy: BTreeSet<MemberRef>,
+    pub(super) busy: BTreeSet<MemberRef>,
     /// `None` while there is no trunk.
     pub(super) place: Option<Place>,
     pub(super) chat: Waiting,
-    roster: Roster,
-    talking: Option<Talking>,
-    order: Order,
-    spread: Option<Spread>,
-    /// The burst that is passed on, until that is reported.
-    passed: Option<Passed>,
-    early: Vec<Bytes>,
+    pub(super) roster: Roster,
+    pub(super) talkers: Talkers,
+    pub(super) hearing: Hearing,
+    pub(super) early: Vec<Bytes>,
+    pub(super) cast: Cast,
     /// Emergencies in force, by user.
     alerts: BTreeMap<String, Value>,
     requests: u32,
@@ -104,11 +99,10 @@ impl State {
             place: None,
             chat: Waiting::default(),
             roster: Roster::default(),
-            talking: None,
-            order: Order::default(),
-            spread: None,
-            passed: None,
+            talkers: Talkers::default(),
+            hearing: Hearing::default(),
             early: Vec::new(),
+            cast: Cast::default(),
             alerts: BTreeMap::new(),
             requests: FIRST_REQUEST,
         }
@@ -132,6 +126,7 @@ impl State {
                     ask_for_roster(link, *channel);
                 }
                 self.tell_muted();
+                self.recast();
                 self.replay_early(now);
             }
             Input::ChatWish { member, wish } => self.chat_wish(member, wish),
@@ -144,7 +139,7 @@ impl State {
 
     /// Whether nobody talks, and no member that the bridge brought is about to.
     fn is_calm(&self) -> bool {
-        self.talking.is_none() && self.busy.is_empty()
+        self.talkers.all().next().is_none() && self.busy.is_empty()
     }
 
     /// When [`tick`](Self::tick) has something to do next.
@@ -160,7 +155,7 @@ impl State {
     }
 
     fn enter(&mut self, enter: Enter) {
-        let Enter { member, who, listener, link, channel, talker, version, members, talking } = enter;
+        let Enter { member, who, listener, link, channel, talker, mode, version, members, talking } = enter;
         match members {
             Some(members) => self.roster.replace(version, members),
             // The member who had the roster left while this one came.
@@ -170,19 +165,19 @@ impl State {
         self.place = Some(Place { link, channel });
         self.exit(member);
         self.audience.enter(member, &listener);
-        if talking.is_some() {
-            self.talking = talking;
-        }
-        if let Some(talking) = &self.talking {
+        self.talkers.enter(mode, talking);
+        for talking in self.talkers.all() {
             self.audience.tell(&listener, "floor_taken", &taken(talking));
         }
         for alert in self.alerts.values() {
             self.audience.tell(&listener, "emergency_alert", alert);
         }
-        let (press, pace) = (Press::patient(listener.patience()), Pace::default());
+        let (press, pace) = (listener.press(), Pace::default());
         let (muted, talk, spoken) = (false, None, None);
         self.members.insert(member, Present { who, listener, talker, muted, press, talk, pace, spoken });
         self.tell_muted();
+        self.recast();
+        self.tell_cast();
     }
 
     /// Tells those of this bridge whom a dispatcher muted, or lets talk again. Nobody is told of others: a thousand
@@ -213,6 +208,10 @@ impl State {
         self.busy.remove(&member);
         if let Some(present) = self.members.remove(&member) {
             self.audience.leave(member, &present.listener);
+            // One that is gone by RTC is in the roster until the gateway says so: it isn't to be cast meanwhile.
+            if present.listener.seat.space == RTC {
+                self.roster.silence(present.talker);
+            }
         }
     }
 
@@ -227,14 +226,15 @@ impl State {
         self.place = None;
         self.cut_off_chat();
         self.busy.clear();
-        if self.talking.take().is_some() {
+        if self.talkers.clear() {
             self.audience.announce("floor_idle", &Value::Null);
         }
         self.roster = Roster::default();
-        self.order = Order::default();
-        self.spread = None;
-        self.passed = None;
+        self.hearing = Hearing::default();
         self.early.clear();
+        if self.cast.clear() {
+            self.tell_cast();
+        }
         self.alerts.clear();
     }
 
@@ -266,7 +266,7 @@ impl State {
     }
 
     /// Moves one member's press on, and does what it says.
-    fn press(
+    pub(super) fn press(
         &mut self,
         now: Instant,
         member: MemberRef,
@@ -289,121 +289,5 @@ impl State {
         } else {
             self.busy.remove(&member);
         }
-    }
-
-    fn floor(&mut self, now: Instant, floor: FloorEvent) {
-        match floor {
-            FloorEvent::Granted { member, request, grant, duration_ms } => {
-                self.press(now, member, |press, _| press.granted(request, grant, duration_ms));
-            }
-            FloorEvent::Denied { member, request, cause } => {
-                self.press(now, member, |press, _| press.denied(now, request, cause));
-            }
-            FloorEvent::Revoked { member, grant, cause, grace_ms } => {
-                self.press(now, member, |press, _| press.revoked(now, grant, cause, grace_ms));
-            }
-            FloorEvent::Queued { member, request, position, size } => {
-                self.press(now, member, |press, _| press.queued(request, position, size));
-            }
-            FloorEvent::Warning { member, grant, remaining_ms } => {
-                self.press(now, member, |press, _| press.warned(grant, remaining_ms));
-            }
-            FloorEvent::Taken(talking) => {
-                let known = self.talking.as_ref().map(|known| known.grant);
-                let grant = talking.grant;
-                if self
-                    .talking
-                    .as_ref()
-                    .is_some_and(|known| known.grant == grant && known.level != talking.level)
-                {
-                    self.audience.announce("floor_taken", &taken(&talking));
-                }
-                if known.is_none_or(|known| grant > known) {
-                    self.audience.announce("floor_taken", &taken(&talking));
-                    for member in self.busy.clone() {
-                        self.press(now, member, |press, _| press.floor_taken(grant));
-                    }
-                }
-                if known.is_none_or(|known| talking.grant >= known) {
-                    self.talking = Some(talking);
-                }
-                self.replay_early(now);
-            }
-            FloorEvent::Idle { grant } => {
-                self.report(grant);
-                if self.talking.as_ref().is_some_and(|talking| talking.grant <= grant) {
-                    self.talking = None;
-                    self.audience.announce("floor_idle", &Value::Null);
-                }
-                for member in self.busy.clone() {
-                    self.press(now, member, |press, request| press.floor_idle(now, grant, request));
-                }
-            }
-        }
-    }
-
-    /// A burst is over: says when it was passed on, in the name of one who heard it.
-    fn report(&mut self, grant: Grant) {
-        let passed = self.passed.take_if(|passed| passed.grant == grant);
-        if let (Some(passed), Some(Place { link, channel }), Some(member)) =
-            (passed, &self.place, self.members.keys().next())
-        {
-            passed.report(link, *channel, *member);
-        }
-    }
-
-    fn replay_early(&mut self, now: Instant) {
-        for datagram in std::mem::take(&mut self.early) {
-            self.datagram(now, datagram);
-        }
-    }
-
-    fn datagram(&mut self, now: Instant, datagram: Bytes) {
-        let Ok(frame) = VoiceFrame::decode(&datagram) else {
-            return self.metrics.dropped(DropReason::Malformed, 1);
-        };
-        let talker = frame.header.talker;
-        let talking = self.talking.as_ref().map(|talking| &talking.person);
-        let named = talking.filter(|person| person.talker == talker).map(|person| &person.who);
-        let Some(who) = named.or_else(|| self.roster.get(talker)).cloned() else {
-            if self.early.len() < MAX_EARLY {
-                self.early.push(datagram.clone());
-            } else {
-                self.metrics.dropped(DropReason::Backlog, 1);
-            }
-            return;
-        };
-        self.metrics.voice("from_trunk", 1, datagram.len());
-        let pieces = self.order.take(&frame);
-        let grant = frame.header.grant;
-        let spread = match &mut self.spread {
-            Some(spread) if spread.grant() == grant => spread,
-            spread => {
-                self.passed = Passed::first(now, &frame.header, pieces.len());
-                spread.insert(Spread::new(grant))
-            }
-        };
-        for format in self.audience.formats(None) {
-            for piece in &pieces {
-                let (Piece::Packet(seq, _) | Piece::Lost(seq, _)) = *piece;
-                if let Some(chunk) = spread.chunk(format, piece, &self.metrics) {
-                    let stand = Stand { grant, talker: None, ticks: ticks_of(&frame, piece) };
-                    let (seq, chunk) = (seq.into(), &chunk);
-                    self.audience.hear(now, Utterance { format, who: &who, seq, stand, chunk });
-                }
-            }
-        }
-    }
-}
-
-/// When a piece was said: one that came along with a later frame, so many of its own lengths before it.
-fn ticks_of(frame: &VoiceFrame<'_>, piece: &Piece<'_>) -> u32 {
-    let Header { sequence, timestamp, .. } = frame.header;
-    match *piece {
-        Piece::Packet(seq, packet) | Piece::Lost(seq, Some(packet)) => {
-            let back = u32::from(sequence.wrapping_sub(seq));
-            timestamp.wrapping_sub(back.wrapping_mul(ticks(packet).unwrap_or_default()))
-        }
-        Piece::Lost(_, None) => timestamp,
     }
 }

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use socketioxide::socket::Sid;
-use suara_proto::MemberRef;
+use suara_proto::{MemberRef, TalkerNumber};
 
-use super::chunk::Stand;
-use super::press::SILENCE;
+use super::chunk::{Chunk, Stand};
+use super::press::Press;
 use crate::audio::Format;
 use crate::edge::Line;
 use crate::metrics::{DropReason, Metrics};
@@ -64,6 +64,8 @@ pub(crate) trait Outlet: Send + Sync + 'static {
     fn voice(&self, room: &Room, except: &[Seat], chunk: &Bytes, sender: &Sender<'_>) -> usize;
     /// Sends an event to everybody in `room`.
     fn announce(&self, room: &Room, event: &'static str, payload: &Value);
+    /// Says who of a channel in which several may talk is to be heard by itself: all of them, again with each change.
+    fn cast(&self, _room: &Room, _cast: &[(TalkerNumber, Who)]) {}
     /// Sends an event to one client.
     fn tell(&self, seat: Seat, event: &'static str, payload: &Value);
 }
@@ -83,16 +85,25 @@ impl Listener {
         Room { space: self.seat.space, name: format!("voice:{}:{}", self.format, self.spelling) }
     }
 
-    /// How long a press of this client may be silent.
-    pub(super) fn patience(&self) -> Duration {
-        if self.seat.space == RTC { RTC_PATIENCE } else { SILENCE }
+    /// No press yet, of a client of this kind.
+    pub(super) fn press(&self) -> Press<Chunk> {
+        if self.seat.space == RTC { Press::streaming(RTC_PATIENCE) } else { Press::default() }
     }
+}
+
+/// By what those came whom a chunk is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum To {
+    All,
+    Rtc,
+    Sockets,
 }
 
 /// A chunk on its way to the listeners of one format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Utterance<'a> {
     pub(super) format: Format,
+    pub(super) to: To,
     pub(super) who: &'a Who,
     pub(super) seq: u64,
     pub(super) stand: Stand,
@@ -159,7 +170,13 @@ impl Audience {
     /// late.
     pub(super) fn hear(&self, now: Instant, utterance: Utterance<'_>) {
         let timestamp = unix_ms();
-        for (room, group) in self.groups.iter().filter(|(_, group)| group.format == utterance.format) {
+        let meant = |room: &Room| match utterance.to {
+            To::All => true,
+            To::Rtc => room.space == RTC,
+            To::Sockets => room.space != RTC,
+        };
+        let all = self.groups.iter().filter(|(_, group)| group.format == utterance.format);
+        for (room, group) in all.filter(|(room, _)| meant(room)) {
             let (mut except, mut late) = (Vec::new(), 0);
             for (member, (seat, line)) in &group.seats {
                 if Some(*member) == utterance.stand.talker {
@@ -189,6 +206,18 @@ impl Audience {
     pub(super) fn announce(&self, event: &'static str, payload: &Value) {
         for (room, group) in &self.groups {
             self.outlet.announce(room, event, &with_channel(payload, &group.spelling));
+        }
+    }
+
+    /// Whether a client of RTC listens.
+    pub(super) fn has_rtc(&self) -> bool {
+        self.groups.keys().any(|room| room.space == RTC)
+    }
+
+    /// Says who is to be heard by itself, where that makes a difference.
+    pub(super) fn cast(&self, cast: &[(TalkerNumber, Who)]) {
+        for room in self.groups.keys().filter(|room| room.space == RTC) {
+            self.outlet.cast(room, cast);
         }
     }
 

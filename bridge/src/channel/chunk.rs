@@ -1,7 +1,7 @@
 //! A piece of a client's voice, and where it stands among the others.
 
 use bytes::Bytes;
-use suara_proto::{Grant, MemberRef};
+use suara_proto::{Grant, MemberRef, TalkerNumber};
 
 /// What a client sent at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct Stand {
     pub(crate) grant: Grant,
     /// The local member who said it.
     pub(crate) talker: Option<MemberRef>,
+    /// Who said it, as the channel knows it.
+    pub(crate) number: TalkerNumber,
     /// Of the first sample, on a clock of 48 000 Hz.
     pub(crate) ticks: u32,
 }

@@ -4,8 +4,11 @@
 
 mod actor;
 mod audience;
+mod cast;
 mod chat;
 mod chunk;
+mod floor;
+mod hearing;
 mod held;
 mod pace;
 mod press;
@@ -14,6 +17,8 @@ mod roster;
 mod spread;
 mod stage;
 mod talk;
+mod talkers;
+mod wish;
 
 use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,13 +26,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use suara_proto::message::ChannelMode;
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 use tokio::sync::mpsc;
 
 pub(crate) use audience::{Listener, Outlet, RTC, Room, Seat, Sender};
+pub(crate) use cast::MAX_CAST;
 pub(crate) use chat::{ChatWish, Stored};
 pub(crate) use chunk::{Chunk, Stamp, Stand};
-pub(crate) use press::Wish;
+pub(crate) use wish::{BadWish, Wish};
 
 use crate::metrics::Metrics;
 use crate::trunk::{ChatEvent, FloorEvent, Link, Person, RosterEvent, Talking, Who};
@@ -76,9 +83,10 @@ pub(crate) struct Enter {
     pub(crate) link: Link,
     pub(crate) channel: ChannelNumber,
     pub(crate) talker: TalkerNumber,
+    pub(crate) mode: ChannelMode,
     pub(crate) version: u64,
     pub(crate) members: Option<Vec<Person>>,
-    pub(crate) talking: Option<Talking>,
+    pub(crate) talking: Vec<Talking>,
 }
 
 /// The way to a channel's actor; it ends when the last one is gone.

@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use suara_proto::message::Level;
 use suara_proto::{DenyCause, Grant, RequestId, RevokeCause};
 
 use super::held::Held;
+use super::wish::Wish;
 use crate::metrics::DropReason;
 
 /// Without a chunk for so long, a press is over: a legacy client says nothing when it stops. Less would cut a press in
@@ -24,22 +24,6 @@ const RETRY_BUSY: Duration = Duration::from_secs(5);
 
 /// A request that has no answer is asked again; its answer, or the request, may have been refused by a limit.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-
-/// How the floor is wished for; what a client that says nothing gets is the default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Wish {
-    /// How urgent it is.
-    pub(crate) level: Level,
-    /// Less than what the token gives; `None`: all of it.
-    pub(crate) priority: Option<u8>,
-    /// Rather wait in the queue than be denied.
-    pub(crate) queue: bool,
-}
-
-impl Wish {
-    /// Of a client that says nothing of the floor: while it keeps on sending it waits.
-    const UNSAID: Self = Self { level: Level::Normal, priority: None, queue: true };
-}
 
 /// What is to be done; `C` is a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +89,8 @@ pub(super) struct Press<C = Bytes> {
     waited: bool,
     /// Without a chunk for so long, a press is over.
     patience: Duration,
+    /// Whether the client sends all the while: what it says after a denial asks for nothing, if it had asked in so many words.
+    streams: bool,
 }
 
 impl<C> Default for Press<C> {
@@ -118,14 +104,15 @@ impl<C> Default for Press<C> {
             told_denied: false,
             waited: false,
             patience: SILENCE,
+            streams: false,
         }
     }
 }
 
 impl<C: AsRef<[u8]>> Press<C> {
-    /// Of a client that says when it stops, and may be silent for a while before.
-    pub(super) fn patient(patience: Duration) -> Self {
-        Self { patience, ..Self::default() }
+    /// Of a client that says when it stops, may be silent for a while before, and sends whether it may talk or not.
+    pub(super) fn streaming(patience: Duration) -> Self {
+        Self { patience, streams: true, ..Self::default() }
     }
 
     /// The client sent a chunk. `request` is a number for a floor request, should one be needed.
@@ -248,7 +235,7 @@ impl<C: AsRef<[u8]>> Press<C> {
         }
         let held = std::mem::take(held);
         let mut acts = Vec::new();
-        self.state = if cause == DenyCause::ReceiveOnly {
+        self.state = if cause == DenyCause::ReceiveOnly || (self.explicit && self.streams) {
             acts.extend(dropped(&held));
             State::Blocked
         } else {
@@ -376,7 +363,7 @@ impl<C: AsRef<[u8]>> Press<C> {
     }
 
     fn over(&mut self) {
-        *self = Self::patient(self.patience);
+        *self = Self { patience: self.patience, streams: self.streams, ..Self::default() };
     }
 }
 

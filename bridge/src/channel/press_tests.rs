@@ -1,5 +1,7 @@
 //! Scenarios of one press.
 
+use suara_proto::message::Level;
+
 use super::*;
 
 const G1: Grant = Grant(65_537);
@@ -164,6 +166,20 @@ fn a_denied_request_in_so_many_words_is_over() {
     assert_eq!(scene.at(100).idle(G1), []);
     assert_eq!(scene.at(600).tick(), []);
     assert!(scene.press.is_idle());
+}
+
+#[test]
+fn a_denied_request_of_one_whose_microphone_goes_on_is_over_until_it_asks_again() {
+    let mut scene = Scene::new();
+    scene.press = Press::streaming(Duration::from_secs(4));
+    let request = Scene::asked(&scene.press());
+    let busy = DenyCause::AnotherHasPermission;
+    assert_eq!(scene.press.denied(scene.now, request, busy), [Act::Denied(busy)]);
+    assert_eq!(scene.at(100).idle(G1), []);
+    for ms in [120, 2000, 5000] {
+        assert_eq!(scene.at(ms).chunk(1), [Act::Drop(DropReason::Blocked, 1)], "it asks for nothing");
+    }
+    Scene::asked(&scene.press());
 }
 
 #[test]

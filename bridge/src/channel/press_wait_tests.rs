@@ -110,7 +110,7 @@ fn one_who_asked_to_wait_is_not_told_that_it_is_denied() {
 fn a_client_that_says_when_it_stops_may_be_silent_for_longer_in_the_queue_and_when_it_talks() {
     let mut scene = Scene::new();
     let patience = Duration::from_secs(4);
-    scene.press = Press::patient(patience);
+    scene.press = Press::streaming(patience);
     let request = Scene::asked(&scene.chunk(1));
     scene.press.queued(request, 1, 1);
     assert_eq!(scene.press.deadline(), Some(scene.start + patience));
@@ -126,7 +126,7 @@ fn a_client_that_says_when_it_stops_may_be_silent_for_longer_in_the_queue_and_wh
 #[test]
 fn patience_is_for_those_who_did_not_ask_in_so_many_words() {
     let mut scene = Scene::new();
-    scene.press = Press::patient(Duration::from_secs(4));
+    scene.press = Press::streaming(Duration::from_secs(4));
     let request = Scene::asked(&wish(&mut scene, URGENT));
     scene.press.granted(request, G1, 30_000);
     assert_eq!(scene.at(20).chunk(1), [voice(1)]);

@@ -26,7 +26,6 @@ pub(super) struct Spoken {
 /// A burst from the gateway that was passed on from its start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Passed {
-    pub(super) grant: Grant,
     at: Instant,
     timestamp: u32,
 }
@@ -60,14 +59,14 @@ impl Passed {
     pub(super) fn first(now: Instant, header: &Header, pieces: usize) -> Option<Self> {
         let before = u32::try_from(pieces.saturating_sub(1)).unwrap_or_default() * FRAME_TICKS;
         let timestamp = header.timestamp.wrapping_sub(before);
-        header.flags.start.then_some(Self { grant: header.grant, at: now, timestamp })
+        header.flags.start.then_some(Self { at: now, timestamp })
     }
 
     /// Says when it was heard, in one listener's name.
-    pub(super) fn report(self, link: &Link, channel: ChannelNumber, member: MemberRef) {
+    pub(super) fn report(self, link: &Link, channel: ChannelNumber, grant: Grant, member: MemberRef) {
         let Some(at_us) = link.gateway_time(self.at) else { return };
         let heard = Some(Heard { at_us, timestamp: self.timestamp, entered_us: None });
-        let (grant, member) = (self.grant, Some(member));
+        let member = Some(member);
         say(link, &ClientMessage::BurstReport { channel, grant, member, said: None, heard });
     }
 }

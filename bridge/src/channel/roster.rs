@@ -1,6 +1,6 @@
 //! Who is in the channel, as far as talkers' names are concerned: voice carries numbers only.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use suara_proto::TalkerNumber;
 
@@ -10,7 +10,9 @@ use crate::trunk::{Person, RosterEvent, Who};
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     version: u64,
-    people: HashMap<TalkerNumber, Who>,
+    people: BTreeMap<TalkerNumber, Who>,
+    /// Whose token doesn't let them talk.
+    silent: HashSet<TalkerNumber>,
     /// Whom a dispatcher doesn't let talk.
     muted: HashSet<TalkerNumber>,
 }
@@ -29,6 +31,19 @@ impl Roster {
         self.people.get(&talker)
     }
 
+    /// Those who may talk, as far as their tokens go; the first comers first.
+    pub(super) fn voices(&self) -> impl Iterator<Item = (TalkerNumber, &Who)> {
+        let voices = self.people.iter().filter(|(talker, _)| !self.silent.contains(talker));
+        voices.map(|(talker, who)| (*talker, who))
+    }
+
+    /// One isn't to be heard any more, whatever the roster says.
+    pub(super) fn silence(&mut self, talker: TalkerNumber) {
+        if self.people.contains_key(&talker) {
+            self.silent.insert(talker);
+        }
+    }
+
     /// Whether nothing is known of the channel yet.
     pub(super) fn is_unknown(&self) -> bool {
         self.people.is_empty()
@@ -38,6 +53,7 @@ impl Roster {
     pub(super) fn replace(&mut self, version: u64, members: Vec<Person>) {
         self.version = version;
         self.people.clear();
+        self.silent.clear();
         self.muted.clear();
         for person in members {
             self.put(person);
@@ -58,6 +74,11 @@ impl Roster {
             self.muted.insert(person.talker);
         } else {
             self.muted.remove(&person.talker);
+        }
+        if person.listen_only {
+            self.silent.insert(person.talker);
+        } else {
+            self.silent.remove(&person.talker);
         }
         self.people.insert(person.talker, person.who);
     }
@@ -81,6 +102,7 @@ impl Roster {
         }
         for talker in event.left {
             self.people.remove(&talker);
+            self.silent.remove(&talker);
             self.muted.remove(&talker);
         }
         Change::Known
@@ -95,6 +117,7 @@ mod tests {
         Person {
             talker: TalkerNumber(talker),
             who: Who { user: user.into(), name: user.into(), role: "".into() },
+            listen_only: false,
             muted: false,
         }
     }

@@ -2,13 +2,14 @@
 
 mod numbered;
 mod queue;
+mod several;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use socketioxide::socket::Sid;
-use suara_proto::message::Level;
+use suara_proto::message::{ChannelMode, Level};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 use suara_proto::{Grant, RequestId};
 
@@ -33,6 +34,7 @@ enum Heard {
 struct Ears {
     rooms: Arc<Mutex<Vec<(Sid, Room)>>>,
     heard: Arc<Mutex<Vec<(Sid, Heard)>>>,
+    casts: Arc<Mutex<Vec<Vec<u16>>>>,
 }
 
 impl Ears {
@@ -79,6 +81,11 @@ impl Outlet for Ears {
         }
     }
 
+    fn cast(&self, room: &Room, cast: &[(TalkerNumber, Who)]) {
+        assert_eq!(room.space, RTC);
+        self.casts.lock().unwrap().push(cast.iter().map(|(talker, _)| talker.0).collect());
+    }
+
     fn tell(&self, seat: Seat, event: &'static str, payload: &Value) {
         self.note(seat.sid, Heard::Event(event, payload.clone()));
     }
@@ -117,9 +124,36 @@ impl Scene {
             link: self.record.link(),
             channel: GATE,
             talker: TalkerNumber(number as u16),
+            mode: ChannelMode::Ptt,
             version: 1,
-            members: Some(vec![Person { talker: TalkerNumber(99), who: who("bob"), muted: false }]),
-            talking: None,
+            members: Some(vec![Person {
+                talker: TalkerNumber(99),
+                who: who("bob"),
+                listen_only: false,
+                muted: false,
+            }]),
+            talking: Vec::new(),
+        };
+        self.handle(Input::Enter(Box::new(enter)));
+        sid
+    }
+
+    /// A client of Socket.IO in a channel of that mode, whose roster is known.
+    fn enter_in(&mut self, number: u32, mode: ChannelMode) -> Sid {
+        let sid = Sid::new();
+        let line = Arc::new(crate::edge::Line::by_datagram());
+        let (seat, format, spelling) = (Seat { space: "/", sid }, pcm(16_000), json!(5));
+        let enter = Enter {
+            member: MemberRef(number),
+            who: who(&format!("user{number}")),
+            listener: Listener { seat, line, format, spelling },
+            link: self.record.link(),
+            channel: GATE,
+            talker: TalkerNumber(number as u16),
+            mode,
+            version: 1,
+            members: None,
+            talking: Vec::new(),
         };
         self.handle(Input::Enter(Box::new(enter)));
         sid
@@ -176,8 +210,11 @@ fn chunks(heard: &[Heard]) -> Vec<Bytes> {
 }
 
 fn frame(sequence: u16, flags: Flags, packet: &[u8]) -> Bytes {
-    let header =
-        Header { flags, sequence, timestamp: 0, channel: GATE, talker: TalkerNumber(99), grant: GRANT };
+    frame_of(TalkerNumber(99), GRANT, sequence, flags, packet)
+}
+
+fn frame_of(talker: TalkerNumber, grant: Grant, sequence: u16, flags: Flags, packet: &[u8]) -> Bytes {
+    let header = Header { flags, sequence, timestamp: 0, channel: GATE, talker, grant };
     let frame = VoiceFrame { header, redundant: Redundant::default(), packet };
     let mut buffer = [0; 1000];
     let length = frame.encode(&mut buffer).unwrap();
@@ -337,7 +374,7 @@ fn voice_that_overtakes_the_word_of_who_talks_waits_for_it() {
     let packet = Encoder::new(Rate::new(16_000).unwrap()).unwrap().encode(&[0; 320]).unwrap();
     scene.handle(Input::Datagram(frame(1, Flags::default(), &packet)));
     assert_eq!(scene.ears.of(sid), []);
-    let person = Person { talker: TalkerNumber(99), who: who("eve"), muted: false };
+    let person = Person { talker: TalkerNumber(99), who: who("eve"), listen_only: false, muted: false };
     scene.handle(Input::Floor(FloorEvent::Taken(Talking {
         person,
         grant: GRANT,
@@ -364,7 +401,7 @@ fn a_listener_who_stopped_polling_gets_no_voice_and_keeps_its_other_events() {
     scene.voice(1, &[1; 640]);
     scene.grant(1);
     scene.handle(Input::Floor(FloorEvent::Idle { grant: GRANT }));
-    let person = Person { talker: TalkerNumber(1), who: who("user1"), muted: false };
+    let person = Person { talker: TalkerNumber(1), who: who("user1"), listen_only: false, muted: false };
     scene.handle(Input::Floor(FloorEvent::Taken(Talking {
         person,
         grant: Grant(65_538),
@@ -427,7 +464,7 @@ fn the_floors_events_reach_those_whom_they_concern() {
     let other = scene.enter(2, pcm(16_000), json!("5"));
     scene.handle(Input::Press { member: MemberRef(1), wish: Wish::default() });
     scene.grant(1);
-    let person = Person { talker: TalkerNumber(1), who: who("user1"), muted: false };
+    let person = Person { talker: TalkerNumber(1), who: who("user1"), listen_only: false, muted: false };
     for _ in 0..3 {
         let talking =
             Talking { person: person.clone(), grant: GRANT, remaining_ms: 30_000, level: Level::Normal };
@@ -463,7 +500,7 @@ fn a_place_in_the_queue_a_warning_and_a_raised_level_are_told() {
     scene.handle(Input::Floor(FloorEvent::Granted { member, request, grant, duration_ms: 30_000 }));
     scene.handle(Input::Floor(FloorEvent::Warning { member, grant, remaining_ms: 5000 }));
     for level in [Level::Normal, Level::Emergency, Level::Emergency] {
-        let person = Person { talker: TalkerNumber(1), who: who("user1"), muted: false };
+        let person = Person { talker: TalkerNumber(1), who: who("user1"), listen_only: false, muted: false };
         scene.handle(Input::Floor(FloorEvent::Taken(Talking { person, grant, remaining_ms: 7, level })));
     }
     let event = |name, payload| Heard::Event(name, payload);
@@ -494,7 +531,12 @@ fn one_whom_a_dispatcher_mutes_is_told_and_nobody_else() {
             members: None,
             joined: Vec::new(),
             left: Vec::new(),
-            changed: vec![Person { talker: TalkerNumber(1), who: who("user1"), muted: mute }],
+            changed: vec![Person {
+                talker: TalkerNumber(1),
+                who: who("user1"),
+                listen_only: false,
+                muted: mute,
+            }],
         }));
     }
     let told = |muted: bool| Heard::Event("floor_muted", json!({"channel_id": 5, "muted": muted}));

@@ -3,27 +3,17 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use suara_proto::Grant;
 
 use crate::audio::{Decoder, Format, Piece};
 use crate::metrics::Metrics;
 
 /// The decoders of one talkspurt.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Spread {
-    grant: Grant,
     decoders: HashMap<Format, Decoder>,
 }
 
 impl Spread {
-    pub(super) fn new(grant: Grant) -> Self {
-        Self { grant, decoders: HashMap::new() }
-    }
-
-    pub(super) const fn grant(&self) -> Grant {
-        self.grant
-    }
-
     /// The chunk for listeners of `format`; `None` where there is nothing to send them.
     pub(super) fn chunk(&mut self, format: Format, piece: &Piece<'_>, metrics: &Metrics) -> Option<Bytes> {
         let rate = match (format, piece) {

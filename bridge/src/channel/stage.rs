@@ -2,17 +2,20 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::{ClientMessage, Level};
+use suara_proto::voice::{Header, VoiceFrame};
 use suara_proto::{ChannelNumber, Grant, MemberRef, TalkerNumber};
 
-use super::audience::{Audience, Listener, Utterance};
+use super::audience::{Audience, Listener, To, Utterance};
 use super::chunk::{Chunk, Stand};
 use super::held::HOLD;
 use super::pace::Pace;
-use super::press::{Act, Press, Wish};
+use super::press::{Act, Press};
 use super::report::Spoken;
-use super::talk::{Out, Talk};
+use super::talk::{Frame, Out, Talk};
+use super::wish::Wish;
 use crate::audio::{Format, Piece};
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::{Link, Talking, Who};
@@ -99,32 +102,34 @@ impl Stage<'_> {
 
     /// A chunk: as it is to those of the same format, as Opus to the gateway, decoded again to the others.
     fn speak(&self, present: &mut Present, chunk: &bytes::Bytes) {
-        let Present { who, listener, talk: Some(talk), pace, .. } = present else {
+        let Present { who, listener, talker, talk: Some(talk), pace, .. } = present else {
             return self.metrics.dropped(DropReason::Blocked, 1);
         };
-        let (seq, stand) = (talk.chunks, self.stand(talk));
-        self.audience.hear(self.now, Utterance { format: listener.format, who, seq, stand, chunk });
+        let (seq, stand) = (talk.chunks, self.stand(*talker, talk));
+        self.audience
+            .hear(self.now, Utterance { format: listener.format, to: To::All, who, seq, stand, chunk });
         talk.chunks += 1;
         for packet in talk.packets(chunk, self.metrics) {
-            self.translate(talk, who, listener.format, &packet);
+            self.translate(talk, *talker, who, listener.format, &packet);
             talk.send(self.now, &packet, pace, self.metrics);
         }
     }
 
     /// A packet with a number of its own: what was lost before it is filled in for listeners who can't do so themselves.
     fn relay(&self, present: &mut Present, chunk: &Chunk) {
-        let (Present { who, talk: Some(talk), pace, .. }, Some(stamp)) = (present, chunk.stamp) else {
+        let (Present { who, talker, talk: Some(talk), pace, .. }, Some(stamp)) = (present, chunk.stamp)
+        else {
             return self.metrics.dropped(DropReason::Blocked, 1);
         };
         talk.place(stamp);
-        let stand = self.stand(talk);
+        let stand = self.stand(*talker, talk);
         let mut order = std::mem::take(&mut talk.order);
         for piece in order.take(&talk.frame(&chunk.bytes)) {
             let (Piece::Packet(seq, _) | Piece::Lost(seq, _)) = piece;
             for format in self.audience.formats(stand.talker) {
                 if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
                     let (seq, chunk) = (seq.into(), &chunk);
-                    self.audience.hear(self.now, Utterance { format, who, seq, stand, chunk });
+                    self.audience.hear(self.now, Utterance { format, to: To::All, who, seq, stand, chunk });
                 }
             }
         }
@@ -132,14 +137,14 @@ impl Stage<'_> {
         talk.send(self.now, &chunk.bytes, pace, self.metrics);
     }
 
-    fn stand(&self, talk: &Talk) -> Stand {
-        Stand { grant: talk.grant(), talker: Some(self.member), ticks: talk.timestamp() }
+    fn stand(&self, number: TalkerNumber, talk: &Talk) -> Stand {
+        Stand { grant: talk.grant(), talker: Some(self.member), number, ticks: talk.timestamp() }
     }
 
     fn end(&self, present: &mut Present, mut talk: Talk) {
         let mut packets = talk.last_packets(self.metrics);
         for packet in &packets {
-            self.translate(&mut talk, &present.who, present.listener.format, packet);
+            self.translate(&mut talk, present.talker, &present.who, present.listener.format, packet);
         }
         let last = packets.pop().unwrap_or_default();
         for packet in packets {
@@ -149,15 +154,29 @@ impl Stage<'_> {
     }
 
     /// One packet to this bridge's listeners of other formats than the talker's.
-    fn translate(&self, talk: &mut Talk, who: &Who, own: Format, packet: &[u8]) {
-        let (seq, stand) = (talk.packets, self.stand(talk));
+    fn translate(&self, talk: &mut Talk, number: TalkerNumber, who: &Who, own: Format, packet: &[u8]) {
+        let (seq, stand) = (talk.packets, self.stand(number, talk));
         talk.packets += 1;
         for format in self.audience.formats(stand.talker).into_iter().filter(|format| *format != own) {
             let piece = Piece::Packet(seq as u16, packet);
             if let Some(chunk) = talk.spread.chunk(format, &piece, self.metrics) {
-                self.audience.hear(self.now, Utterance { format, who, seq, stand, chunk: &chunk });
+                let to = if talk.is_chunked() { To::Sockets } else { To::All };
+                self.audience.hear(self.now, Utterance { format, to, who, seq, stand, chunk: &chunk });
             }
         }
+    }
+
+    /// A frame of a talker of chunks to this bridge's clients of RTC, as it goes to everybody else's. Of the last one's repeats
+    /// they take one.
+    fn tell_rtc(&self, who: &Who, datagram: &[u8]) {
+        let Ok(VoiceFrame { header, packet, .. }) = VoiceFrame::decode(datagram) else { return };
+        if packet.is_empty() {
+            return;
+        }
+        let Header { sequence, timestamp: ticks, grant, talker: number, .. } = header;
+        let stand = Stand { grant, talker: Some(self.member), number, ticks };
+        let (format, seq, chunk) = (Format::Opus, sequence.into(), &Bytes::copy_from_slice(packet));
+        self.audience.hear(self.now, Utterance { format, to: To::Rtc, who, seq, stand, chunk });
     }
 
     /// Sends what may go by now.
@@ -181,10 +200,16 @@ impl Stage<'_> {
                         spoken.report(link, channel, grant, self.member, HOLD);
                     }
                 }
-                Out::Voice(datagram) if link.voice(&datagram) => {
-                    self.metrics.voice("to_trunk", 1, datagram.len());
+                Out::Voice(Frame { datagram, to_rtc }) => {
+                    if to_rtc {
+                        self.tell_rtc(&present.who, &datagram);
+                    }
+                    if link.voice(&datagram) {
+                        self.metrics.voice("to_trunk", 1, datagram.len());
+                    } else {
+                        self.metrics.dropped(DropReason::Datagram, 1);
+                    }
                 }
-                Out::Voice(_) => self.metrics.dropped(DropReason::Datagram, 1),
             }
         }
     }

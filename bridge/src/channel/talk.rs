@@ -10,8 +10,8 @@ use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
 
 use super::chunk::Stamp;
 use super::pace::Pace;
-use super::press::Wish;
 use super::spread::Spread;
+use super::wish::Wish;
 use crate::audio::{Encoder, FRAME_MS, Format, Order, Reframer};
 use crate::metrics::{DropReason, Metrics};
 
@@ -22,10 +22,19 @@ const END_SPACING: Duration = Duration::from_millis(20);
 /// What goes to the gateway, in this order.
 #[derive(Debug)]
 pub(super) enum Out {
-    Voice(Bytes),
+    Voice(Frame),
     Request(RequestId, Wish),
     Cancel(RequestId),
     Release(Grant),
+}
+
+/// A frame on its way.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) datagram: Bytes,
+    /// Whether clients of RTC on this bridge hear it when it goes, and not when its chunk came: a browser's jitter buffer takes
+    /// the frames of a chunk that come at once for a road that is late, and the next chunk too late for what it plays.
+    pub(super) to_rtc: bool,
 }
 
 /// How chunks become Opus.
@@ -66,8 +75,13 @@ impl Talk {
         let flags = Flags { start: true, ..Flags::default() };
         let header =
             Header { flags, sequence: rand::random(), timestamp: rand::random(), channel, talker, grant };
-        let spread = Spread::new(grant);
+        let spread = Spread::default();
         Ok(Self { source, spread, chunks: 0, packets: 0, order: Order::default(), header, origin: None })
+    }
+
+    /// Whether its client sends chunks of any length, rather than packet by packet.
+    pub(super) const fn is_chunked(&self) -> bool {
+        matches!(self.source, Source::Pcm { .. })
     }
 
     pub(super) const fn grant(&self) -> Grant {
@@ -119,7 +133,8 @@ impl Talk {
     /// Puts one packet on its way to the gateway.
     pub(super) fn send(&mut self, now: Instant, packet: &[u8], pace: &mut Pace<Out>, metrics: &Metrics) {
         let datagram = self.datagram(packet);
-        let sent = datagram.is_some_and(|datagram| pace.push(now, Out::Voice(datagram)));
+        let to_rtc = self.is_chunked();
+        let sent = datagram.is_some_and(|datagram| pace.push(now, Out::Voice(Frame { datagram, to_rtc })));
         if !sent {
             metrics.dropped(DropReason::Datagram, 1);
         }
@@ -134,7 +149,8 @@ impl Talk {
         self.header.flags.end = true;
         if let Some(datagram) = self.datagram(packet) {
             for repeat in 0..=END_REPEATS {
-                pace.push_anyway(now + END_SPACING * repeat, Out::Voice(datagram.clone()));
+                let frame = Frame { datagram: datagram.clone(), to_rtc: self.is_chunked() };
+                pace.push_anyway(now + END_SPACING * repeat, Out::Voice(frame));
             }
         }
         pace.push_anyway(now, Out::Release(self.header.grant));

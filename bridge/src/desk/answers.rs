@@ -9,8 +9,8 @@ use suara_proto::{ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::oneshot;
 
 use super::pending::{Asked, Reply};
-use super::state::{Place, State};
-use super::{AttachError, JoinError, Notice};
+use super::state::{Membership, Place, State};
+use super::{AttachError, JoinError, Notice, Seated};
 use crate::channel::{Channel, Enter, Input, Listener};
 use crate::trunk::{Joined, Who};
 
@@ -31,8 +31,8 @@ impl State {
                 self.forget(member);
             }
             Reply::Return => {
-                for (channel, listener) in entry.channels.clone() {
-                    self.rejoin(now, member, channel, listener);
+                for (channel, membership) in entry.channels.clone() {
+                    self.rejoin(now, member, channel, membership.listener);
                 }
             }
         }
@@ -52,7 +52,7 @@ impl State {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: Reply<Result<Channel, JoinError>>,
+        reply: Reply<Result<Seated, JoinError>>,
     ) {
         let number = joined.channel;
         let entry = self.members.get_mut(&member);
@@ -60,7 +60,7 @@ impl State {
         let (Some(entry), Some(who), Some(link)) = (entry, who, self.link.clone()) else { return };
         // One that was brought back may have asked for another format meanwhile.
         let listener = match (&reply, entry.channels.get(&channel)) {
-            (Reply::Return, Some(newer)) => newer.clone(),
+            (Reply::Return, Some(newer)) => newer.listener.clone(),
             _ => listener,
         };
         let unwanted = match &reply {
@@ -72,7 +72,13 @@ impl State {
         if unwanted {
             return self.say(&ClientMessage::Leave { channel: number, member: Some(member) });
         }
-        entry.channels.insert(channel.clone(), listener.clone());
+        let Joined { rights, mode, .. } = joined;
+        let membership = Membership { listener: listener.clone(), rights, mode };
+        let before = entry.channels.insert(channel.clone(), membership);
+        if before.is_some_and(|before| before.rights != rights) {
+            // A session that is gone has no use for it.
+            entry.notices.send(Notice::Rights { channel: channel.clone(), rights }).ok();
+        }
         let place = self.places.entry(channel.clone()).or_insert_with(|| Place {
             channel: Channel::start(Arc::clone(&self.outlet), self.metrics.clone()),
             number: None,
@@ -85,13 +91,14 @@ impl State {
             self.routes.write().insert(number, place.channel.clone());
         }
         let Joined { talker, version, members, talking, .. } = joined;
-        let enter = Enter { member, who, listener, link, channel: number, talker, version, members, talking };
+        let channel = number;
+        let enter = Enter { member, who, listener, link, channel, talker, mode, version, members, talking };
         place.channel.tell(Input::Enter(Box::new(enter)));
         for (_, user, alert) in self.early_alerts.extract_if(.., |(of, ..)| *of == number) {
             place.channel.tell(Input::Alert { user, alert });
         }
         if let Reply::To(reply) = reply {
-            answer(reply, Ok(place.channel.clone()));
+            answer(reply, Ok(Seated { channel: place.channel.clone(), rights, mode }));
         }
         self.metrics.channels(self.places.len());
     }
@@ -101,14 +108,19 @@ impl State {
             None => tracing::debug!(%code, "the gateway refused a floor message"),
             Some(Asked::Attach { member, reply }) => {
                 self.returns_under_way.remove(&member);
+                let guest = self.members.get(&member).is_some_and(|entry| entry.token.is_guests());
+                // A gateway that was started anew may admit no guests any more.
+                let unwanted = guest && code == ErrorCode::Forbidden;
+                let refused = matches!(code, ErrorCode::Unauthenticated | ErrorCode::WrongUser);
                 match reply {
-                    Reply::Return if code == ErrorCode::Unauthenticated || code == ErrorCode::WrongUser => {
+                    Reply::Return if refused || unwanted => {
                         self.dismiss(member, Notice::Expired);
                     }
                     Reply::Return => self.returning.push_back((now + RETURN_RETRY, member)),
                     Reply::To(reply) => {
                         self.forget(member);
-                        answer(reply, Err(attach_error(code)));
+                        let error = if unwanted { AttachError::NoGuests } else { attach_error(code) };
+                        answer(reply, Err(error));
                     }
                     Reply::TooLate => self.forget(member),
                 }
@@ -120,12 +132,18 @@ impl State {
             }
             Some(Asked::Emergency { reply: Reply::To(reply), .. }) => answer(reply, Err(join_error(code))),
             Some(Asked::May { reply: Reply::To(reply) }) => answer(reply, Err(join_error(code))),
+            Some(Asked::Guest { reply: Reply::To(reply) }) => {
+                let no_guests = matches!(code, ErrorCode::Forbidden | ErrorCode::UnknownType);
+                let error = if no_guests { AttachError::NoGuests } else { AttachError::Unavailable };
+                answer(reply, Err(error));
+            }
             Some(Asked::Verify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
             Some(Asked::Notify { reply: Reply::To(reply) }) => answer(reply, Err(attach_error(code))),
             Some(
                 Asked::Join { reply: Reply::TooLate, .. }
                 | Asked::Emergency { .. }
                 | Asked::May { .. }
+                | Asked::Guest { .. }
                 | Asked::Verify { .. }
                 | Asked::Notify { .. },
             ) => {}

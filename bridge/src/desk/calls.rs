@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::pending::Reply;
 use super::state::State;
-use super::{JoinError, Notice};
-use crate::channel::{Channel, Listener};
+use super::{JoinError, Notice, Seated};
+use crate::channel::Listener;
 use crate::trunk::Called;
 
 impl State {
@@ -31,7 +31,7 @@ impl State {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     ) {
         match self.calls.remove(&(member, channel.clone())) {
             Some(joined) => self.sit(joined, member, channel, listener, Reply::To(reply)),

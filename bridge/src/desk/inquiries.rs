@@ -34,6 +34,22 @@ impl State {
         }
     }
 
+    /// A token for one who came without.
+    pub(super) fn guest(&mut self, now: Instant, reply: oneshot::Sender<Result<Token, AttachError>>) {
+        let request = self.pending.add(now, Asked::Guest { reply: Reply::To(reply) });
+        if !self.ask(&ClientMessage::Guest { request })
+            && let Some(Asked::Guest { reply: Reply::To(reply) }) = self.pending.take(request)
+        {
+            answer(reply, Err(AttachError::Unavailable));
+        }
+    }
+
+    pub(super) fn guest_session(&mut self, request: RequestId, token: String) {
+        if let Some(Asked::Guest { reply: Reply::To(reply) }) = self.pending.take(request) {
+            answer(reply, Ok(Token::guests(token)));
+        }
+    }
+
     pub(super) fn verify(
         &mut self,
         now: Instant,
@@ -41,7 +57,7 @@ impl State {
         reply: oneshot::Sender<Result<Bearer, AttachError>>,
     ) {
         let request = self.pending.add(now, Asked::Verify { reply: Reply::To(reply) });
-        if !self.ask(&ClientMessage::Verify { request, token: token.0.as_str().into() })
+        if !self.ask(&ClientMessage::Verify { request, token: token.expose().into() })
             && let Some(Asked::Verify { reply: Reply::To(reply) }) = self.pending.take(request)
         {
             answer(reply, Err(AttachError::Unavailable));

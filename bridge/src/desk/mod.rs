@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use suara_proto::message::{Broadcast, Location, Rights};
+use suara_proto::message::{Broadcast, ChannelMode, Location, MemberScope, Rights};
 use suara_proto::report::KIND_REPORT;
 use suara_proto::voice::VoiceFrame;
 use suara_proto::{ChannelNumber, LeaveReason, MemberRef};
@@ -28,18 +28,30 @@ use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::{Bearer, TrunkEvent, Who};
 
-/// A user's own token. It can't be logged by accident.
+/// A user's own token, or a guest's. It can't be logged by accident.
 #[derive(Clone)]
-pub(crate) struct Token(String);
+pub(crate) struct Token {
+    text: String,
+    scope: MemberScope,
+}
 
 impl Token {
     pub(crate) fn new(token: impl Into<String>) -> Self {
-        Self(token.into())
+        Self { text: token.into(), scope: MemberScope::User }
+    }
+
+    /// Of one who came without.
+    fn guests(token: String) -> Self {
+        Self { text: token, scope: MemberScope::Guest }
     }
 
     /// The token itself, for the one message that carries it.
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    fn is_guests(&self) -> bool {
+        self.scope == MemberScope::Guest
     }
 }
 
@@ -54,6 +66,8 @@ impl fmt::Debug for Token {
 pub(crate) enum AttachError {
     #[error("the token doesn't hold")]
     Refused,
+    #[error("the gateway admits nobody without a token")]
+    NoGuests,
     #[error("the gateway can't be asked")]
     Unavailable,
 }
@@ -75,11 +89,22 @@ pub(crate) enum JoinError {
     Unavailable,
 }
 
+/// A member is in a channel.
+#[derive(Debug, Clone)]
+pub(crate) struct Seated {
+    pub(crate) channel: Channel,
+    /// What it may do there.
+    pub(crate) rights: Rights,
+    pub(crate) mode: ChannelMode,
+}
+
 /// Something that a session didn't ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// Out of a channel.
     Left { channel: String, reason: LeaveReason },
+    /// May do something else than before in a channel that it is in still: its token was looked at anew.
+    Rights { channel: String, rights: Rights },
     /// In a call, by somebody's doing.
     Called { channel: String, by: Who, users: Vec<String> },
     /// The user's token has ended, or holds no more.
@@ -135,7 +160,7 @@ enum Request {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     },
     Leave {
         member: MemberRef,
@@ -150,6 +175,9 @@ enum Request {
         member: MemberRef,
         channel: String,
         user: Option<String>,
+    },
+    Guest {
+        reply: oneshot::Sender<Result<Token, AttachError>>,
     },
     Verify {
         token: Token,
@@ -197,13 +225,20 @@ impl Desk {
         Ok(Attached { member, who, desk: self.clone() })
     }
 
+    /// Has the gateway give a token to one who came without.
+    pub(crate) async fn guest(&self) -> Result<Token, AttachError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Guest { reply });
+        answer.await.unwrap_or(Err(AttachError::Unavailable))
+    }
+
     /// Brings a member into a channel.
     pub(crate) async fn join(
         &self,
         member: MemberRef,
         channel: String,
         listener: Listener,
-    ) -> Result<Channel, JoinError> {
+    ) -> Result<Seated, JoinError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Join { member, channel, listener, reply });
         answer.await.unwrap_or(Err(JoinError::Unavailable))

@@ -7,8 +7,8 @@ use suara_proto::message::Rights;
 use suara_proto::{MemberRef, RequestId};
 use tokio::sync::oneshot;
 
-use super::{AttachError, JoinError, Raised};
-use crate::channel::{Channel, Listener};
+use super::{AttachError, JoinError, Raised, Seated, Token};
+use crate::channel::Listener;
 use crate::trunk::{Bearer, Who};
 
 /// The gateway answers at once; what it has to ask elsewhere takes longer, but nobody waits longer to talk.
@@ -22,9 +22,10 @@ const FIRST_FOREIGN: u32 = crate::livechat::FIRST_REQUEST;
 #[derive(Debug)]
 pub(super) enum Asked {
     Attach { member: MemberRef, reply: Reply<Result<(MemberRef, Who), AttachError>> },
-    Join { member: MemberRef, channel: String, listener: Listener, reply: Reply<Result<Channel, JoinError>> },
+    Join { member: MemberRef, channel: String, listener: Listener, reply: Reply<Result<Seated, JoinError>> },
     Emergency { member: MemberRef, reply: Reply<Result<Raised, JoinError>> },
     May { reply: Reply<Result<Rights, JoinError>> },
+    Guest { reply: Reply<Result<Token, AttachError>> },
     Verify { reply: Reply<Result<Bearer, AttachError>> },
     Notify { reply: Reply<Result<bool, AttachError>> },
 }
@@ -93,6 +94,7 @@ impl Pending {
                 Some(Asked::Attach { reply, .. }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Join { reply: Reply::Return, .. }) | None => {}
                 Some(Asked::Join { reply, .. }) => reply.expire(Err(JoinError::Unavailable)),
+                Some(Asked::Guest { reply }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Verify { reply }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Notify { reply }) => reply.expire(Err(AttachError::Unavailable)),
                 Some(Asked::Emergency { reply, .. }) => reply.expire(Err(JoinError::Unavailable)),

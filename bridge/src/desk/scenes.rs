@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use socketioxide::socket::Sid;
+use suara_proto::message::Right;
 use suara_proto::{CloseCode, ErrorCode, RequestId, TalkerNumber};
 
 use super::state::State;
@@ -72,7 +73,7 @@ impl Scene {
         (answer.try_recv().unwrap().unwrap().0, notices)
     }
 
-    fn join(&mut self, member: MemberRef) -> Answer<Channel, JoinError> {
+    fn join(&mut self, member: MemberRef) -> Answer<Seated, JoinError> {
         let (reply, answer) = oneshot::channel();
         let lines = Lines::default();
         let handshake = axum::http::Request::new(()).into_parts().0;
@@ -86,7 +87,7 @@ impl Scene {
 
     fn joined(&mut self, request: RequestId, number: u32) {
         let (channel, talker) = (ChannelNumber(number), TalkerNumber(1));
-        let joined = Joined { request, channel, talker, version: 1, members: None, talking: None };
+        let joined = Joined::plain(request, channel, talker);
         self.event(TrunkEvent::Joined(joined));
     }
 }
@@ -147,6 +148,31 @@ async fn after_the_trunk_was_lost_everybody_is_brought_back_to_where_they_were()
 }
 
 #[tokio::test]
+async fn one_who_may_do_less_than_before_is_told_so() {
+    let mut scene = Scene::new();
+    let (member, mut notices) = scene.up().logged_in();
+    let mut answer = scene.join(member);
+    let (request, _) = scene.said("join");
+    scene.joined(request, 17);
+    let Seated { rights, mode, .. } = answer.try_recv().unwrap().unwrap();
+    assert_eq!((rights, mode), (Rights::all(), ChannelMode::Ptt));
+    let listen = Rights::from_iter([Right::Listen]);
+    for (now, told) in [(listen, true), (listen, false), (Rights::all(), true)] {
+        scene.event(lost());
+        scene.up();
+        let (request, _) = scene.said("attach");
+        scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
+        let (request, _) = scene.said("join");
+        let joined = Joined::plain(request, ChannelNumber(17), TalkerNumber(1));
+        scene.event(TrunkEvent::Joined(Joined { rights: now, ..joined }));
+        let notice = Notice::Rights { channel: "gate".to_owned(), rights: now };
+        assert_eq!(notices.try_recv().ok(), told.then_some(notice));
+    }
+    let mut again = scene.join(member);
+    assert_eq!(again.try_recv().unwrap().unwrap().rights, Rights::all());
+}
+
+#[tokio::test]
 async fn one_whose_token_ended_meanwhile_is_told_so() {
     let mut scene = Scene::new();
     let (_, mut notices) = scene.up().logged_in();
@@ -186,9 +212,9 @@ async fn a_format_that_was_asked_for_during_the_return_stays() {
 
     let mut again = scene.join(member);
     assert!(again.try_recv().unwrap().is_ok());
-    let newer = scene.state.members[&member].channels["gate"].seat;
+    let newer = scene.state.members[&member].channels["gate"].listener.seat;
     scene.joined(request, 4);
-    assert_eq!(scene.state.members[&member].channels["gate"].seat, newer);
+    assert_eq!(scene.state.members[&member].channels["gate"].listener.seat, newer);
 }
 
 #[tokio::test]
@@ -280,7 +306,7 @@ async fn a_call_is_picked_up_without_asking_and_a_lost_one_is_not() {
     let (member, mut notices) = scene.up().logged_in();
     let called = |request, number| {
         let (channel, talker) = (ChannelNumber(number), TalkerNumber(2));
-        let joined = Joined { request, channel, talker, version: 2, members: None, talking: None };
+        let joined = Joined::plain(request, channel, talker);
         let (channel, users) = ("gate".to_owned(), vec!["bob".to_owned(), "alice".to_owned()]);
         TrunkEvent::Called(Called { member, channel, by: who(), users, joined })
     };
@@ -319,8 +345,7 @@ async fn who_raises_an_emergency_is_in_its_channel_and_what_is_told_there_waits_
     assert_eq!((&message["member"], &message["text"]), (&json!(member.0), &json!("Man down")));
     let number = ChannelNumber(20);
     let (channel, talker) = ("gate".to_owned(), TalkerNumber(1));
-    let joined =
-        Joined { request: RequestId(0), channel: number, talker, version: 1, members: None, talking: None };
+    let joined = Joined::plain(RequestId(0), number, talker);
     scene.event(TrunkEvent::Brought { member, channel, joined });
     scene.event(TrunkEvent::Alert { channel: number, user: "alice".to_owned(), alert: Some(json!({})) });
     scene.event(TrunkEvent::Raised { request, channel: number, microphone_ms: 10_000 });
@@ -351,14 +376,7 @@ async fn who_raises_an_emergency_is_in_its_channel_and_what_is_told_there_waits_
 async fn a_call_that_a_client_cannot_play_is_left_at_once() {
     let mut scene = Scene::new();
     let (member, mut notices) = scene.up().logged_in();
-    let joined = Joined {
-        request: RequestId(0),
-        channel: ChannelNumber(19),
-        talker: TalkerNumber(2),
-        version: 2,
-        members: None,
-        talking: None,
-    };
+    let joined = Joined::plain(RequestId(0), ChannelNumber(19), TalkerNumber(2));
     let channel = "gate".to_owned();
     let called = Called { member, channel: channel.clone(), by: who(), users: Vec::new(), joined };
     scene.event(TrunkEvent::Called(called));
@@ -431,4 +449,36 @@ async fn what_was_kept_for_a_member_is_told_to_it() {
     let (member, mut notices) = scene.up().logged_in();
     scene.event(TrunkEvent::Notification { member, event: "n".to_owned(), payload: json!(1) });
     assert_eq!(notices.try_recv().unwrap(), Notice::Told { event: "n".to_owned(), payload: json!(1) });
+}
+
+#[tokio::test]
+async fn one_without_a_token_is_a_guest_where_the_gateway_admits_such() {
+    let mut scene = Scene::new();
+    scene.up();
+    let ask = |scene: &mut Scene| {
+        let (reply, answer) = oneshot::channel();
+        scene.state.request(scene.now, Request::Guest { reply });
+        answer
+    };
+    let mut answer = ask(&mut scene);
+    let (request, _) = scene.said("guest");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::Forbidden });
+    assert_eq!(answer.try_recv().unwrap().unwrap_err(), AttachError::NoGuests);
+
+    let mut answer = ask(&mut scene);
+    let (request, _) = scene.said("guest");
+    scene.event(TrunkEvent::GuestSession { request, token: "guest's".to_owned() });
+    let token = answer.try_recv().unwrap().unwrap();
+    let ((notices, mut noticed), (reply, _answer)) = (mpsc::unbounded_channel(), oneshot::channel());
+    scene.state.request(scene.now, Request::Attach { token, notices, reply });
+    let (request, message) = scene.said("attach");
+    assert_eq!((&message["token"], &message["scope"]), (&json!("guest's"), &json!("guest")));
+    scene.event(TrunkEvent::Attached { request, who: who(), expires: 0 });
+    // The gateway that comes back admits none any more.
+    scene.event(lost());
+    scene.up();
+    let (request, message) = scene.said("attach");
+    assert_eq!(message["scope"], "guest");
+    scene.event(TrunkEvent::Refused { request, code: ErrorCode::Forbidden });
+    assert_eq!(noticed.try_recv().unwrap(), Notice::Expired);
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
-use suara_proto::message::{ClientMessage, MemberScope};
+use suara_proto::message::{ChannelMode, ClientMessage, Rights};
 use suara_proto::{ChannelNumber, CloseCode, LeaveReason, MemberRef, RequestId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::{RETURN_RETRY, answer};
 use super::pending::{Asked, Pending, Reply};
-use super::{AttachError, JoinError, Notice, Request, Routes, Token};
+use super::{AttachError, JoinError, Notice, Request, Routes, Seated, Token};
 use crate::channel::{Channel, Input, Listener, Outlet};
 use crate::livechat::FIRST_MEMBER as FIRST_VISITOR;
 use crate::metrics::Metrics;
@@ -41,9 +41,8 @@ pub(super) async fn run(
     }
 }
 
-/// A client of Socket.IO is a user.
 fn attach(request: RequestId, member: MemberRef, token: &Token) -> ClientMessage<'_> {
-    ClientMessage::Attach { request, member, token: token.expose().into(), scope: MemberScope::User }
+    ClientMessage::Attach { request, member, token: token.expose().into(), scope: token.scope }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
@@ -58,7 +57,15 @@ pub(super) struct Member {
     pub(super) notices: mpsc::UnboundedSender<Notice>,
     /// Known once the gateway has verified the token.
     pub(super) who: Option<Who>,
-    pub(super) channels: BTreeMap<String, Listener>,
+    pub(super) channels: BTreeMap<String, Membership>,
+}
+
+/// A channel that a member is in.
+#[derive(Clone)]
+pub(super) struct Membership {
+    pub(super) listener: Listener,
+    pub(super) rights: Rights,
+    pub(super) mode: ChannelMode,
 }
 
 pub(super) struct Place {
@@ -135,6 +142,7 @@ impl State {
             Request::Emergency { member, what, reply } => self.raise(now, member, *what, reply),
             Request::EndEmergency { member, channel, user } => self.end_emergency(member, &channel, user),
             Request::May { member, channel, reply } => self.may(now, member, channel, reply),
+            Request::Guest { reply } => self.guest(now, reply),
             Request::Verify { token, reply } => self.verify(now, token, reply),
             Request::Notify { broadcast, reply } => self.notify_gateway(now, *broadcast, reply),
         }
@@ -157,6 +165,7 @@ impl State {
                 self.raised(request, channel, microphone_ms);
             }
             TrunkEvent::Rights { request, rights } => self.rights(request, rights),
+            TrunkEvent::GuestSession { request, token } => self.guest_session(request, token),
             TrunkEvent::Verified { request, bearer } => self.verified(request, bearer),
             TrunkEvent::Notified { request, kept } => self.notified(request, kept),
             TrunkEvent::Notification { member, event, payload } => {
@@ -240,14 +249,15 @@ impl State {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     ) {
         let there = self.members.get_mut(&member).and_then(|entry| entry.channels.get_mut(&channel));
         let place = self.places.get(&channel);
         if let (Some(known), Some(place)) = (there, place) {
-            *known = listener.clone();
+            known.listener = listener.clone();
+            let Membership { rights, mode, .. } = *known;
             place.channel.tell(Input::Change { member, listener });
-            answer(reply, Ok(place.channel.clone()));
+            answer(reply, Ok(Seated { channel: place.channel.clone(), rights, mode }));
         } else if !self.members.contains_key(&member) {
             answer(reply, Err(JoinError::Unavailable));
         } else {
@@ -262,7 +272,7 @@ impl State {
         member: MemberRef,
         channel: String,
         listener: Listener,
-        reply: oneshot::Sender<Result<Channel, JoinError>>,
+        reply: oneshot::Sender<Result<Seated, JoinError>>,
     ) {
         let asked = Asked::Join { member, channel: channel.clone(), listener, reply: Reply::To(reply) };
         let request = self.pending.add(now, asked);
@@ -326,10 +336,14 @@ impl State {
                     answer(reply, Err(JoinError::Unavailable));
                 }
                 Asked::May { reply: Reply::To(reply) } => answer(reply, Err(JoinError::Unavailable)),
+                Asked::Guest { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
                 Asked::Verify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
                 Asked::Notify { reply: Reply::To(reply) } => answer(reply, Err(AttachError::Unavailable)),
-                Asked::Emergency { .. } | Asked::May { .. } | Asked::Verify { .. } | Asked::Notify { .. } => {
-                }
+                Asked::Emergency { .. }
+                | Asked::May { .. }
+                | Asked::Guest { .. }
+                | Asked::Verify { .. }
+                | Asked::Notify { .. } => {}
                 Asked::Attach { reply: Reply::Return, .. } | Asked::Join { .. } => {}
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn who(session: &str) -> Who {
 
 pub(super) fn joined(request: RequestId, number: u32) -> TrunkEvent {
     let (channel, talker) = (ChannelNumber(number), TalkerNumber(1));
-    TrunkEvent::Joined(Joined { request, channel, talker, version: 1, members: None, talking: None })
+    TrunkEvent::Joined(Joined::plain(request, channel, talker))
 }
 
 pub(super) fn chat(channel: u32, chat: ChatEvent) -> TrunkEvent {

@@ -54,6 +54,7 @@ fn part(event: TrunkEvent) -> (Option<TrunkEvent>, Option<TrunkEvent>) {
         | TrunkEvent::Rights { .. }
         | TrunkEvent::Verified { .. }
         | TrunkEvent::Notified { .. }
+        | TrunkEvent::GuestSession { .. }
         | TrunkEvent::Notification { .. } => false,
     };
     if livechat { (None, Some(event)) } else { (Some(event), None) }

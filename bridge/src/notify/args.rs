@@ -35,7 +35,7 @@ impl Args {
 
     /// The same for clients that know one payload of JSON: the only argument, or a list of them. `None` where there is
     /// binary among them.
-    pub(super) fn payload(&self) -> Option<super::Payload> {
+    pub(crate) fn payload(&self) -> Option<super::Payload> {
         let mut payloads = self.0.iter().map(to_json).collect::<Option<Vec<_>>>()?;
         Some(if payloads.len() == 1 { payloads.swap_remove(0) } else { payloads.into() })
     }

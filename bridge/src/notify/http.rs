@@ -140,7 +140,7 @@ impl Inner {
         }
         let bearer = self.desk.verify(Token::new(token)).await.map_err(|error| match error {
             AttachError::Refused => Problem::BadToken,
-            AttachError::Unavailable => Problem::Unavailable,
+            AttachError::NoGuests | AttachError::Unavailable => Problem::Unavailable,
         })?;
         self.verified.insert(token.to_owned(), bearer.clone()).await;
         Ok(bearer)

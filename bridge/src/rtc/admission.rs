@@ -1,26 +1,43 @@
-//! Who is let in: a token that the gateway verifies, and a channel that it gives a right to.
+//! Who is let in: a token that the gateway verifies, or an identity of its own for who has none, and a channel that it gives a
+//! right to.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use socketioxide::socket::Sid;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Rtc;
 use super::fault::Fault;
 use crate::audio::Format;
-use crate::channel::{Channel, Listener, RTC, Seat};
-use crate::desk::JoinError;
+use crate::channel::{Listener, RTC, Seat};
+use crate::desk::{JoinError, Seated};
 use crate::edge::Line;
-use crate::sio::{Admitted, Refusal, query, verify};
+use crate::sio::{Admitted, Refusal, admit_guest, query, verify};
 
-/// Has the gateway verify the token in the query. One who comes without is refused here; a deployment that admits clients
-/// without a token has to give them one at this place.
-pub(super) async fn let_in(rtc: &Rtc, asked: &str) -> Result<Admitted, Fault> {
-    verify(&rtc.shared, query(asked, "token")).await.map_err(|refusal| match refusal {
+/// A client who was let in, and where it came without a token, its place among those.
+pub(super) struct Entrance {
+    pub(super) admitted: Admitted,
+    pub(super) guest: Option<OwnedSemaphorePermit>,
+}
+
+/// Has the gateway verify the token in the query. One who comes without is a guest, where the deployment admits such; one with a
+/// bad token never is.
+pub(super) async fn let_in(rtc: &Rtc, asked: &str) -> Result<Entrance, Fault> {
+    let (admitted, guest) = match (query(asked, "token"), &rtc.guests) {
+        (None, Some(guests)) => {
+            let place = Arc::clone(guests).try_acquire_owned().map_err(|_| Fault::TooManyConnections)?;
+            (admit_guest(&rtc.shared).await, Some(place))
+        }
+        (token, _) => (verify(&rtc.shared, token).await, None),
+    };
+    let admitted = admitted.map_err(|refusal| match refusal {
         Refusal::Token => Fault::Unauthenticated,
+        Refusal::NoGuests => Fault::GuestsRefused,
         Refusal::TooMany => Fault::TooManyConnections,
         Refusal::Unavailable => Fault::Unavailable,
-    })
+    })?;
+    Ok(Entrance { admitted, guest })
 }
 
 /// What a client of RTC is to a channel. Its media drops by itself what gets old.
@@ -36,7 +53,7 @@ pub(super) async fn join(
     admission: &Admitted,
     channel: &str,
     listener: Listener,
-) -> Result<Channel, Fault> {
+) -> Result<Seated, Fault> {
     let joined = rtc.shared.desk.join(admission.attached.member, channel.to_owned(), listener).await;
     joined.map_err(|error| match error {
         JoinError::Forbidden => Fault::Forbidden,

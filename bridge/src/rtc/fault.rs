@@ -43,9 +43,11 @@ pub(crate) enum Fault {
     Unavailable,
     #[error("the token doesn't hold")]
     Unauthenticated,
+    #[error("nobody is admitted without a token")]
+    GuestsRefused,
     #[error("the token has ended")]
     TokenExpired,
-    #[error("the token gives no right to this channel")]
+    #[error("the token gives no right to this")]
     Forbidden,
     #[error("the query names no channel, or none that can be")]
     BadChannel,
@@ -82,6 +84,7 @@ impl Fault {
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Unauthenticated => "unauthenticated",
+            Self::GuestsRefused => "guests_refused",
             Self::TokenExpired => "token_expired",
             Self::Forbidden => "forbidden",
             Self::BadChannel => "bad_channel",

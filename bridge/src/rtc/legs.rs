@@ -1,6 +1,7 @@
 //! A client's transports, its producer and its consumers: what it may name, and what is closed with it.
 
 use super::fault::Fault;
+use super::hall::producer_id;
 use super::parameters::Produce;
 use super::port::{Consumed, ConsumerKey, Created, Dtls, Ice, Listens, Owner, Port, TransportKey};
 
@@ -50,7 +51,7 @@ impl Legs {
             return Err(Fault::TooManyProducers);
         }
         self.port.produce(key, produce.ssrc, produce.mid).await?;
-        let id = format!("{:016x}", rand::random::<u64>());
+        let id = producer_id();
         self.producer = Some((key, id.clone()));
         Ok(id)
     }
@@ -78,6 +79,11 @@ impl Legs {
         let at = self.consumers.iter().position(|(_, known)| *known == consumer);
         let (key, _) = self.consumers.swap_remove(at.ok_or(Fault::UnknownConsumer)?);
         self.port.close_consumer(key, consumer).await
+    }
+
+    /// A consumer is gone with its producer.
+    pub(super) fn silent(&mut self, consumer: ConsumerKey) {
+        self.consumers.retain(|(_, known)| *known != consumer);
     }
 
     /// Closes a transport; `true` where the producer went with it.

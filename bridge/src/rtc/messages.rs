@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::fault::Fault;
 use super::parameters::{self, FLOOR, Produce};
 use super::port::{ConsumerKey, Dtls, TransportKey};
+use crate::channel::Wish;
 
 /// Bytes of a frame. The largest that is known, capabilities of a browser with all its codecs, has some 10 KB.
 pub(super) const MAX_FRAME: usize = 64 * 1024;
@@ -38,8 +39,9 @@ pub(super) enum Request {
     Consume(Option<TransportKey>, Option<String>),
     CloseConsumer(ConsumerKey),
     Producers,
-    AskFloor,
+    AskFloor(Wish),
     ReleaseFloor,
+    CancelFloor,
 }
 
 impl Frame {
@@ -79,8 +81,9 @@ impl Frame {
                 Request::CloseConsumer(ConsumerKey::parse(&id).ok_or(Fault::UnknownConsumer)?)
             }
             "get-producers" => Request::Producers,
-            "floor_request" => Request::AskFloor,
+            "floor_request" => Request::AskFloor(Wish::read(data).map_err(|_| Fault::BadField)?),
             "floor_release" => Request::ReleaseFloor,
+            "floor_cancel" => Request::CancelFloor,
             _ => return Err(Fault::UnknownType),
         })
     }
@@ -107,6 +110,11 @@ pub(super) fn frame(kind: &str, data: &Value, id: Option<&Value>) -> String {
     }
 }
 
+/// What a back end says.
+pub(super) fn notification(event: &str, payload: &Value) -> String {
+    frame("notification", &json!({ "event": event, "payload": payload }), None)
+}
+
 /// The answer to a frame that can't be granted; `kind` is its type, where that could be read.
 pub(super) fn error(fault: Fault, kind: Option<&str>, id: Option<&Value>) -> String {
     let mut data = json!({ "code": fault.code(), "message": fault.to_string() });
@@ -118,6 +126,8 @@ pub(super) fn error(fault: Fault, kind: Option<&str>, id: Option<&Value>) -> Str
 
 #[cfg(test)]
 mod tests {
+    use suara_proto::message::Level;
+
     use super::*;
 
     fn asked(text: &str) -> Result<Request, Fault> {
@@ -139,6 +149,16 @@ mod tests {
             named,
             Ok(Request::Consume(TransportKey::parse("00000000000000ff"), Some("p".to_owned())))
         );
+    }
+
+    #[test]
+    fn the_floor_is_wished_for_as_anywhere() {
+        assert_eq!(asked(r#"{"type":"floor_request"}"#), Ok(Request::AskFloor(Wish::default())));
+        let urgent =
+            r#"{"type":"floor_request","data":{"level":"imminent_peril","priority":7,"queue":true}}"#;
+        let wish = Wish { level: Level::ImminentPeril, priority: Some(7), queue: true };
+        assert_eq!(asked(urgent), Ok(Request::AskFloor(wish)));
+        assert_eq!(asked(r#"{"type":"floor_cancel"}"#), Ok(Request::CancelFloor));
     }
 
     #[test]
@@ -167,6 +187,9 @@ mod tests {
             (r#"{"type":"close-consumer","data":{}}"#, Fault::BadField),
             (r#"{"type":"close-consumer","data":{"consumerId":"x"}}"#, Fault::UnknownConsumer),
             (r#"{"type":"produce"}"#, Fault::BadField),
+            (r#"{"type":"floor_request","data":{"level":"urgent"}}"#, Fault::BadField),
+            (r#"{"type":"floor_request","data":{"priority":256}}"#, Fault::BadField),
+            (r#"{"type":"floor_request","data":{"queue":1}}"#, Fault::BadField),
         ] {
             assert_eq!(asked(text), Err(fault), "{text}");
         }

@@ -8,6 +8,7 @@ mod admission;
 mod announce;
 mod fault;
 mod gate;
+mod hall;
 mod legs;
 mod level;
 mod messages;
@@ -15,20 +16,23 @@ mod outlet;
 mod parameters;
 mod peers;
 mod port;
+mod requests;
 mod session;
 mod socket;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::BridgeError;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::sio::Shared;
+use crate::sio::{MAX_GUESTS, Shared};
 
 pub(crate) use outlet::{Outlets, RtcOutlet};
 
@@ -48,6 +52,8 @@ struct Rtc {
     shared: Shared,
     port: port::Port,
     peers: peers::Peers,
+    /// Where clients without a token are admitted: room for them.
+    guests: Option<Arc<Semaphore>>,
     ping_interval: Duration,
     ping_timeout: Duration,
 }
@@ -76,6 +82,7 @@ impl Media {
             shared: shared.clone(),
             port: self.port.clone(),
             peers: self.peers.clone(),
+            guests: settings.anonymous_rtc.then(|| Arc::new(Semaphore::new(MAX_GUESTS))),
             ping_interval: settings.ping_interval,
             ping_timeout: settings.ping_timeout,
         };

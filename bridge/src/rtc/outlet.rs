@@ -4,10 +4,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::Value;
+use suara_proto::TalkerNumber;
 
+use super::messages::notification;
 use super::peers::Peers;
-use super::port::{Port, Said};
+use super::port::{Listens, Port, Said};
 use crate::channel::{Outlet, RTC, Room, Seat, Sender};
+use crate::notify::{self, OrderKind, Spread};
+use crate::trunk::Who;
+
+/// Socket.IO's main namespace.
+const MAIN: &str = "/";
 
 /// Sends to clients of RTC.
 #[derive(Debug, Clone)]
@@ -42,8 +49,28 @@ impl Outlet for RtcOutlet {
         self.peers.announce(&room.name, event, payload);
     }
 
+    fn cast(&self, room: &Room, cast: &[(TalkerNumber, Who)]) {
+        for talker in self.peers.cast(&room.name, cast) {
+            self.port.gone(&room.name, Listens::Talker(talker));
+        }
+    }
+
     fn tell(&self, seat: Seat, event: &'static str, payload: &Value) {
         self.peers.tell(seat.sid, event, payload);
+    }
+}
+
+impl RtcOutlet {
+    /// Tells those clients who are meant. Namespaces are of Socket.IO; emitters that know nothing else mean its main one. What has
+    /// binary in it can't be said in JSON.
+    fn notify(&self, spread: &Spread) {
+        if spread.space.as_deref().is_some_and(|space| space != MAIN) {
+            return;
+        }
+        if let Some(payload) = spread.args.payload() {
+            let text = notification(&spread.event, &payload).into();
+            self.peers.spread(&spread.rooms, &spread.except, &text);
+        }
     }
 }
 
@@ -80,7 +107,25 @@ impl<S: Outlet> Outlet for Outlets<S> {
         self.of(room.space).announce(room, event, payload);
     }
 
+    fn cast(&self, room: &Room, cast: &[(TalkerNumber, Who)]) {
+        self.of(room.space).cast(room, cast);
+    }
+
     fn tell(&self, seat: Seat, event: &'static str, payload: &Value) {
         self.of(seat.space).tell(seat, event, payload);
+    }
+}
+
+impl<S: notify::Outlet> notify::Outlet for Outlets<S> {
+    fn spread(&self, spread: &Spread) {
+        self.sockets.spread(spread);
+        if let Some(rtc) = &self.rtc {
+            rtc.notify(spread);
+        }
+    }
+
+    // Rooms that a back end makes are Socket.IO's.
+    fn order(&self, kind: OrderKind, rooms: Vec<String>, to: Vec<String>, space: &str) {
+        self.sockets.order(kind, rooms, to, space);
     }
 }

@@ -61,21 +61,28 @@ pub(super) fn ice_parameters(ice: &Ice) -> Value {
     json!({ "usernameFragment": ice.ufrag, "password": ice.password, "iceLite": true })
 }
 
-/// The first is the best; of several components there is one (RFC 8445, section 5.1.2.1).
+/// The first is the best, and by UDP each is better than by TCP, where the client opens the connection (RFC 6544, section 4.2);
+/// of several components there is one (RFC 8445, section 5.1.2.1).
 fn candidates(addresses: &[SocketAddr]) -> Value {
-    let candidate = |(at, address): (usize, &SocketAddr)| {
-        let preference = 65_535_u32.saturating_sub(u32::try_from(at).unwrap_or(u32::MAX));
+    let candidate = |protocol: &str, kind: u32, preference: u32, at: usize, address: &SocketAddr| {
+        let preference = preference.saturating_sub(u32::try_from(at).unwrap_or(u32::MAX));
         json!({
-            "foundation": format!("udp{at}"),
-            "priority": (126 << 24) + (preference << 8) + 255,
+            "foundation": format!("{protocol}{at}"),
+            "priority": (kind << 24) + (preference << 8) + 255,
             "ip": address.ip(),
             "address": address.ip(),
-            "protocol": "udp",
+            "protocol": protocol,
             "port": address.port(),
             "type": "host",
         })
     };
-    addresses.iter().enumerate().map(candidate).collect()
+    let udp = |(at, address)| candidate("udp", 126, 65_535, at, address);
+    let tcp = |(at, address)| {
+        let mut tcp = candidate("tcp", 90, (4 << 13) + 8_191, at, address);
+        tcp["tcpType"] = "passive".into();
+        tcp
+    };
+    addresses.iter().enumerate().map(udp).chain(addresses.iter().enumerate().map(tcp)).collect()
 }
 
 /// The answer to `consume`.
@@ -283,6 +290,10 @@ mod tests {
             candidates(&["203.0.113.7:4434".parse().unwrap(), "[2001:db8::1]:4434".parse().unwrap()]);
         assert_eq!(listed[0]["address"], "203.0.113.7");
         assert_eq!(listed[1]["ip"], "2001:db8::1");
-        assert!(listed[0]["priority"].as_u64() > listed[1]["priority"].as_u64());
+        let priorities: Vec<_> = (0..4).map(|at| listed[at]["priority"].as_u64().unwrap()).collect();
+        assert!(priorities.is_sorted_by(|better, worse| better > worse), "{priorities:?}");
+        assert_eq!((&listed[1]["protocol"], &listed[1]["tcpType"]), (&json!("udp"), &Value::Null));
+        assert_eq!((&listed[2]["protocol"], &listed[2]["tcpType"]), (&json!("tcp"), &json!("passive")));
+        assert_eq!((&listed[3]["address"], &listed[3]["port"]), (&listed[1]["address"], &json!(4434)));
     }
 }

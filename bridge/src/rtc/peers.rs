@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use socketioxide::socket::Sid;
-use suara_proto::MemberRef;
+use suara_proto::{MemberRef, TalkerNumber};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
+use super::hall::{Hall, Recast, described};
 use super::messages::frame;
+use super::port::Listens;
 use crate::trunk::Who;
 
 /// Frames that wait for a client: some seconds of the busiest channel's events. One that has more waiting doesn't read.
@@ -48,6 +50,8 @@ struct Peer {
     member: MemberRef,
     who: Who,
     outbox: Outbox,
+    /// By which names back ends reach it.
+    addresses: Vec<String>,
     producer: Option<String>,
     /// Whether it was told who is there, and wants to know of changes.
     welcomed: bool,
@@ -56,7 +60,8 @@ struct Peer {
 #[derive(Debug, Default)]
 struct Table {
     peers: HashMap<Sid, Peer>,
-    rooms: HashMap<Box<str>, BTreeSet<Sid>>,
+    rooms: HashMap<Box<str>, Hall>,
+    addressed: HashMap<String, BTreeSet<Sid>>,
 }
 
 /// All clients; clones share them.
@@ -82,10 +87,15 @@ impl Peers {
         member: MemberRef,
         who: Who,
         outbox: Outbox,
+        addresses: Vec<String>,
     ) -> Presence {
         let mut table = self.lock();
-        table.rooms.entry(room.clone()).or_default().insert(sid);
-        table.peers.insert(sid, Peer { room, member, who, outbox, producer: None, welcomed: false });
+        table.rooms.entry(room.clone()).or_default().peers.insert(sid);
+        for address in &addresses {
+            table.addressed.entry(address.clone()).or_default().insert(sid);
+        }
+        let (producer, welcomed) = (None, false);
+        table.peers.insert(sid, Peer { room, member, who, outbox, addresses, producer, welcomed });
         Presence { peers: self.clone(), sid }
     }
 
@@ -102,17 +112,43 @@ impl Peers {
         }
     }
 
+    /// Says the same to everybody who has one of the addresses `to`, and none of `except`.
+    pub(super) fn spread(&self, to: &[String], except: &[String], text: &Utf8Bytes) {
+        let table = self.lock();
+        let those = |addresses: &[String]| -> BTreeSet<Sid> {
+            addresses.iter().filter_map(|name| table.addressed.get(name)).flatten().copied().collect()
+        };
+        let spared = those(except);
+        for peer in those(to).difference(&spared).filter_map(|sid| table.peers.get(sid)) {
+            peer.outbox.say(text.clone());
+        }
+    }
+
+    /// These are the producers of a room that are no clients of RTC; returns those who are it no more.
+    pub(super) fn cast(&self, room: &str, cast: &[(TalkerNumber, Who)]) -> Vec<TalkerNumber> {
+        let mut table = self.lock();
+        let Some(hall) = table.rooms.get_mut(room) else { return Vec::new() };
+        let Recast { new, gone } = hall.recast(cast);
+        for (_, closed) in &gone {
+            table.say_in(room, None, "producer-closed", closed);
+        }
+        for producer in &new {
+            table.say_in(room, None, "new-producer", producer);
+        }
+        gone.into_iter().map(|(talker, _)| talker).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         let table = self.lock();
-        assert_eq!(table.rooms.values().map(BTreeSet::len).sum::<usize>(), table.peers.len());
+        assert_eq!(table.rooms.values().map(|hall| hall.peers.len()).sum::<usize>(), table.peers.len());
         table.peers.len()
     }
 }
 
 impl Table {
     fn others(&self, room: &str, except: Option<Sid>, each: impl Fn(&Peer)) {
-        let there = self.rooms.get(room).into_iter().flatten();
+        let there = self.rooms.get(room).into_iter().flat_map(|hall| &hall.peers);
         for peer in there.filter(|sid| Some(**sid) != except).filter_map(|sid| self.peers.get(sid)) {
             each(peer);
         }
@@ -120,8 +156,13 @@ impl Table {
 
     fn say_of(&self, sid: Sid, kind: &str, data: &Value) {
         let Some(peer) = self.peers.get(&sid) else { return };
+        self.say_in(&peer.room, Some(sid), kind, data);
+    }
+
+    /// What changes a list is said to those who have it.
+    fn say_in(&self, room: &str, except: Option<Sid>, kind: &str, data: &Value) {
         let text = Utf8Bytes::from(frame(kind, data, None));
-        self.others(&peer.room, Some(sid), |other| {
+        self.others(room, except, |other| {
             if other.welcomed {
                 other.outbox.say(text.clone());
             }
@@ -131,11 +172,8 @@ impl Table {
     /// A producer, as the others are told.
     fn producer(&self, sid: Sid) -> Option<Value> {
         let peer = self.peers.get(&sid)?;
-        let Who { user, name, .. } = &peer.who;
         let producer = peer.producer.as_deref()?;
-        Some(
-            json!({ "producerId": producer, "peerId": sid, "kind": "audio", "userId": &**user, "name": &**name }),
-        )
+        Some(described(producer, json!(sid), &peer.who))
     }
 
     fn close_producer(&mut self, sid: Sid) -> Option<String> {
@@ -162,8 +200,9 @@ impl Presence {
 
     fn list(&self, table: &Table) -> Vec<Value> {
         let Some(peer) = table.peers.get(&self.sid) else { return Vec::new() };
-        let there = table.rooms.get(&peer.room).into_iter().flatten();
-        there.filter(|sid| **sid != self.sid).filter_map(|sid| table.producer(*sid)).collect()
+        let Some(hall) = table.rooms.get(&peer.room) else { return Vec::new() };
+        let others = hall.peers.iter().filter(|sid| **sid != self.sid);
+        others.filter_map(|sid| table.producer(*sid)).chain(hall.cast()).collect()
     }
 
     /// The client produces; the others are told.
@@ -177,17 +216,21 @@ impl Presence {
         }
     }
 
-    /// It doesn't any more; `None` where it didn't.
-    pub(super) fn close_producer(&self) -> Option<String> {
-        self.peers.lock().close_producer(self.sid)
+    /// It doesn't any more; in which room that was, and what its name was. `None` where it didn't.
+    pub(super) fn close_producer(&self) -> Option<(Box<str>, String)> {
+        let mut table = self.peers.lock();
+        let room = table.peers.get(&self.sid)?.room.clone();
+        Some((room, table.close_producer(self.sid)?))
     }
 
     /// Whose producer that is, in the client's own channel.
-    pub(super) fn producer(&self, producer: &str) -> Option<MemberRef> {
+    pub(super) fn producer(&self, producer: &str) -> Option<Listens> {
         let table = self.peers.lock();
-        let room = &table.peers.get(&self.sid)?.room;
-        let mut there = table.rooms.get(room)?.iter().filter_map(|sid| table.peers.get(sid));
-        there.find(|peer| peer.producer.as_deref() == Some(producer)).map(|peer| peer.member)
+        let hall = table.rooms.get(&table.peers.get(&self.sid)?.room)?;
+        let mut there = hall.peers.iter().filter_map(|sid| table.peers.get(sid));
+        let peer = there.find(|peer| peer.producer.as_deref() == Some(producer));
+        let talker = || hall.talker(producer).map(Listens::Talker);
+        peer.map(|peer| Listens::Member(peer.member)).or_else(talker)
     }
 
     /// Passes a message on to all others in the channel.
@@ -204,96 +247,23 @@ impl Drop for Presence {
     fn drop(&mut self) {
         let mut table = self.peers.lock();
         table.close_producer(self.sid);
-        let Some(Peer { room, .. }) = table.peers.remove(&self.sid) else { return };
-        if let Some(there) = table.rooms.get_mut(&room) {
-            there.remove(&self.sid);
-            if there.is_empty() {
+        let Some(Peer { room, addresses, .. }) = table.peers.remove(&self.sid) else { return };
+        if let Some(hall) = table.rooms.get_mut(&room) {
+            hall.peers.remove(&self.sid);
+            if hall.peers.is_empty() {
                 table.rooms.remove(&room);
+            }
+        }
+        for address in addresses {
+            if let Some(there) = table.addressed.get_mut(&address) {
+                there.remove(&self.sid);
+                if there.is_empty() {
+                    table.addressed.remove(&address);
+                }
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Client {
-        presence: Presence,
-        queue: mpsc::Receiver<Message>,
-    }
-
-    impl Client {
-        fn enter(peers: &Peers, number: u32, room: &str) -> Self {
-            let (outbox, queue) = Outbox::new();
-            let who =
-                Who { user: format!("u{number}").into(), name: format!("U{number}").into(), role: "".into() };
-            let presence = peers.enter(Sid::new(), room.into(), MemberRef(number), who, outbox);
-            Self { presence, queue }
-        }
-
-        fn heard(&mut self) -> Vec<Value> {
-            let texts = std::iter::from_fn(|| self.queue.try_recv().ok());
-            texts.map(|text| serde_json::from_str(text.to_text().unwrap()).unwrap()).collect()
-        }
-    }
-
-    fn kinds(heard: &[Value]) -> Vec<&str> {
-        heard.iter().filter_map(|frame| frame["type"].as_str()).collect()
-    }
-
-    #[test]
-    fn producers_are_listed_or_announced_and_never_both() {
-        let peers = Peers::default();
-        let early = Client::enter(&peers, 1, "a");
-        let mut late = Client::enter(&peers, 2, "a");
-        let mut elsewhere = Client::enter(&peers, 3, "b");
-        assert!(early.presence.welcome().is_empty());
-        assert!(elsewhere.presence.welcome().is_empty());
-        late.presence.produce("p2".to_owned());
-        early.presence.produce("p1".to_owned());
-        assert_eq!(late.heard(), Vec::<Value>::new(), "it isn't welcome yet");
-        assert_eq!(late.presence.welcome()[0]["producerId"], "p1");
-        assert_eq!(late.presence.producer("p1"), Some(MemberRef(1)));
-        assert_eq!(elsewhere.presence.producer("p1"), None, "another channel's");
-        drop(early.presence);
-        assert_eq!(kinds(&late.heard()), ["producer-closed"]);
-        let mut seen = early.queue;
-        assert!(seen.try_recv().unwrap().to_text().unwrap().contains("new-producer"));
-        assert!(elsewhere.heard().is_empty());
-    }
-
-    #[test]
-    fn a_broadcast_reaches_the_channels_others_as_it_was() {
-        let peers = Peers::default();
-        let mut all =
-            [1, 2, 3].map(|number| Client::enter(&peers, number, if number < 3 { "a" } else { "b" }));
-        all[0].presence.broadcast(&json!({"text": "hi"}));
-        let [own, other, elsewhere] = &mut all;
-        assert!(own.heard().is_empty() && elsewhere.heard().is_empty());
-        assert_eq!(other.heard()[0]["data"], json!({"text": "hi"}));
-    }
-
-    #[test]
-    fn nothing_is_left_of_those_who_went() {
-        let peers = Peers::default();
-        let clients: Vec<_> = (0..10).map(|number| Client::enter(&peers, number, "a")).collect();
-        assert_eq!(peers.len(), 10);
-        drop(clients);
-        assert_eq!(peers.len(), 0);
-        assert!(peers.lock().rooms.is_empty());
-    }
-
-    #[test]
-    fn one_who_does_not_read_is_found_out() {
-        let peers = Peers::default();
-        let client = Client::enter(&peers, 1, "a");
-        let outbox = peers.lock().peers[&client.presence.sid].outbox.clone();
-        for _ in 0..MAX_WAITING {
-            peers.announce("a", "floor_idle", &Value::Null);
-        }
-        assert!(!outbox.full.is_cancelled());
-        peers.announce("a", "floor_idle", &Value::Null);
-        assert!(outbox.full.is_cancelled());
-    }
-}
+mod tests;

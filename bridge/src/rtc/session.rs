@@ -1,31 +1,34 @@
 //! One client's session: takes its frames one after the other, and its voice as it comes.
 
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde_json::{Value, json};
+use serde_json::json;
 use socketioxide::socket::Sid;
 use suara_proto::LeaveReason;
-use tokio::sync::mpsc;
+use suara_proto::message::{ChannelMode, Rights};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::admission::Entrance;
 use super::fault::Fault;
 use super::gate::Gate;
 use super::legs::Legs;
 use super::level::{Meter, SILENCE};
-use super::messages::{self, Frame, Request};
-use super::parameters::{self, FLOOR};
+use super::messages::{self, Frame};
+use super::parameters;
 use super::peers::{Outbox, Presence};
-use super::port::{Arrival, Happening, Listens, Owner};
+use super::port::{Arrival, Happening, Owner};
 use super::socket::{Socket, close, finish, refuse, write};
 use super::{Rtc, admission};
 use crate::audio::Format;
-use crate::channel::{Channel, Chunk, Input, Wish};
-use crate::desk::Notice;
+use crate::channel::{Channel, Chunk, Input};
+use crate::desk::{Notice, Seated};
 use crate::metrics::DropReason;
+use crate::notify;
 use crate::sio::{Admitted, Budget, query};
 
 /// Messages that a client may send a second, and at once; its user's are counted together besides.
@@ -39,25 +42,29 @@ const MAX_EXCESS: usize = 200;
 const MAX_ARRIVALS: usize = 64;
 
 /// One client.
-struct Session {
-    rtc: Rtc,
-    admission: Admitted,
-    presence: Presence,
+pub(super) struct Session {
+    pub(super) rtc: Rtc,
+    pub(super) admission: Admitted,
+    _guest: Option<OwnedSemaphorePermit>,
+    pub(super) presence: Presence,
     /// Of its channel.
     name: String,
-    channel: Channel,
-    outbox: Outbox,
-    legs: Legs,
+    pub(super) channel: Channel,
+    /// What the client may do there.
+    pub(super) rights: Rights,
+    mode: ChannelMode,
+    pub(super) outbox: Outbox,
+    pub(super) legs: Legs,
     rate: DefaultDirectRateLimiter,
     excess: usize,
     /// When something came last.
     heard: Instant,
-    voice: Voice,
+    pub(super) voice: Voice,
 }
 
 /// What the client says.
-struct Voice {
-    gate: Gate<Chunk>,
+pub(super) struct Voice {
+    pub(super) gate: Gate<Chunk>,
     meter: Meter,
     budget: Budget,
 }
@@ -89,22 +96,40 @@ type Opened = (Session, mpsc::Receiver<Arrival>, mpsc::UnboundedReceiver<Happeni
 
 async fn open(rtc: Rtc, sid: Sid, asked: &str, outbox: Outbox) -> Result<Opened, Fault> {
     let name = query(asked, "channel").filter(|name| !name.is_empty()).ok_or(Fault::BadChannel)?;
-    let admission = admission::let_in(&rtc, asked).await?;
+    let Entrance { admitted: admission, guest } = admission::let_in(&rtc, asked).await?;
     let listener = admission::listener(sid, &name);
     let (room, member) = (Box::from(listener.room().name), admission.attached.member);
     let who = admission.attached.who.clone();
     tracing::info!(%sid, %member, "a client of RTC logged in");
     // Before it joins: what the channel says of the floor waits for the client.
-    let presence = rtc.peers.enter(sid, room, member, who, outbox.clone());
-    let channel = admission::join(&rtc, &admission, &name, listener.clone()).await?;
+    let mut addresses = notify::rooms_of(&who.user, &who.role);
+    addresses.push(notify::channel_room(&name));
+    addresses.push(notify::socket_room(sid.as_str()));
+    let presence = rtc.peers.enter(sid, room, member, who, outbox.clone(), addresses);
+    let Seated { channel, rights, mode } = admission::join(&rtc, &admission, &name, listener.clone()).await?;
     let (media, arrivals) = mpsc::channel(MAX_ARRIVALS);
     let (events, happenings) = mpsc::unbounded_channel();
     let legs = Legs::new(rtc.port.clone(), Owner { sid, media, events }, listener.room().name.into());
     let quota = Quota::per_second(MESSAGES_PER_SECOND).allow_burst(MESSAGES_AT_ONCE);
     let (rate, heard) = (RateLimiter::direct(quota), Instant::now());
     let voice = Voice { gate: Gate::default(), meter: Meter::default(), budget: Budget::new(heard) };
-    let session =
-        Session { rtc, admission, presence, name, channel, outbox, legs, rate, excess: 0, heard, voice };
+    let excess = 0;
+    let session = Session {
+        rtc,
+        admission,
+        _guest: guest,
+        presence,
+        name,
+        channel,
+        rights,
+        mode,
+        outbox,
+        legs,
+        rate,
+        excess,
+        heard,
+        voice,
+    };
     Ok((session, arrivals, happenings))
 }
 
@@ -129,7 +154,7 @@ impl Session {
                 },
                 Some(arrival) = media.recv() => { self.arrived(arrival); Ok(()) }
                 Some(happening) = happenings.recv() => { self.happened(happening); Ok(()) }
-                notice = self.admission.notices.recv() => self.noticed(notice),
+                notice = self.admission.notices.recv() => self.noticed(notice).await,
                 () = sleep_until(gate) => { self.tick(); Ok(()) }
                 _ = ping.tick() => {
                     if self.heard.elapsed() > self.rtc.ping_interval + self.rtc.ping_timeout { break None }
@@ -151,7 +176,7 @@ impl Session {
 
     async fn end(mut self, fault: Option<Fault>) {
         let member = self.admission.attached.member;
-        self.channel.tell(Input::Release { member });
+        self.silence();
         self.legs.close_all().await;
         if let Some(fault) = fault {
             self.outbox.say(messages::error(fault, None, None));
@@ -166,6 +191,8 @@ impl Session {
             "peerId": self.presence.sid,
             "routerRtpCapabilities": parameters::router_capabilities(),
             "producers": self.presence.welcome(),
+            "rights": self.rights,
+            "mode": self.mode,
         });
         self.outbox.say(messages::frame("welcome", &data, None));
     }
@@ -218,83 +245,12 @@ impl Session {
         self.outbox.say(messages::error(fault, kind, id));
     }
 
-    async fn request(&mut self, request: Request) -> Result<Option<(&'static str, Value)>, Fault> {
-        let member = self.admission.attached.member;
-        Ok(Some(match request {
-            Request::Ping => ("pong", json!({ "timestamp": unix_ms() })),
-            Request::Broadcast(data) => {
-                self.presence.broadcast(&data);
-                return Ok(None);
-            }
-            Request::GetCapabilities => ("get-rtp-capabilities", parameters::router_capabilities()),
-            Request::Producers => ("get-producers", json!({ "producers": self.presence.producers() })),
-            Request::CreateTransport => ("create-transport", parameters::created(&self.legs.create().await?)),
-            Request::ConnectTransport(key, dtls) => {
-                self.legs.connect(key, dtls).await?;
-                ("connect-transport", json!({}))
-            }
-            Request::RestartIce(key) => {
-                let ice = self.legs.restart(key).await?;
-                ("restart-ice", json!({ "iceParameters": parameters::ice_parameters(&ice) }))
-            }
-            Request::CloseTransport(key) => {
-                if self.legs.close(key).await? {
-                    self.silence();
-                }
-                ("close-transport", json!({}))
-            }
-            Request::Produce(key, produce) => {
-                let id = self.legs.produce(key, produce).await?;
-                self.presence.produce(id.clone());
-                ("produce", json!({ "id": id }))
-            }
-            Request::CloseProducer(id) => {
-                self.legs.close_producer(id.as_deref()).await?;
-                self.silence();
-                ("close-producer", json!({}))
-            }
-            Request::Consume(key, producer) => ("consume", self.consume(key, producer).await?),
-            Request::CloseConsumer(consumer) => {
-                self.legs.close_consumer(consumer).await?;
-                ("close-consumer", json!({}))
-            }
-            Request::AskFloor => {
-                self.voice.gate.press();
-                self.channel.tell(Input::Press { member, wish: Wish::default() });
-                ("floor_request", json!({}))
-            }
-            Request::ReleaseFloor => {
-                self.voice.gate.release();
-                self.channel.tell(Input::Release { member });
-                ("floor_release", json!({}))
-            }
-        }))
-    }
-
-    async fn consume(
-        &mut self,
-        key: Option<super::port::TransportKey>,
-        producer: Option<String>,
-    ) -> Result<Value, Fault> {
-        let listens = match &producer {
-            None => Listens::Floor,
-            Some(id) => Listens::Member(self.presence.producer(id).ok_or(Fault::UnknownProducer)?),
-        };
-        let consumed = self.legs.consume(key, listens).await?;
-        Ok(parameters::consumed(&consumed, producer.as_deref().unwrap_or(FLOOR)))
-    }
-
-    /// The client's producer is gone.
-    fn silence(&self) {
-        self.presence.close_producer();
-        self.channel.tell(Input::Release { member: self.admission.attached.member });
-    }
-
     fn happened(&mut self, happening: Happening) {
         match happening {
             Happening::Connected(key) => {
                 tracing::debug!(sid = %self.presence.sid, transport = %key, "a transport is connected");
             }
+            Happening::Silent(consumer) => self.legs.silent(consumer),
             Happening::Closed(key, reason) => {
                 if self.legs.lost(key) {
                     self.silence();
@@ -306,7 +262,7 @@ impl Session {
     }
 
     /// What somebody else did to the client; an error ends the session.
-    fn noticed(&self, notice: Option<Notice>) -> Result<(), Fault> {
+    async fn noticed(&mut self, notice: Option<Notice>) -> Result<(), Fault> {
         match notice {
             // A client of RTC is in one channel, for which its producer and its streams are.
             Some(Notice::Called { channel, .. }) => {
@@ -316,9 +272,14 @@ impl Session {
                 Ok(())
             }
             Some(Notice::Left { channel, .. }) if channel != self.name => Ok(()),
+            Some(Notice::Rights { channel, rights }) => {
+                if channel == self.name {
+                    self.entitled(rights).await;
+                }
+                Ok(())
+            }
             Some(Notice::Told { event, payload }) => {
-                let data = json!({ "event": event, "payload": payload });
-                self.outbox.say(messages::frame("notification", &data, None));
+                self.outbox.say(messages::notification(&event, &payload));
                 Ok(())
             }
             Some(Notice::Left { reason: LeaveReason::Kicked, .. } | Notice::Kicked) => Err(Fault::Kicked),
@@ -358,11 +319,6 @@ impl Session {
             self.channel.tell(Input::Release { member: self.admission.attached.member });
         }
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -79,9 +79,9 @@ impl Session {
         let id = ChannelId { spelling: json!(name), name: name.to_owned() };
         let spelling = id.spelling.clone();
         let listener = self.listener(format, &id);
-        let channel = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await?;
+        let seated = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await?;
         self.socket.join(notify::channel_room(&id.name));
-        self.memberships.insert(0, Membership { id, channel, format });
+        self.memberships.insert(0, Membership { id, channel: seated.channel, format });
         Ok(spelling)
     }
 

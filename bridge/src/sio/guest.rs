@@ -17,7 +17,7 @@ use crate::metrics::DropReason;
 use crate::signaling::{Identity, Peer};
 
 /// Guests at a time. They show no token, so nothing else bounds them.
-pub(super) const MAX_GUESTS: usize = 1000;
+pub(crate) const MAX_GUESTS: usize = 1000;
 
 /// What a guest is to the others; no token gives a user this name, for it holds the socket's own id.
 const ROLE: &str = "anonymous";

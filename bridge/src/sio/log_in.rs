@@ -34,6 +34,8 @@ pub(super) struct Auth {
 pub(crate) enum Refusal {
     #[error("Autentikasi Gagal")]
     Token,
+    #[error("Akses Ditolak")]
+    NoGuests,
     #[error("Terlalu banyak koneksi")]
     TooMany,
     #[error("Layanan Tidak Tersedia")]
@@ -44,6 +46,7 @@ impl From<AttachError> for Refusal {
     fn from(error: AttachError) -> Self {
         match error {
             AttachError::Refused => Self::Token,
+            AttachError::NoGuests => Self::NoGuests,
             AttachError::Unavailable => Self::Unavailable,
         }
     }
@@ -134,6 +137,17 @@ pub(crate) async fn verify(shared: &Shared, token: Option<String>) -> Result<Adm
         return Err(Refusal::Token);
     };
     let Some(_permit) = turn(shared).await else { return Err(Refusal::Unavailable) };
+    attach(shared, token).await
+}
+
+/// Has the gateway give an identity to one who came without a token, and lets it in by that.
+pub(crate) async fn guest(shared: &Shared) -> Result<Admitted, Refusal> {
+    let Some(_permit) = turn(shared).await else { return Err(Refusal::Unavailable) };
+    let token = shared.desk.guest().await?;
+    attach(shared, token).await
+}
+
+async fn attach(shared: &Shared, token: Token) -> Result<Admitted, Refusal> {
     let (notify, notices) = mpsc::unbounded_channel();
     let attached = shared.desk.attach(token, notify).await.inspect_err(|error| {
         tracing::debug!(%error, "a client was not let in");

@@ -51,7 +51,8 @@ use crate::settings::Settings;
 use crate::signaling::Board;
 
 pub(crate) use budget::Budget;
-pub(crate) use log_in::{Admitted, Refusal, query, verify};
+pub(crate) use guest::MAX_GUESTS;
+pub(crate) use log_in::{Admitted, Refusal, guest as admit_guest, query, verify};
 pub(crate) use outlet::SocketOutlet;
 
 /// The namespaces of the PTT contract.

@@ -1,14 +1,12 @@
 //! What clients send in their events' objects, and the answers to what makes no sense.
 
-use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHAT_ID, MAX_CHAT_TEXT};
-use suara_proto::message::Level;
 use suara_proto::text;
 use thiserror::Error;
 
 use crate::audio::{Format, FormatError};
-use crate::channel::Wish;
+use crate::channel::{BadWish, Wish};
 use crate::desk::JoinError;
 
 /// Why a request is refused, in the words that the client gets as `msg`.
@@ -140,14 +138,12 @@ pub(super) fn floor(payload: Option<&Value>) -> Result<Option<ChannelId>, Fault>
 
 /// How `floor_request` wishes for the floor.
 pub(super) fn wish(payload: Option<&Value>) -> Result<Wish, Fault> {
-    let Some(fields) = payload.and_then(Value::as_object) else { return Ok(Wish::default()) };
-    let level = present(fields, "level")
-        .map_or(Ok(Level::Normal), |level| Level::deserialize(level).map_err(|_| Fault::Level))?;
-    let priority = present(fields, "priority")
-        .map(|priority| priority.as_u64().and_then(|value| value.try_into().ok()).ok_or(Fault::Priority))
-        .transpose()?;
-    let queue = present(fields, "queue").map_or(Ok(false), |queue| queue.as_bool().ok_or(Fault::Queue))?;
-    Ok(Wish { level, priority, queue })
+    let wish = Wish::read(payload.unwrap_or(&Value::Null));
+    wish.map_err(|bad| match bad {
+        BadWish::Level => Fault::Level,
+        BadWish::Priority => Fault::Priority,
+        BadWish::Queue => Fault::Queue,
+    })
 }
 
 /// `chat_message`: the channel (`None` is the one joined last), the client's own name for it, and the text.
@@ -212,6 +208,7 @@ fn channel_id(fields: &Map<String, Value>) -> Result<ChannelId, Fault> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use suara_proto::message::Level;
 
     use super::*;
 

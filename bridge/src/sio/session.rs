@@ -129,6 +129,8 @@ impl Session {
                 notice = notices.recv() => match notice {
                     Some(Notice::Left { channel, reason }) => self.left(&channel, reason),
                     Some(Notice::Called { channel, by, users }) => self.called(channel, &by, &users).await,
+                    // Who may not talk is told so when it asks.
+                    Some(Notice::Rights { .. }) => {}
                     Some(Notice::Told { event, payload }) => self.told(&event, payload),
                     Some(Notice::Expired) => return self.expire(),
                     Some(Notice::Kicked) | None => return self.disconnect(),
@@ -212,12 +214,12 @@ impl Session {
         let Some(format) = self.memberships.last().map(|last| last.format).or(default.ok()) else { return };
         let id = ChannelId { spelling: json!(name), name };
         let listener = self.listener(format, &id);
-        let Ok(channel) = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await else {
+        let Ok(seated) = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await else {
             return tracing::debug!(sid = %self.socket.id, "a call was over before it was picked up");
         };
         let from = json!({ "user_id": &*by.user, "name": &*by.name });
         let payload = json!({ "channel_id": id.spelling, "from": from, "users": users });
-        self.memberships.insert(0, Membership { id, channel, format });
+        self.memberships.insert(0, Membership { id, channel: seated.channel, format });
         if let Err(error) = self.socket.emit("call", &payload) {
             tracing::debug!(%error, "a client could not be told that it is called");
         }
@@ -243,7 +245,7 @@ impl Session {
     async fn join(&mut self, payload: &Value) -> Answer {
         let payload::Join { channel: id, format } = payload::join(payload, self.shared.default_sample_rate)?;
         let listener = self.listener(format, &id);
-        let channel = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await?;
+        let seated = self.shared.desk.join(self.attached.member, id.name.clone(), listener).await?;
         if let Some(Membership { id: last, channel, .. }) = self.memberships.last()
             && last.name != id.name
         {
@@ -253,7 +255,7 @@ impl Session {
         self.memberships.retain(|membership| membership.id.name != id.name);
         self.socket.join(notify::channel_room(&id.name));
         let spelling = id.spelling.clone();
-        self.memberships.push(Membership { id, channel, format });
+        self.memberships.push(Membership { id, channel: seated.channel, format });
         Ok(Some(spelling))
     }
 

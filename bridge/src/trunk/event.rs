@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use suara_proto::message::ServerMessage::{EmergencyAlert, EmergencyOver};
-use suara_proto::message::{self, Alert, CallInfo, Level, Member, Rights, ServerMessage, TalkerInfo};
+use suara_proto::message::{
+    self, Alert, CallInfo, ChannelMode, Level, Member, Rights, ServerMessage, TalkerInfo,
+};
 use suara_proto::{
     ChannelNumber, CloseCode, DenyCause, ErrorCode, Grant, LeaveReason, MemberRef, RequestId, RevokeCause,
     TalkerNumber,
@@ -26,6 +28,8 @@ pub(crate) enum TrunkEvent {
     Attached { request: RequestId, who: Who, expires: u64 },
     /// The answer to `visitor`.
     VisitorSession { request: RequestId, session: String, token: String, expires: u64 },
+    /// The answer to `guest`.
+    GuestSession { request: RequestId, token: String },
     /// A member's token ended, or it was thrown out.
     Detached { member: MemberRef, code: CloseCode },
     /// The answer to `join`.
@@ -66,10 +70,23 @@ pub(crate) struct Joined {
     pub(crate) request: RequestId,
     pub(crate) channel: ChannelNumber,
     pub(crate) talker: TalkerNumber,
+    /// Of the member, in this channel.
+    pub(crate) rights: Rights,
+    pub(crate) mode: ChannelMode,
     pub(crate) version: u64,
     /// Missing where the trunk knows the channel already.
     pub(crate) members: Option<Vec<Person>>,
-    pub(crate) talking: Option<Talking>,
+    /// The newest last.
+    pub(crate) talking: Vec<Talking>,
+}
+
+#[cfg(test)]
+impl Joined {
+    /// An ordinary member in an ordinary channel, in which nobody talks.
+    pub(crate) fn plain(request: RequestId, channel: ChannelNumber, talker: TalkerNumber) -> Self {
+        let (rights, mode) = (Rights::all(), ChannelMode::Ptt);
+        Self { request, channel, talker, rights, mode, version: 1, members: None, talking: Vec::new() }
+    }
 }
 
 /// A call that a member is in, by another's doing.
@@ -108,6 +125,8 @@ pub(crate) struct Bearer {
 pub(crate) struct Person {
     pub(crate) talker: TalkerNumber,
     pub(crate) who: Who,
+    /// Its token doesn't let it talk.
+    pub(crate) listen_only: bool,
     /// A dispatcher doesn't let it talk.
     pub(crate) muted: bool,
 }
@@ -178,6 +197,9 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
             let (session, token) = (session.into_owned(), token.into_owned());
             TrunkEvent::VisitorSession { request, session, token, expires }
         }
+        ServerMessage::GuestSession { request, token, .. } => {
+            TrunkEvent::GuestSession { request, token: token.into_owned() }
+        }
         ServerMessage::Attached { request, user, name, role, expires, .. } => {
             let who = Who { role: (&*role).into(), ..who(&user, &name) };
             TrunkEvent::Attached { request, who, expires }
@@ -216,10 +238,11 @@ pub(super) fn event(message: ServerMessage<'_>) -> Option<TrunkEvent> {
 
 /// That a member is in a channel: at its own wish, or by another's call.
 fn entry(joined: message::Joined<'_>) -> Option<TrunkEvent> {
-    let message::Joined { request, member, channel, name, talker, version, members, talking, call, .. } =
-        joined;
-    let (members, talking) = (members.map(people), talking.map(talker_of));
-    let joined = |request| Joined { request, channel, talker, version, members, talking };
+    let message::Joined { request, member, channel, name, talker, rights, mode, version, call, .. } = joined;
+    let members = joined.members.map(people);
+    let mut talking: Vec<_> = joined.talking.into_iter().chain(joined.also_talking).map(talker_of).collect();
+    talking.sort_by_key(|talking| talking.grant);
+    let joined = |request| Joined { request, channel, talker, rights, mode, version, members, talking };
     match (request, call) {
         (Some(request), _) => Some(TrunkEvent::Joined(joined(request))),
         (None, Some(call)) => {
@@ -267,12 +290,14 @@ fn people(members: Vec<Member<'_>>) -> Vec<Person> {
         .map(|member| Person {
             talker: member.talker,
             who: who(&member.user, &member.name),
+            listen_only: member.listen_only,
             muted: member.muted,
         })
         .collect()
 }
 
 fn talker_of(info: TalkerInfo<'_>) -> Talking {
-    let person = Person { talker: info.talker, who: who(&info.user, &info.name), muted: false };
+    let who = who(&info.user, &info.name);
+    let person = Person { talker: info.talker, who, listen_only: false, muted: false };
     Talking { person, grant: info.grant, remaining_ms: info.remaining_ms, level: info.level }
 }

@@ -10,10 +10,31 @@
 //!
 //! # The contract: call, then drain
 //!
-//! After each call, or each batch of calls, take out [`Replica::poll_output`] until `None` and carry it out in that order;
-//! then ask [`Replica::poll_timeout`] when to come back. [`Replica::handle_timeout`] comes before what came in after it, and
-//! [`Replica::media`] before that. Times that are given are local and monotonic; the channel has its own
-//! ([`Replica::time`]).
+//! After each call take out [`Replica::poll_output`] until `None` and carry it out in that order; then ask
+//! [`Replica::poll_timeout`] when to come back. Several [`Replica::submit`] in a row may be drained together, and are told
+//! together then; what came from outside ([`Replica::receive`], [`Replica::leased`], [`Replica::reachable`],
+//! [`Replica::gone`], [`Replica::attend`]) is drained before anything is submitted, for members may have other numbers after
+//! it. [`Replica::handle_timeout`] comes before what came in after it, and [`Replica::media`] before that. Times that are
+//! given are local and monotonic; the channel has its own ([`Replica::time`]).
+//!
+//! What the caller sees to:
+//!
+//! - A channel with nobody of this node in it is [quit](Replica::quit) once it [is settled](Replica::is_settled), or after two
+//!   lease times. Whoever joins before that goes on with the same replica.
+//! - Every question to Redis has an answer, [`LeaseAnswer::Away`] at the latest after [`Rules::renew`].
+//! - About once a second [`Replica::attend`] hears which nodes are dead, from [`Membership::is_dead`]; the others' deaths are
+//!   told as they are known.
+//! - A member whose transport is lost is submitted as [`Op::Lose`]: the replica brings members back that are here, and only
+//!   those.
+//! - After [`Output::Adopted`] everything may be different: roster, speakers, what is shared. The room compares. Guests that
+//!   aren't in the channel any more are to be admitted again.
+//!
+//! # What is promised
+//!
+//! Two replicas of which [`Replica::head`] is the same hold the same. An operation takes effect once in the log that counts, and
+//! is answered once; what took effect on a side of a split that lost is undone with it, and what never did is answered
+//! [`Outcome::Lost`]. An [`Op::Say`] that was heard on such a side may be heard again. The simulation in `tests/simulation` holds
+//! replicas to that.
 //!
 //! ```
 //! use suara_channel::{Effect, Identity, Rights, Settings, Time};

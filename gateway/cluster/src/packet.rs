@@ -31,8 +31,9 @@ pub enum Packet {
     /// of that term. The owner's epoch has to be `seen` at least; when it isn't, the owner gets itself a higher one.
     Hello { term: Term, index: u64, seen: Epoch },
     /// To the owner: operations by ascending numbers. All of that node's up to and with number `settled` are applied, or
-    /// given up. An owner of another epoch ignores it.
-    Submit { epoch: Epoch, settled: u64, ops: Vec<(u64, Op)> },
+    /// given up. An owner of another epoch, or of another term than the one by which
+    /// the sender knows the members, ignores it; who knows none has no term.
+    Submit { epoch: Epoch, term: Term, settled: u64, ops: Vec<(u64, Op)> },
     /// By the owner: entries from number `first` on. The one before is of the term `prior`.
     Log { epoch: Epoch, prior: Term, first: u64, entries: Vec<Entry> },
     /// By the owner, or to one who takes the channel over: the whole state, and what time it is.

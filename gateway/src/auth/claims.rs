@@ -60,6 +60,9 @@ pub enum Scope {
     Service,
     /// A bridge that brings members of its own.
     Trunk,
+    /// A client of old that came to a bridge without a token.
+    #[serde(rename = "suara_guest")]
+    Guest,
 }
 
 impl Scope {
@@ -71,6 +74,7 @@ impl Scope {
             Self::Livechat => "livechat",
             Self::Service => "service",
             Self::Trunk => "trunk",
+            Self::Guest => "suara_guest",
         }
     }
 }
@@ -81,6 +85,7 @@ impl From<String> for Scope {
             "livechat" => Some(Self::Livechat),
             "service" => Some(Self::Service),
             "trunk" => Some(Self::Trunk),
+            "suara_guest" => Some(Self::Guest),
             _ => None,
         });
         known.unwrap_or_default()

@@ -48,8 +48,8 @@ struct Key {
     id: Option<String>,
     key: DecodingKey,
     validation: Validation,
-    /// A key of the gateway's own vouches for its bridges, or for visitors, and for nobody else.
-    only: Option<Scope>,
+    /// A key of the gateway's own vouches for its bridges, or for visitors and guests, and for nobody else.
+    only: Option<&'static [Scope]>,
 }
 
 /// Everything that a token's signature may be checked against.
@@ -77,15 +77,15 @@ impl KeySet {
 
     /// Accepts bridges whose token is signed with this HS256 secret.
     pub fn add_trunk_secret(&mut self, secret: &[u8]) {
-        self.add_own(secret, Scope::Trunk);
+        self.add_own(secret, &[Scope::Trunk]);
     }
 
-    /// Accepts visitors' sessions whose token is signed with this HS256 secret.
+    /// Accepts sessions of visitors and guests whose token is signed with this HS256 secret.
     pub fn add_livechat_secret(&mut self, secret: &[u8]) {
-        self.add_own(secret, Scope::Livechat);
+        self.add_own(secret, &[Scope::Livechat, Scope::Guest]);
     }
 
-    fn add_own(&mut self, secret: &[u8], only: Scope) {
+    fn add_own(&mut self, secret: &[u8], only: &'static [Scope]) {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY;
         let key = DecodingKey::from_secret(secret);
@@ -122,7 +122,7 @@ impl KeySet {
             self.keys.iter().filter(|key| key.id.is_none() || header.kid.is_none() || key.id == header.kid)
         {
             match decode::<Claims>(token, &key.key, &key.validation) {
-                Ok(data) if key.only.is_some_and(|only| data.claims.scope != only) => {}
+                Ok(data) if key.only.is_some_and(|only| !only.contains(&data.claims.scope)) => {}
                 Ok(data) => return Ok(data.claims),
                 Err(error) => match error.kind() {
                     // A key that doesn't fit says nothing: another may.

@@ -98,7 +98,7 @@ impl Authenticator {
         if principal.seconds_left(SystemTime::now()) == 0 {
             return Err(AuthError::Expired);
         }
-        if matches!(principal.scope, Scope::User | Scope::Livechat) {
+        if matches!(principal.scope, Scope::User | Scope::Livechat | Scope::Guest) {
             self.bans.load().await;
             if self.bans.holds(&principal.user).is_some() {
                 return Err(AuthError::Banned);

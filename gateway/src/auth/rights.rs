@@ -83,6 +83,23 @@ impl ChannelRights {
         }
     }
 
+    /// The same channels, and of the rights there no others than these.
+    #[must_use]
+    pub fn limited_to(self, most: Rights) -> Self {
+        let limited =
+            |rights: Rights| Right::ALL.into_iter().filter(|r| rights.has(*r) && most.has(*r)).collect();
+        match self {
+            Self::Everywhere(rights) => Self::Everywhere(limited(rights)),
+            Self::Only { channel, rights } => Self::Only { channel, rights: limited(rights) },
+            Self::Listed(mut grants) => {
+                for grant in &mut grants {
+                    grant.rights = limited(grant.rights);
+                }
+                Self::Listed(grants)
+            }
+        }
+    }
+
     /// The rights on the channel of that name.
     #[must_use]
     pub fn on(&self, channel: &str) -> Rights {
@@ -109,6 +126,16 @@ mod tests {
         assert_eq!(rights.on("ops-1"), [Right::Listen, Right::Talk].into_iter().collect());
         assert_eq!(rights.on("ops-2"), [Right::Listen].into_iter().collect());
         assert_eq!(rights.on("lobby"), Rights::NONE);
+    }
+
+    #[test]
+    fn rights_are_limited_wherever_they_are_given() {
+        let most = [Right::Listen, Right::Talk].into_iter().collect();
+        let listed = ChannelRights::Listed(vec!["ops*:listen,dispatch".parse().unwrap()]);
+        assert_eq!(listed.limited_to(most).on("ops-1"), [Right::Listen].into_iter().collect());
+        assert_eq!(ChannelRights::Everywhere(Rights::all()).limited_to(most).on("x"), most);
+        let only = ChannelRights::Only { channel: "a".into(), rights: Rights::all() };
+        assert_eq!((only.clone().limited_to(most).on("a"), only.on("b")), (most, Rights::NONE));
     }
 
     #[test]

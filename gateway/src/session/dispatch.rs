@@ -14,6 +14,7 @@ use super::members::Seat;
 use super::serve::Session;
 use super::verifying::Verified;
 use crate::auth::Scope;
+use crate::guests::{GuestPass, as_guest};
 use crate::hub::{JoinRefused, Joining, RoomHandle, is_call};
 use crate::livechat::{Pass, as_visitor, is_livechat};
 
@@ -40,6 +41,7 @@ impl Session<'_> {
                 let scope = match scope {
                     MemberScope::User => Scope::User,
                     MemberScope::Livechat => Scope::Livechat,
+                    MemberScope::Guest => Scope::Guest,
                 };
                 self.verify(request, Some(member), scope, token.into_owned());
             }
@@ -47,6 +49,7 @@ impl Session<'_> {
                 self.refuse(Some(request), Some(member), ErrorCode::Forbidden, "only a trunk has members");
             }
             ClientMessage::Visitor { request, name } => self.visitor(request, &name),
+            ClientMessage::Guest { request } => self.guest(request),
             ClientMessage::Detach { member } => {
                 if !self.detach(Some(member), LeaveReason::Left).await {
                     self.refuse(None, Some(member), ErrorCode::UnknownMember, "no such member");
@@ -167,6 +170,21 @@ impl Session<'_> {
         }
     }
 
+    /// An identity for a client of old that comes to a bridge without a token.
+    fn guest(&self, request: RequestId) {
+        let refuse = |message| self.refuse(Some(request), None, ErrorCode::Forbidden, message);
+        if self.scope != Scope::Trunk {
+            return refuse("only a trunk brings guests");
+        }
+        match self.core.guests.as_ref().and_then(|passes| passes.issue(SystemTime::now())) {
+            None => refuse("this gateway admits nobody without a token"),
+            Some(GuestPass { token, expires }) => {
+                let token = token.into();
+                self.port.outbox.say(&ServerMessage::GuestSession { request, token, expires });
+            }
+        }
+    }
+
     pub(super) fn verified(&mut self, verified: Verified) {
         let Verified { request, member, scope, verdict, given_up, looks, .. } = verified;
         if looks {
@@ -179,12 +197,17 @@ impl Session<'_> {
         let principal = match verdict {
             Ok(principal) if member.is_none() => principal,
             Ok(principal) if principal.scope != scope => {
-                // A visitor's token may hold and yet be for something else; elsewhere such a token is nobody's.
-                let livechat = scope == Scope::Livechat;
-                let code = if livechat { ErrorCode::Forbidden } else { ErrorCode::Unauthenticated };
+                // A visitor's or a guest's token may hold and yet be for something else; elsewhere such a token is nobody's.
+                let narrow = scope != Scope::User;
+                let code = if narrow { ErrorCode::Forbidden } else { ErrorCode::Unauthenticated };
                 return self.refuse(Some(request), member, code, "the token is for something else");
             }
+            Ok(_) if scope == Scope::Guest && self.core.guests.is_none() => {
+                let why = "this gateway admits nobody without a token";
+                return self.refuse(Some(request), member, ErrorCode::Forbidden, why);
+            }
             Ok(principal) if scope == Scope::Livechat => as_visitor(principal),
+            Ok(principal) if scope == Scope::Guest => as_guest(principal),
             Ok(principal) => principal,
             Err(error) => return self.refuse(Some(request), member, error.code(), error.to_string()),
         };

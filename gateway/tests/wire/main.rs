@@ -18,6 +18,7 @@ mod drain;
 mod emergency;
 mod entry;
 mod floor;
+mod guests;
 mod hello;
 mod keys;
 mod kpi;

@@ -18,6 +18,7 @@ super::type_names![
     "attach",
     "detach",
     "visitor",
+    "guest",
     "join",
     "leave",
     "floor_request",
@@ -88,6 +89,11 @@ pub enum ClientMessage<'a> {
         /// How the visitor wants to be called.
         #[serde(borrow)]
         name: Cow<'a, str>,
+    },
+    /// A trunk asks for an identity for a client of old that has no token.
+    Guest {
+        /// Repeated in the answer.
+        request: RequestId,
     },
     /// A trunk's member is gone.
     Detach {

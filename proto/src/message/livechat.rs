@@ -36,11 +36,13 @@ pub enum MemberScope {
     User,
     /// A visitor's livechat session.
     Livechat,
+    /// A client of old that came without a token.
+    Guest,
 }
 
 impl MemberScope {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::User, Self::Livechat];
+    /// All.
+    pub const ALL: [Self; 3] = [Self::User, Self::Livechat, Self::Guest];
 }
 
 /// A message of staff on a chat stream. `member` stands only in messages of a trunk, and always there.

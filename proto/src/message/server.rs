@@ -21,6 +21,7 @@ super::type_names![
     "attached",
     "detached",
     "visitor_session",
+    "guest_session",
     "joined",
     "left",
     "roster",
@@ -98,6 +99,16 @@ pub enum ServerMessage<'a> {
         #[serde(borrow)]
         session: Cow<'a, str>,
         /// A JWT of the scope `livechat`.
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+        /// When the token ends, in seconds since 1970 (UTC).
+        expires: u64,
+    },
+    /// The answer to `guest`.
+    GuestSession {
+        /// Which.
+        request: RequestId,
+        /// A JWT of the scope `suara_guest`.
         #[serde(borrow)]
         token: Cow<'a, str>,
         /// When the token ends, in seconds since 1970 (UTC).

@@ -151,6 +151,7 @@ fn of_a_session() -> impl Strategy<Value = Client> {
             scope: select(&MemberScope::ALL[..]),
         }),
         message!(ClientMessage::Visitor { request: request(), name: text() }),
+        message!(ClientMessage::Guest { request: request() }),
         message!(ClientMessage::Detach { member: trunk_member() }),
         message!(ClientMessage::Join { request: request(), channel: text(), member: member() }),
         message!(ClientMessage::Leave { channel: channel(), member: member() }),
@@ -248,6 +249,7 @@ fn session_message() -> impl Strategy<Value = Server> {
             token: text(),
             expires: any::<u64>(),
         }),
+        message!(ServerMessage::GuestSession { request: request(), token: text(), expires: any::<u64>() }),
         message!(ServerMessage::Attached {
             request: request(),
             member: trunk_member(),

@@ -4,8 +4,18 @@ use super::*;
 
 /// An RTC client in the channel.
 fn enter(scene: &mut Scene, number: u32) -> Sid {
-    let sid = scene.enter(number, Format::Opus, json!("5"));
-    scene.handle(Input::Exit { member: MemberRef(number) });
+    let bob = Person { talker: TalkerNumber(99), who: who("bob"), listen_only: false, muted: false };
+    enter_in(scene, number, ChannelMode::Ptt, Some(vec![bob]))
+}
+
+/// An RTC client in a channel of that mode.
+pub(super) fn enter_in(
+    scene: &mut Scene,
+    number: u32,
+    mode: ChannelMode,
+    members: Option<Vec<Person>>,
+) -> Sid {
+    let sid = Sid::new();
     let line = Arc::new(crate::edge::Line::by_datagram());
     let seat = Seat { space: RTC, sid };
     let enter = Enter {
@@ -15,21 +25,22 @@ fn enter(scene: &mut Scene, number: u32) -> Sid {
         link: scene.record.link(),
         channel: GATE,
         talker: TalkerNumber(number as u16),
+        mode,
         version: 1,
-        members: None,
-        talking: None,
+        members,
+        talking: Vec::new(),
     };
     scene.handle(Input::Enter(Box::new(enter)));
     sid
 }
 
-fn say(scene: &mut Scene, number: u32, sequence: u16, timestamp: u32, packet: &[u8]) {
+pub(super) fn say(scene: &mut Scene, number: u32, sequence: u16, timestamp: u32, packet: &[u8]) {
     let (at, bytes) = (scene.now, Bytes::copy_from_slice(packet));
     let chunk = Chunk { bytes, stamp: Some(Stamp { sequence, timestamp }) };
     scene.handle(Input::Voice { member: MemberRef(number), at, chunk });
 }
 
-fn packets() -> Vec<Bytes> {
+pub(super) fn packets() -> Vec<Bytes> {
     let mut encoder = Encoder::new(Rate::new(48_000).unwrap()).unwrap();
     let tone = |n: i32| ((f64::from(n) * 0.05).sin() * 12_000.0) as i16;
     (0..6)
@@ -132,4 +143,32 @@ fn what_waited_in_the_queue_is_heard_with_the_numbers_it_came_with() {
         (header.sequence.wrapping_sub(first.sequence), header.timestamp.wrapping_sub(first.timestamp))
     });
     assert_eq!(steps.collect::<Vec<_>>(), [(0, 0), (2, 1920)]);
+}
+
+#[test]
+fn what_comes_in_chunks_is_heard_by_rtc_frame_by_frame_as_it_was_spoken() {
+    let mut scene = Scene::new();
+    scene.enter(1, pcm(16_000), json!("5"));
+    let listener = enter(&mut scene, 2);
+    let socket = scene.enter(3, Format::Opus, json!(5));
+    scene.voice(1, &[1; 3584]);
+    scene.grant(1);
+    let mut counts = Vec::new();
+    for chunk in 0..4 {
+        if chunk > 0 {
+            scene.voice(1, &[1; 3584]);
+        }
+        for _ in 0..7 {
+            scene.pass(16);
+            counts.push(chunks(&scene.ears.of(listener)).len());
+        }
+    }
+    assert!(counts.iter().all(|count| *count <= 2), "{counts:?} each 16 ms");
+    // Five frames and a part of one are in each chunk.
+    assert!(counts.split(|count| *count > 0).all(|pause| pause.len() < 4), "{counts:?}");
+    scene.handle(Input::Release { member: MemberRef(1) });
+    scene.pass(500);
+    let all = counts.iter().sum::<usize>() + chunks(&scene.ears.of(listener)).len();
+    // 448 ms are 23 frames with the encoder's rest, and the last one's two repeats, which have its number.
+    assert_eq!(all, chunks(&scene.ears.of(socket)).len() + 2);
 }

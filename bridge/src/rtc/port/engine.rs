@@ -10,7 +10,7 @@ use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, FormatParams};
 use str0m::ice::StunMessage;
 use str0m::media::{Frequency, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use tokio::sync::{mpsc, watch};
@@ -18,19 +18,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::alarms::Alarms;
 use super::socket::Socket;
-use super::transport::{Drained, Owner, Transport};
-use super::{ConsumerKey, Created, Happening, Ice, MAX_TRANSPORTS, Order, Reply, Said, TransportKey};
+use super::tcp::{Connection, Heard};
+use super::transport::{Drained, Owner, Road, Transport};
+use super::{ConsumerKey, Created, Gone, Happening, Ice, MAX_TRANSPORTS, Order, Reply, Said, TransportKey};
 use crate::metrics::{DropReason, Metrics};
 use crate::rtc::fault::Fault;
 
 /// The protocol's bound on old voice.
-const MAX_AGE: Duration = Duration::from_millis(120);
+pub(super) const MAX_AGE: Duration = Duration::from_millis(120);
 
 /// Packets that are read in a turn; the others' turn comes then.
 const BATCH: usize = 64;
 
 /// No packet of ours or of a browser's is larger than an Ethernet frame.
-const MAX_PACKET: usize = 2048;
+pub(super) const MAX_PACKET: usize = 2048;
 
 /// Addresses that a client proves to have, at a time. One that roams has two.
 const MAX_ADDRESSES: usize = 8;
@@ -40,15 +41,39 @@ const MAX_ADDRESSES: usize = 8;
 const UFRAG: usize = 12;
 const PASSWORD: usize = 24;
 
+/// The ways out of the port.
+pub(super) struct Roads {
+    pub(super) socket: Socket,
+    /// By the clients' addresses.
+    pub(super) connections: HashMap<SocketAddr, Connection>,
+}
+
+impl Roads {
+    /// Sends, or drops what can't go now.
+    fn send(&self, metrics: &Metrics, (protocol, to): Road, packet: &[u8]) {
+        let sent = match protocol {
+            Protocol::Tcp => self.connections.get(&to).is_some_and(|connection| connection.send(packet)),
+            _ => self
+                .socket
+                .send(to, packet)
+                .inspect_err(|error| tracing::trace!(%error, %to, "a packet could not be sent"))
+                .is_ok(),
+        };
+        if !sent {
+            metrics.dropped(DropReason::Datagram, 1);
+        }
+    }
+}
+
 pub(super) struct Engine {
-    socket: Socket,
+    roads: Roads,
     announced: watch::Receiver<Vec<SocketAddr>>,
     crypto: Arc<CryptoProvider>,
     certificate: DtlsCert,
     metrics: Metrics,
     transports: HashMap<TransportKey, Transport>,
     by_ufrag: HashMap<String, TransportKey>,
-    by_address: HashMap<SocketAddr, TransportKey>,
+    by_address: HashMap<Road, TransportKey>,
     /// The transports with consumers of a channel's voice, and of each transport whose that is.
     rooms: HashMap<Box<str>, Vec<TransportKey>>,
     room_of: HashMap<TransportKey, Box<str>>,
@@ -58,14 +83,14 @@ pub(super) struct Engine {
 impl Engine {
     /// `None` where no certificate can be made.
     pub(super) fn new(
-        socket: Socket,
+        roads: Roads,
         announced: watch::Receiver<Vec<SocketAddr>>,
         metrics: Metrics,
     ) -> Option<Self> {
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
         let certificate = crypto.dtls_provider.generate_certificate()?;
         Some(Self {
-            socket,
+            roads,
             announced,
             crypto,
             certificate,
@@ -83,6 +108,8 @@ impl Engine {
         mut self,
         mut orders: mpsc::Receiver<Order>,
         mut said: mpsc::Receiver<Said>,
+        mut gone: mpsc::UnboundedReceiver<Gone>,
+        mut heard: mpsc::Receiver<Heard>,
         stop: CancellationToken,
     ) {
         let mut buffer = [0; MAX_PACKET];
@@ -101,7 +128,9 @@ impl Engine {
                         self.hear(&next);
                     }
                 }
-                readable = self.socket.readable() => match readable {
+                Some(gone) = gone.recv() => self.forget(&gone),
+                Some(heard) = heard.recv() => self.heard(heard),
+                readable = self.roads.socket.readable() => match readable {
                     Ok(()) => self.read(&mut buffer),
                     Err(error) => return tracing::error!(%error, "the RTC port is lost"),
                 },
@@ -184,7 +213,7 @@ impl Engine {
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
-        let port = self.socket.address().port();
+        let port = self.roads.socket.address().port();
         let at = |address: &SocketAddr| {
             let own = if address.port() == 0 { port } else { address.port() };
             SocketAddr::new(address.ip(), own)
@@ -214,9 +243,12 @@ impl Engine {
         let mut rtc = config.build(Instant::now());
         rtc.direct_api().set_ice_controlling(false);
         for address in local {
-            match Candidate::host(*address, "udp") {
-                Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
-                Err(error) => tracing::warn!(%address, %error, "an address can't be announced"),
+            let tcp = Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build();
+            for candidate in [Candidate::host(*address, "udp"), tcp] {
+                match candidate {
+                    Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
+                    Err(error) => tracing::warn!(%address, %error, "an address can't be announced"),
+                }
             }
         }
         rtc
@@ -246,6 +278,17 @@ impl Engine {
         }
     }
 
+    /// A producer is no more, and so are its consumers.
+    fn forget(&mut self, gone: &Gone) {
+        for key in self.rooms.get(&gone.room).cloned().unwrap_or_default() {
+            let Some(transport) = self.transports.get_mut(&key) else { continue };
+            if transport.forget(gone.listens) {
+                self.list(key);
+                self.follow(key, Instant::now(), Ok(()));
+            }
+        }
+    }
+
     fn hear(&mut self, said: &Said) {
         let now = Instant::now();
         let Some(listeners) = self.rooms.get(&said.room) else { return };
@@ -253,7 +296,7 @@ impl Engine {
             return self.metrics.dropped(DropReason::Stale, listeners.len());
         }
         let mut heard = 0;
-        let (socket, metrics) = (&self.socket, &self.metrics);
+        let (roads, metrics) = (&self.roads, &self.metrics);
         let mut over = Vec::new();
         for key in listeners {
             let Some(transport) = self.transports.get_mut(key) else { continue };
@@ -263,7 +306,7 @@ impl Engine {
             }
             heard += packets;
             let drained = match transport.pass(now) {
-                Ok(()) => transport.drain(now, &mut |to, packet| send(socket, metrics, to, packet)),
+                Ok(()) => transport.drain(now, &mut |road, packet| roads.send(metrics, road, packet)),
                 Err(reason) => Drained::Over(reason),
             };
             match drained {
@@ -279,25 +322,42 @@ impl Engine {
 
     fn read(&mut self, buffer: &mut [u8]) {
         for _ in 0..BATCH {
-            let (length, source) = match self.socket.take(buffer) {
+            let (length, source) = match self.roads.socket.take(buffer) {
                 Ok(taken) => taken,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 // A port of a client's that is closed says so by ICMP.
                 Err(error) => return tracing::trace!(%error, "nothing could be read"),
             };
-            self.packet(Instant::now(), source, &buffer[..length]);
+            self.packet(Instant::now(), (Protocol::Udp, source), &buffer[..length]);
         }
     }
 
-    fn packet(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) {
+    /// Something happened to a connection by TCP.
+    fn heard(&mut self, heard: Heard) {
+        match heard {
+            Heard::Opened(peer, connection) => {
+                self.roads.connections.insert(peer, connection);
+            }
+            Heard::Packet(peer, packet) => self.packet(Instant::now(), (Protocol::Tcp, peer), &packet),
+            Heard::Closed(peer, name) => {
+                if self.roads.connections.get(&peer).is_some_and(|connection| connection.is(name)) {
+                    self.roads.connections.remove(&peer);
+                    self.by_address.remove(&(Protocol::Tcp, peer));
+                }
+            }
+        }
+    }
+
+    fn packet(&mut self, now: Instant, source: Road, packet: &[u8]) {
         let is_stun = packet.len() >= 20 && packet[0] < 2;
         let key =
             if is_stun { self.prove(now, source, packet) } else { self.by_address.get(&source).copied() };
         let Some(transport) = key.and_then(|key| self.transports.get_mut(&key)) else {
             return self.metrics.bad_input("rtc_packet");
         };
-        let Some(destination) = transport.destination(source) else { return };
-        let Ok(receive) = Receive::new(Protocol::Udp, source, destination, packet) else {
+        let (protocol, address) = source;
+        let Some(destination) = transport.destination(address) else { return };
+        let Ok(receive) = Receive::new(protocol, address, destination, packet) else {
             return self.metrics.bad_input("rtc_packet");
         };
         let (key, received) = (transport.key, transport.receive(now, receive));
@@ -305,7 +365,7 @@ impl Engine {
     }
 
     /// The transport that a binding request is for, if it was made with its password.
-    fn prove(&mut self, now: Instant, source: SocketAddr, packet: &[u8]) -> Option<TransportKey> {
+    fn prove(&mut self, now: Instant, source: Road, packet: &[u8]) -> Option<TransportKey> {
         let request = StunMessage::parse(packet).ok().filter(StunMessage::is_binding_request)?;
         let (name, _) = request.split_username()?;
         let key = *self.by_ufrag.get(name)?;
@@ -327,10 +387,10 @@ impl Engine {
 
     /// What was done to a transport is followed by what it has to send and to say.
     fn follow(&mut self, key: TransportKey, now: Instant, done: Result<(), &'static str>) {
-        let (socket, metrics) = (&self.socket, &self.metrics);
+        let (roads, metrics) = (&self.roads, &self.metrics);
         let Some(transport) = self.transports.get_mut(&key) else { return };
         let drained = match done {
-            Ok(()) => transport.drain(now, &mut |to, packet| send(socket, metrics, to, packet)),
+            Ok(()) => transport.drain(now, &mut |road, packet| roads.send(metrics, road, packet)),
             Err(reason) => Drained::Over(reason),
         };
         match drained {
@@ -367,13 +427,6 @@ impl Engine {
 fn answer<T>(reply: Reply<T>, value: Result<T, Fault>) {
     // Whoever asked may be gone.
     reply.send(value).ok();
-}
-
-fn send(socket: &Socket, metrics: &Metrics, to: SocketAddr, packet: &[u8]) {
-    if let Err(error) = socket.send(to, packet) {
-        tracing::trace!(%error, %to, "a packet could not be sent");
-        metrics.dropped(DropReason::Datagram, 1);
-    }
 }
 
 async fn sleep_until(alarm: Option<Instant>) {

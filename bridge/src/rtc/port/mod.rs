@@ -1,4 +1,4 @@
-//! The UDP port of all WebRTC transports: one thread that owns the socket and every transport.
+//! The port of all WebRTC transports, by UDP and by TCP: one thread that owns the sockets and every transport.
 //!
 //! Sessions order by [`Port`]'s calls; the channels' voice comes by [`Port::say`], which never waits; what comes by UDP finds
 //! its transport by its address, or, for a binding request, by the name in it and a proof of the password. Who talks when,
@@ -8,8 +8,10 @@ mod alarms;
 mod engine;
 mod numbering;
 mod socket;
+mod tcp;
 mod transport;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,12 +19,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use socketioxide::socket::Sid;
-use suara_proto::MemberRef;
+use suara_proto::{MemberRef, TalkerNumber};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
-use crate::channel::{Stamp, Stand};
+use crate::channel::{MAX_CAST, Stamp, Stand};
 use crate::metrics::{DropReason, Metrics};
 
 pub(super) use transport::Owner;
@@ -30,8 +32,9 @@ pub(super) use transport::Owner;
 /// The payload type of Opus towards consumers, as the router's capabilities say.
 pub(super) const PAYLOAD_TYPE: u8 = 100;
 
-/// Consumers of one transport: the floor and a handful of talkers. Each costs an encryption a packet.
-pub(super) const MAX_CONSUMERS: usize = 16;
+/// Consumers of one transport: the floor, those of a channel's members who are producers, and as many clients of RTC. Each
+/// costs an encryption for every packet that its talker says.
+pub(super) const MAX_CONSUMERS: usize = 1 + 2 * MAX_CAST;
 
 /// Transports at a time. Each takes some tens of kilobytes, and a client has two.
 const MAX_TRANSPORTS: usize = 20_000;
@@ -41,6 +44,9 @@ const MAX_ORDERS: usize = 1024;
 
 /// Packets of all channels that wait for the port: what is there when it is stalled for long is too old anyway.
 const MAX_SAID: usize = 4096;
+
+/// So often a port that is free for both UDP and TCP is looked for, where none is named.
+const BIND_ATTEMPTS: usize = 16;
 
 /// Voice doesn't wait for whatever else the process does.
 const THREAD: &str = "voice-rtc";
@@ -107,8 +113,10 @@ pub(super) struct Dtls {
 pub(super) enum Listens {
     /// Whoever talks in the channel.
     Floor,
-    /// A client of this bridge.
+    /// A client of RTC on this bridge.
     Member(MemberRef),
+    /// Another member of the channel.
+    Talker(TalkerNumber),
 }
 
 /// A consumer, as its client has to know it.
@@ -147,6 +155,15 @@ pub(super) enum Happening {
     Connected(TransportKey),
     /// It is gone, and its producer and consumers with it.
     Closed(TransportKey, &'static str),
+    /// A consumer of it is gone, with its producer.
+    Silent(ConsumerKey),
+}
+
+/// A producer that is no more: its consumers are closed.
+#[derive(Debug)]
+struct Gone {
+    room: Box<str>,
+    listens: Listens,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
@@ -167,6 +184,8 @@ enum Order {
 pub(super) struct Port {
     orders: mpsc::Sender<Order>,
     said: mpsc::Sender<Said>,
+    /// Producers that are gone: one for each that was there.
+    gone: mpsc::UnboundedSender<Gone>,
     metrics: Metrics,
 }
 
@@ -179,25 +198,36 @@ impl Port {
         metrics: Metrics,
         stop: CancellationToken,
     ) -> std::io::Result<(Self, SocketAddr)> {
-        let socket = socket::Bound::bind(address)?;
+        let (socket, listener) = bind(address)?;
         let address = socket.address();
         let (orders, to_do) = mpsc::channel(MAX_ORDERS);
         let (said, heard) = mpsc::channel(MAX_SAID);
+        let (gone, went) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let engine = engine::Engine::new(socket::Socket::serve(socket)?, announced, metrics.clone())
+        let connections = HashMap::new();
+        let roads = engine::Roads { socket: socket::Socket::serve(socket)?, connections };
+        let by_tcp = tcp::serve(listener, metrics.clone())?;
+        let engine = engine::Engine::new(roads, announced, metrics.clone())
             .ok_or_else(|| std::io::Error::other("no certificate for DTLS could be made"))?;
         drop(entered);
         std::thread::Builder::new()
             .name(THREAD.to_owned())
-            .spawn(move || runtime.block_on(engine.run(to_do, heard, stop)))?;
-        Ok((Self { orders, said, metrics }, address))
+            .spawn(move || runtime.block_on(engine.run(to_do, heard, went, by_tcp, stop)))?;
+        Ok((Self { orders, said, gone, metrics }, address))
     }
 
     /// Hands a packet on to a channel's consumers; it is dropped where too much waits.
     pub(super) fn say(&self, said: Said) {
         if self.said.try_send(said).is_err() {
             self.metrics.dropped(DropReason::QueueFull, 1);
+        }
+    }
+
+    /// Closes the consumers of a producer that is gone.
+    pub(super) fn gone(&self, room: &str, listens: Listens) {
+        if self.gone.send(Gone { room: room.into(), listens }).is_err() {
+            tracing::debug!("the port is closed");
         }
     }
 
@@ -243,6 +273,20 @@ impl Port {
     async fn tell(&self, order: Order) {
         if self.orders.send(order).await.is_err() {
             tracing::debug!("the port is closed");
+        }
+    }
+}
+
+/// Both sockets on the same port; where any will do, one that both can have.
+fn bind(address: SocketAddr) -> std::io::Result<(socket::Bound, std::net::TcpListener)> {
+    let mut attempts = if address.port() == 0 { BIND_ATTEMPTS } else { 1 };
+    loop {
+        let socket = socket::Bound::bind(address)?;
+        attempts -= 1;
+        match tcp::bind(socket.address()) {
+            Ok(listener) => return Ok((socket, listener)),
+            Err(error) if attempts == 0 => return Err(error),
+            Err(_) => {}
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The port against real clients: str0m on sockets of loopback, speaking ICE, DTLS and SRTP.
 
 use std::collections::HashSet;
-use std::net::UdpSocket;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
 use str0m::config::Fingerprint;
 use str0m::format::{Codec, FormatParams};
 use str0m::media::{Frequency, MediaKind, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig};
 use suara_proto::Grant;
@@ -55,7 +56,10 @@ impl Scene {
     }
 
     async fn reach(&mut self, created: &Created) -> Client {
-        let mut client = Client::new(&created.ice, &created.fingerprint);
+        self.connects(created, Client::new(&created.ice, &created.fingerprint)).await
+    }
+
+    async fn connects(&mut self, created: &Created, mut client: Client) -> Client {
         self.port.connect(created.key, client.dtls()).await.unwrap();
         client.run_until(|client| client.connected).await;
         let happened = tokio::time::timeout(PATIENCE, self.happenings.recv()).await.unwrap();
@@ -64,8 +68,18 @@ impl Scene {
     }
 
     fn say(&self, number: u16, grant: u32, talker: Option<u32>, except: Option<Sid>) {
-        let stand =
-            Stand { grant: Grant(grant), talker: talker.map(MemberRef), ticks: u32::from(number) * 960 };
+        self.say_as(number, grant, talker.map(MemberRef), TalkerNumber(grant as u16), except);
+    }
+
+    fn say_as(
+        &self,
+        number: u16,
+        grant: u32,
+        talker: Option<MemberRef>,
+        by: TalkerNumber,
+        except: Option<Sid>,
+    ) {
+        let stand = Stand { grant: Grant(grant), talker, number: by, ticks: u32::from(number) * 960 };
         let packet = Arc::from([0x78, number as u8, grant as u8]);
         let (at, room) = (Instant::now(), "room".into());
         self.port.say(Said { at, room, except, sequence: number, stand, packet });
@@ -78,9 +92,63 @@ impl Drop for Scene {
     }
 }
 
+/// How a client reaches the port.
+enum Way {
+    Udp(UdpSocket),
+    /// With what was read and is no whole packet yet.
+    Tcp(TcpStream, Vec<u8>),
+}
+
+impl Way {
+    const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Udp(_) => Protocol::Udp,
+            Self::Tcp(..) => Protocol::Tcp,
+        }
+    }
+
+    fn own(&self) -> SocketAddr {
+        match self {
+            Self::Udp(socket) => socket.local_addr().unwrap(),
+            Self::Tcp(stream, _) => stream.local_addr().unwrap(),
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, packet: &[u8]) {
+        match self {
+            Self::Udp(socket) => {
+                socket.send_to(packet, to).unwrap();
+            }
+            Self::Tcp(stream, _) => {
+                let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+                stream.write_all(&[&length[..], packet].concat()).unwrap();
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Option<(Vec<u8>, SocketAddr)> {
+        let mut buffer = vec![0; 4096];
+        match self {
+            Self::Udp(socket) => {
+                let (length, source) = socket.recv_from(&mut buffer).ok()?;
+                Some((buffer[..length].to_vec(), source))
+            }
+            Self::Tcp(stream, rest) => {
+                if let Ok(length) = stream.read(&mut buffer) {
+                    rest.extend_from_slice(&buffer[..length]);
+                }
+                let length = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
+                let packet = rest.get(2..2 + length)?.to_vec();
+                rest.drain(..2 + length);
+                Some((packet, stream.peer_addr().unwrap()))
+            }
+        }
+    }
+}
+
 /// A browser, as far as the port is concerned.
 struct Client {
-    socket: UdpSocket,
+    way: Way,
     rtc: Rtc,
     connected: bool,
     heard: Vec<RtpPacket>,
@@ -90,19 +158,36 @@ impl Client {
     fn new(ice: &Ice, fingerprint: &str) -> Self {
         let socket = UdpSocket::bind((ice.addresses[0].ip(), 0)).unwrap();
         socket.set_nonblocking(true).unwrap();
+        let own = Candidate::host(socket.local_addr().unwrap(), "udp").unwrap();
+        let port = Candidate::host(ice.addresses[0], "udp").unwrap();
+        Self::by(Way::Udp(socket), [own, port], ice, fingerprint)
+    }
+
+    /// One whose network lets no UDP through.
+    fn by_tcp(ice: &Ice, fingerprint: &str) -> Self {
+        let stream = TcpStream::connect(ice.addresses[0]).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let candidate =
+            |address, kind| Candidate::builder().tcp().host(address).tcptype(kind).build().unwrap();
+        let own = candidate(stream.local_addr().unwrap(), TcpType::Active);
+        let port = candidate(ice.addresses[0], TcpType::Passive);
+        Self::by(Way::Tcp(stream, Vec::new()), [own, port], ice, fingerprint)
+    }
+
+    fn by(way: Way, [own, port]: [Candidate; 2], ice: &Ice, fingerprint: &str) -> Self {
         let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs();
         let opus = FormatParams::default();
         let (codec, rate) = (Codec::Opus, Frequency::FORTY_EIGHT_KHZ);
         config.codec_config().add_config(Pt::from(PAYLOAD_TYPE), None, codec, rate, Some(2), opus);
         let mut rtc = config.build(Instant::now());
-        rtc.add_local_candidate(Candidate::host(socket.local_addr().unwrap(), "udp").unwrap());
-        rtc.add_remote_candidate(Candidate::host(ice.addresses[0], "udp").unwrap());
+        rtc.add_local_candidate(own).unwrap();
+        rtc.add_remote_candidate(port);
         let mut api = rtc.direct_api();
         api.set_ice_controlling(true);
         api.set_remote_ice_credentials(credentials(ice));
         api.set_remote_fingerprint(format!("sha-256 {fingerprint}").parse::<Fingerprint>().unwrap());
         api.start_dtls(true).unwrap();
-        Self { socket, rtc, connected: false, heard: Vec::new() }
+        Self { way, rtc, connected: false, heard: Vec::new() }
     }
 
     fn dtls(&mut self) -> Dtls {
@@ -132,9 +217,9 @@ impl Client {
 
     /// One turn: time passes, what is there is read, what is to go goes.
     fn turn(&mut self) {
-        let (own, mut buffer) = (self.socket.local_addr().unwrap(), [0; 2048]);
-        while let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
-            let packet = Receive::new(Protocol::Udp, source, own, &buffer[..length]).unwrap();
+        let (own, protocol) = (self.way.own(), self.way.protocol());
+        while let Some((packet, source)) = self.way.receive() {
+            let packet = Receive::new(protocol, source, own, &packet).unwrap();
             self.rtc.handle_input(Input::Receive(Instant::now(), packet)).unwrap();
             self.drain();
         }
@@ -146,9 +231,7 @@ impl Client {
         loop {
             match self.rtc.poll_output().unwrap() {
                 Output::Timeout(_) => return,
-                Output::Transmit(packet) => {
-                    self.socket.send_to(&packet.contents, packet.destination).unwrap();
-                }
+                Output::Transmit(packet) => self.way.send(packet.destination, &packet.contents),
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::RtpPacket(packet)) => self.heard.push(packet),
                 Output::Event(_) => {}
@@ -333,5 +416,83 @@ async fn one_port_serves_both_families() {
         scene.say(1, 1, None, None);
         client.run_until(|client| client.heard.len() == 1).await;
         scene.port.close(created.key).await;
+    }
+}
+
+#[tokio::test]
+async fn each_talker_of_several_is_a_stream_of_its_own() {
+    let mut scene = Scene::new();
+    let (created, mut client) = scene.connect(Sid::new()).await;
+    let mut consumed = Vec::new();
+    for talker in 1..=3 {
+        let listens = Listens::Talker(TalkerNumber(talker));
+        consumed.push(scene.port.consume(created.key, listens).await.unwrap());
+        client.listen(&consumed[usize::from(talker) - 1]);
+    }
+    // Three talkspurts of each, side by side, with pauses between.
+    for spurt in 0..3_u16 {
+        for number in 0..4 {
+            for talker in 1..=3 {
+                let (grant, by) = (u32::from(spurt * 3 + talker), TalkerNumber(talker));
+                scene.say_as(1000 * talker + 100 * spurt + number, grant, None, by, None);
+            }
+        }
+        let wanted = (usize::from(spurt) + 1) * 12;
+        client.run_until(|client| client.heard.len() == wanted).await;
+    }
+    for (talker, consumed) in (1..).zip(&consumed) {
+        let own: Vec<_> = client.heard.iter().filter(|packet| *packet.header.ssrc == consumed.ssrc).collect();
+        let numbers: Vec<_> = own.iter().map(|packet| *packet.seq_no).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+        let marked: Vec<_> = own.iter().map(|packet| packet.header.marker).collect();
+        assert_eq!(marked, [true, false, false, false].repeat(3));
+        assert!(own.iter().all(|packet| u16::from(packet.payload[2] - 1) % 3 + 1 == talker));
+        let times: Vec<_> = own.iter().map(|packet| packet.header.timestamp).collect();
+        assert!(times.windows(2).all(|pair| (960..480_000).contains(&pair[1].wrapping_sub(pair[0]))));
+    }
+}
+
+#[tokio::test]
+async fn a_producer_that_is_gone_takes_its_consumers_along() {
+    let mut scene = Scene::new();
+    let (created, _client) = scene.connect(Sid::new()).await;
+    let gone = Listens::Talker(TalkerNumber(7));
+    let consumed = scene.port.consume(created.key, gone).await.unwrap();
+    let stays = scene.port.consume(created.key, Listens::Floor).await.unwrap();
+    scene.port.gone("room", gone);
+    let happened = tokio::time::timeout(PATIENCE, scene.happenings.recv()).await.unwrap();
+    assert_eq!(happened, Some(Happening::Silent(consumed.key)));
+    let again = scene.port.close_consumer(created.key, consumed.key).await;
+    assert_eq!(again, Err(Fault::UnknownConsumer));
+    assert_eq!(scene.port.close_consumer(created.key, stays.key).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_client_without_udp_talks_and_listens_by_tcp() {
+    let mut scene = Scene::new();
+    let created = scene.create(Sid::new()).await;
+    let client = Client::by_tcp(&created.ice, &created.fingerprint);
+    let mut client = scene.connects(&created, client).await;
+    let consumed = scene.port.consume(created.key, Listens::Floor).await.unwrap();
+    client.listen(&consumed);
+    for number in 1..20 {
+        scene.say(number, 1, None, None);
+        client.run_until(|client| client.heard.len() == usize::from(number)).await;
+    }
+    let numbers: Vec<_> = client.heard.iter().map(|packet| *packet.seq_no).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    scene.port.produce(created.key, SSRC, "0".to_owned()).await.unwrap();
+    client.speak(10..13);
+    let start = Instant::now();
+    for expected in 10..13 {
+        let arrival = loop {
+            assert!(start.elapsed() < PATIENCE, "{expected} doesn't come");
+            client.turn();
+            let arrival = tokio::time::timeout(Duration::from_millis(5), scene.arrivals.recv()).await;
+            if let Ok(Some(arrival)) = arrival {
+                break arrival;
+            }
+        };
+        assert_eq!(arrival.stamp.sequence, expected);
     }
 }

@@ -10,17 +10,16 @@ use socketioxide::socket::Sid;
 use str0m::config::Fingerprint;
 use str0m::ice::StunMessage;
 use str0m::media::{MediaKind, Mid, Pt};
-use str0m::net::Receive;
+use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpPacket, RtpWrite, Ssrc};
 use str0m::{Event, IceConnectionState, IceCreds, Input, Output, Rtc};
-use suara_proto::MemberRef;
 use tokio::sync::mpsc;
 
 use super::numbering::Numbering;
 use super::{
     Arrival, Consumed, ConsumerKey, Dtls, Happening, Listens, MAX_CONSUMERS, PAYLOAD_TYPE, Said, TransportKey,
 };
-use crate::channel::Stamp;
+use crate::channel::{Stamp, Stand};
 use crate::metrics::{DropReason, Metrics};
 use crate::rtc::fault::Fault;
 
@@ -37,12 +36,14 @@ pub(crate) struct Owner {
     pub(crate) events: mpsc::UnboundedSender<Happening>,
 }
 
+/// By what, and at which address, a client is reached.
+pub(super) type Road = (Protocol, SocketAddr);
+
 struct Consumer {
     key: ConsumerKey,
     ssrc: Ssrc,
     mid: Mid,
-    /// The member whose voice it is; of everybody who has the floor, where that is missing.
-    talker: Option<MemberRef>,
+    listens: Listens,
     numbering: Numbering,
 }
 
@@ -65,7 +66,18 @@ pub(super) struct Transport {
     /// What was announced to the client; packets are taken as if they had come to these.
     local: Vec<SocketAddr>,
     /// Addresses from which it proved to come.
-    pub(super) remote: Vec<SocketAddr>,
+    pub(super) remote: Vec<Road>,
+}
+
+impl Listens {
+    /// Whether that is heard.
+    fn to(self, stand: Stand) -> bool {
+        match self {
+            Self::Floor => true,
+            Self::Member(member) => stand.talker == Some(member),
+            Self::Talker(number) => stand.number == number,
+        }
+    }
 }
 
 /// What is left when a transport has been drained.
@@ -173,22 +185,35 @@ impl Transport {
         api.declare_media(mid, MediaKind::Audio);
         let ssrc = api.new_ssrc();
         api.declare_stream_tx(ssrc, None, mid, None);
-        let talker = match listens {
-            Listens::Floor => None,
-            Listens::Member(member) => Some(member),
-        };
         let numbering = Numbering::new(rand::random(), rand::random());
-        self.consumers.push(Consumer { key, ssrc, mid, talker, numbering });
+        self.consumers.push(Consumer { key, ssrc, mid, listens, numbering });
         Ok(Consumed { key, mid: mid.to_string(), ssrc: *ssrc })
     }
 
     pub(super) fn close_consumer(&mut self, key: ConsumerKey) -> Result<(), Fault> {
         let at = self.consumers.iter().position(|consumer| consumer.key == key);
-        let Consumer { ssrc, mid, .. } = self.consumers.swap_remove(at.ok_or(Fault::UnknownConsumer)?);
+        self.remove_consumer(at.ok_or(Fault::UnknownConsumer)?);
+        Ok(())
+    }
+
+    /// Closes the consumers of a producer, and tells the client's session; whether there were any.
+    pub(super) fn forget(&mut self, listens: Listens) -> bool {
+        let mut some = false;
+        while let Some(at) = self.consumers.iter().position(|consumer| consumer.listens == listens) {
+            let key = self.remove_consumer(at);
+            // A session that is gone has no use for it.
+            self.owner.events.send(Happening::Silent(key)).ok();
+            some = true;
+        }
+        some
+    }
+
+    fn remove_consumer(&mut self, at: usize) -> ConsumerKey {
+        let Consumer { key, ssrc, mid, .. } = self.consumers.swap_remove(at);
         let mut api = self.rtc.direct_api();
         api.remove_stream_tx(ssrc);
         api.remove_media(mid);
-        Ok(())
+        key
     }
 
     pub(super) const fn has_consumers(&self) -> bool {
@@ -202,7 +227,7 @@ impl Transport {
         }
         let (mut heard, stand) = (0, said.stand);
         for consumer in &mut self.consumers {
-            if consumer.talker.is_some() && consumer.talker != stand.talker {
+            if !consumer.listens.to(stand) {
                 continue;
             }
             let Some(place) = consumer.numbering.next(now, stand.grant, said.sequence, stand.ticks) else {
@@ -220,7 +245,7 @@ impl Transport {
     }
 
     /// Notes a binding request that was proved to be this client's; `true` where its address is new.
-    pub(super) fn consent(&mut self, now: Instant, request: &StunMessage<'_>, source: SocketAddr) -> bool {
+    pub(super) fn consent(&mut self, now: Instant, request: &StunMessage<'_>, source: Road) -> bool {
         self.consented = Some(now);
         // The signaling doesn't say it.
         let remote = request.split_username().map(|(_, remote)| remote);
@@ -263,10 +288,10 @@ impl Transport {
     }
 
     /// Sends what is to be sent and hands on what came in.
-    pub(super) fn drain(&mut self, now: Instant, send: &mut impl FnMut(SocketAddr, &[u8])) -> Drained {
+    pub(super) fn drain(&mut self, now: Instant, send: &mut impl FnMut(Road, &[u8])) -> Drained {
         loop {
             match self.rtc.poll_output() {
-                Ok(Output::Transmit(packet)) => send(packet.destination, &packet.contents),
+                Ok(Output::Transmit(packet)) => send((packet.proto, packet.destination), &packet.contents),
                 Ok(Output::Event(event)) => self.happened(now, event),
                 Ok(Output::Timeout(_)) if !self.rtc.is_alive() => return Drained::Over("closed"),
                 Ok(Output::Timeout(at)) => {

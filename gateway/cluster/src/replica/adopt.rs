@@ -6,6 +6,7 @@ use std::mem;
 use suara_channel::{LeaveReason, Member, TalkerNumber, Time};
 
 use super::{Replica, Role};
+use crate::entry::{Entry, Step};
 use crate::ids::{Epoch, NodeId};
 use crate::op::Op;
 use crate::output::Output;
@@ -71,6 +72,30 @@ impl Replica {
         }
         for Member { talker, who, rights, .. } in lost {
             self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
+        }
+    }
+
+    /// Members of this node whose places others don't keep any longer when this takes effect, though they are here.
+    pub(super) fn held_for_lost(&self, entry: &Entry) -> BTreeMap<TalkerNumber, Member> {
+        if matches!(self.role, Role::Lone) || !matches!(entry.step, Step::Tick { .. }) {
+            return BTreeMap::new();
+        }
+        let lost = self.state.channel.members().filter(|member| member.unreachable);
+        let here = lost.filter(|member| self.is_local(member.talker) && !self.own.is_away(member.talker));
+        here.map(|member| (member.talker, member.clone())).collect()
+    }
+
+    /// Those of them that were given up join again.
+    pub(super) fn rejoin_expired(&mut self, held_for_lost: BTreeMap<TalkerNumber, Member>) {
+        if held_for_lost.is_empty() {
+            return;
+        }
+        let leaving = self.own.leaving();
+        for (talker, Member { who, rights, .. }) in held_for_lost {
+            if self.state.channel.member(talker).is_none() && !leaving.contains(&talker) {
+                self.outputs.answer(Output::Lost { talker });
+                self.rejoin(talker, Op::Join { who, rights, claim: Some(talker) });
+            }
         }
     }
 

@@ -27,7 +27,7 @@ impl Replica {
         self.peers.insert(from, self.now);
         match packet {
             Packet::Hello { term, index, seen } => self.on_hello(from, term, index, seen),
-            Packet::Submit { epoch, settled, ops } => self.on_submit(from, epoch, settled, ops),
+            Packet::Submit { epoch, term, settled, ops } => self.on_submit(from, (epoch, term), settled, ops),
             Packet::Log { epoch, prior, first, entries } => {
                 if self.accept(from, epoch) {
                     self.on_log(prior, first, entries);

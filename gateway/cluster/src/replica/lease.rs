@@ -9,16 +9,24 @@ use crate::ids::{Epoch, NodeId, Term};
 use crate::output::{LeaseAnswer, LeaseAsk};
 use crate::packet::Packet;
 
-/// Questions that may be without an answer at a time; the oldest is given up.
+/// Questions that may be without an answer at a time; the oldest is given up. More than come up within the time in which each
+/// has to have one.
 const MAX_OPEN: usize = 8;
 
 /// What was asked of Redis.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Asks {
     last: u64,
     open: BTreeMap<u64, (Time, LeaseAsk)>,
     /// When to ask for the lease again, where it isn't this node's.
     pub(super) take: Time,
+}
+
+impl Asks {
+    /// Numbered from there on, so that no answer to another replica's question is taken for one of these.
+    pub(super) fn new(first: u64) -> Self {
+        Self { last: first, open: BTreeMap::new(), take: Time::default() }
+    }
 }
 
 impl Replica {
@@ -58,6 +66,9 @@ impl Replica {
     }
 
     fn on_answer(&mut self, asked: Time, ask: LeaseAsk, answer: LeaseAnswer) {
+        if let (LeaseAsk::Bump { .. }, Role::Owner { bumping, .. }) = (ask, &mut self.role) {
+            *bumping = false;
+        }
         if answer == LeaseAnswer::Away {
             return self.is_away();
         }

@@ -10,7 +10,7 @@ mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use suara_channel::{Channel, Grant, Settings, TalkerNumber, Time};
+use suara_channel::{Channel, Effect, Grant, Settings, TalkerNumber, Time};
 
 use crate::entry::{Entry, Step};
 use crate::ids::{Epoch, NodeId, OpId, Term};
@@ -94,7 +94,7 @@ impl Replica {
             role: Role::Seeking,
             seen: Epoch::default(),
             away: None,
-            asks: Asks::default(),
+            asks: Asks::new(first),
             own: Own::new(first.max(1)),
             log: Log::new(rules.kept),
             sent: 0,
@@ -232,11 +232,14 @@ impl Replica {
 
     fn apply(&mut self, entry: Entry) {
         let mut answered = None;
+        let held_for_lost = self.held_for_lost(&entry);
         let outputs = &mut self.outputs;
         self.state.apply(
             &entry,
             |id, outcome| answered = Some((id, outcome)),
             |consequence| match consequence {
+                // It is here, so it isn't gone.
+                Consequence::Effect(Effect::Gone { talker }) if held_for_lost.contains_key(&talker) => {}
                 Consequence::Effect(effect) => outputs.effect(effect),
                 Consequence::Said { by, to, bytes } => outputs.push(Output::Said { by, to, bytes }),
                 Consequence::Shared { key, value } => outputs.push(Output::Shared { key, value }),
@@ -255,6 +258,7 @@ impl Replica {
         if was_buried {
             self.return_all();
         }
+        self.rejoin_expired(held_for_lost);
     }
 
     fn answered(&mut self, number: u64, outcome: Outcome) {

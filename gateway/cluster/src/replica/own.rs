@@ -19,8 +19,8 @@ pub(super) struct Own {
     due: bool,
     /// When what waits is sent again.
     again: Option<Time>,
-    /// Joins by which lost members come back: which they are, and whether they have left meanwhile.
-    rejoins: BTreeMap<u64, (TalkerNumber, Option<LeaveReason>)>,
+    /// Joins by which lost members come back.
+    rejoins: BTreeMap<u64, Rejoin>,
     /// What the replica wanted by itself: nobody waits for an answer.
     silent: BTreeSet<u64>,
     /// Members whose transport is lost: they don't return by themselves.
@@ -31,8 +31,18 @@ pub(super) struct Own {
 #[derive(Debug)]
 pub(super) enum Settled {
     Asked,
-    Rejoin { was: TalkerNumber, left: Option<LeaveReason> },
+    Rejoin(Rejoin),
     Silent,
+}
+
+/// A lost member on its way back.
+#[derive(Debug)]
+pub(super) struct Rejoin {
+    was: TalkerNumber,
+    /// It has left meanwhile.
+    left: Option<LeaveReason>,
+    /// Its transport is lost, too.
+    is_away: bool,
 }
 
 impl Own {
@@ -52,8 +62,8 @@ impl Own {
     pub(super) fn settle(&mut self, number: u64) -> Option<Settled> {
         let index = self.pending.binary_search_by_key(&number, |(number, _)| *number).ok()?;
         self.pending.remove(index)?;
-        if let Some((was, left)) = self.rejoins.remove(&number) {
-            return Some(Settled::Rejoin { was, left });
+        if let Some(rejoin) = self.rejoins.remove(&number) {
+            return Some(Settled::Rejoin(rejoin));
         }
         Some(if self.silent.remove(&number) { Settled::Silent } else { Settled::Asked })
     }
@@ -109,20 +119,21 @@ impl Replica {
     }
 
     pub(super) fn rejoin(&mut self, was: TalkerNumber, op: Op) {
-        self.own.rejoins.insert(self.own.next, (was, None));
+        let is_away = self.own.away.remove(&was);
+        self.own.rejoins.insert(self.own.next, Rejoin { was, left: None, is_away });
         self.wish(op);
     }
 
     /// What the room wants, the replica doesn't undo.
     pub(super) fn note(&mut self, op: &Op) {
-        match op {
-            Op::Lose { talker } => drop(self.own.away.insert(*talker)),
-            Op::Resume { talker } => drop(self.own.away.remove(talker)),
-            Op::Leave { talker, reason } => {
-                self.own.away.remove(talker);
-                let lost = self.own.rejoins.values_mut().filter(|(was, _)| was == talker);
-                lost.for_each(|(_, left)| *left = Some(*reason));
-            }
+        let Some(talker) = op.talker() else { return };
+        let mut lost = self.own.rejoins.values_mut().filter(|rejoin| rejoin.was == talker);
+        match (op, lost.next().filter(|_| !self.state.homes.contains_key(&talker))) {
+            (Op::Leave { reason, .. }, Some(rejoin)) => rejoin.left = Some(*reason),
+            (Op::Lose { .. }, Some(rejoin)) => rejoin.is_away = true,
+            (Op::Resume { .. }, Some(rejoin)) => rejoin.is_away = false,
+            (Op::Lose { .. }, None) => drop(self.own.away.insert(talker)),
+            (Op::Resume { .. } | Op::Leave { .. }, None) => drop(self.own.away.remove(&talker)),
             _ => {}
         }
     }
@@ -195,16 +206,15 @@ impl Replica {
                 let id = OpId { node: self.node, number };
                 self.outputs.answer(Output::Applied { id, outcome });
             }
-            Settled::Rejoin { was, left } => self.rejoined(was, left, outcome),
+            Settled::Rejoin(rejoin) => self.rejoined(rejoin, outcome),
         }
     }
 
-    fn rejoined(&mut self, was: TalkerNumber, left: Option<LeaveReason>, outcome: Outcome) {
+    fn rejoined(&mut self, Rejoin { was, left, is_away }: Rejoin, outcome: Outcome) {
         let now = match outcome {
             Outcome::Joined(joined) => joined,
             _ => Err(JoinError::Full),
         };
-        let is_away = self.own.away.remove(&was);
         now.ok().map(|talker| self.own.away.remove(&talker));
         match (now, left) {
             // It left while it was asked for again.
@@ -244,7 +254,7 @@ impl Replica {
         let settled = *first - 1;
         let ops = self.own.pending.iter().take(MAX_IN_FLIGHT).cloned().collect();
         self.spoke = self.now;
-        self.outputs.send(Some(owner), Packet::Submit { epoch, settled, ops });
+        self.outputs.send(Some(owner), Packet::Submit { epoch, term: self.state.term, settled, ops });
         self.own.again = Some(self.now + self.rules.resend);
     }
 }

@@ -41,6 +41,10 @@ impl Replica {
         let (now, homes) = (self.now, self.state.homes.values().filter(|home| **home != self.node));
         self.peers.extend(homes.map(|home| (*home, now)));
         self.sent = self.state.index;
+        // Time goes on from the last entry, however old what was heard of it is.
+        if self.to_channel(self.now) < self.state.at {
+            self.set_time(self.state.at);
+        }
         self.order(Step::Term(self.term(epoch)));
         let dead: Vec<_> =
             self.dead.iter().copied().filter(|dead| self.state.of(*dead).next().is_some()).collect();
@@ -61,8 +65,15 @@ impl Replica {
         self.order(Step::Tick { media });
     }
 
-    pub(super) fn on_submit(&mut self, from: NodeId, of: Epoch, settled: u64, ops: Vec<(u64, Op)>) {
-        if !matches!(self.role, Role::Owner { epoch, .. } if epoch == of) {
+    pub(super) fn on_submit(
+        &mut self,
+        from: NodeId,
+        (of, term): (Epoch, Term),
+        settled: u64,
+        ops: Vec<(u64, Op)>,
+    ) {
+        let is_of_one_mind = term == Term::default() || term == self.state.term;
+        if !is_of_one_mind || !matches!(self.role, Role::Owner { epoch, .. } if epoch == of) {
             return;
         }
         for (number, op) in ops {

@@ -5,6 +5,9 @@
 //! `SUARA_SIMULATION_CASES` is the number of schedules (10 000 where it is not given), `SUARA_SIMULATION_SEED` the first
 //! one's seed; a failure prints its own. `SUARA_SIMULATION_TRACE=1` prints all that happens in one schedule.
 
+#![allow(clippy::too_many_lines, reason = "what may happen is best read in one list")]
+#![allow(clippy::print_stdout, reason = "a trace is printed when it is asked for")]
+
 mod check;
 mod faults;
 mod network;

@@ -101,11 +101,13 @@ impl World<'_> {
 
     /// Its transport is lost, or it is here again.
     fn lose(&mut self, slot: usize, client: Client, talker: TalkerNumber) -> Outcome {
-        let room = self.processes[slot].room.as_mut();
-        let Some(seat) = room.and_then(|room| room.seats.get_mut(&client)) else { return Ok(()) };
-        seat.here = !seat.here;
-        let op = if seat.here { Op::Resume { talker } } else { Op::Lose { talker } };
-        self.submit(slot, op)
+        self.with(slot, |room, clock| {
+            let is_in = room.replica.channel().member(talker).is_some();
+            let Some(seat) = room.seats.get_mut(&client).filter(|_| is_in) else { return };
+            seat.here = !seat.here;
+            let op = if seat.here { Op::Resume { talker } } else { Op::Lose { talker } };
+            room.submit(clock, op);
+        })
     }
 
     fn say(&mut self, slot: usize) -> Outcome {

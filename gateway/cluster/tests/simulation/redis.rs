@@ -11,11 +11,19 @@ pub(crate) struct Redis {
     counter: u16,
     clean: bool,
     pub(crate) down: bool,
+    /// What was promised before isn't any more.
+    pub(crate) forgot: bool,
 }
 
 impl Redis {
     pub(crate) fn lose_data(&mut self) {
-        *self = Self { down: self.down, ..Self::default() };
+        *self = Self { down: self.down, forgot: true, ..Self::default() };
+    }
+
+    /// Whether a node may decide in that epoch, or will be told of a later one.
+    pub(crate) fn allows(&self, now: u64, node: NodeId, epoch: Epoch) -> bool {
+        let lease = self.lease.filter(|(_, _, end)| *end > now);
+        self.forgot || lease.is_some_and(|(holder, of, _)| holder == node && of >= epoch)
     }
 
     pub(crate) fn answer(&mut self, now: u64, by: NodeId, ask: LeaseAsk) -> LeaseAnswer {

@@ -35,6 +35,7 @@ pub(crate) struct Room {
     pub(crate) begun: Vec<Client>,
     /// The number of the next operation: a room that is opened anew goes on from there.
     pub(crate) next_op: u64,
+    was_split: bool,
     /// Since when nobody is in it.
     pub(crate) deserted: Option<u64>,
     /// The chat message that was told last.
@@ -73,6 +74,7 @@ impl Room {
             left: Vec::new(),
             begun: Vec::new(),
             next_op: 0,
+            was_split: false,
             deserted: None,
             told: stored,
             chat: ChatOrder::new(now, stored, patience, every),
@@ -117,6 +119,9 @@ impl Room {
                 Output::Effect(effect) => {
                     if let Effect::Gone { talker } = effect {
                         words.push(Word::Trace(format!("{node}: {talker} is gone")));
+                        if self.seat_of(talker).is_some_and(|(_, seat)| seat.here) {
+                            words.push(Word::Fault(format!("{node}: {talker} is gone, and was here")));
+                        }
                     }
                     self.effect(effect);
                 }
@@ -149,7 +154,12 @@ impl Room {
                     words.push(Word::Trace(format!("{node}: {was} is {now:?}")));
                     self.rejoined(was, now.ok(), words);
                 }
-                Output::Standing(Standing::Split { .. }) => words.push(Word::Note("split")),
+                Output::Standing(Standing::Split { .. }) => {
+                    self.was_split = true;
+                    words.push(Word::Note("split"));
+                }
+                // What was said on its side holds for all from now on.
+                Output::Standing(_) if std::mem::take(&mut self.was_split) => words.push(Word::Forked),
                 Output::Standing(_) => {}
                 output => words.push(Word::Out(output)),
             }
@@ -236,7 +246,7 @@ impl Room {
         let client = lost.map(|index| self.lost.remove(index).1);
         match (client.and_then(|client| self.seats.get_mut(&client)), now) {
             (Some(seat), Some(_)) => seat.talker = now,
-            (Some(_), None) => client.into_iter().for_each(|client| drop(self.seats.remove(&client))),
+            (Some(_), None) => self.seats.retain(|seated, _| Some(*seated) != client),
             (None, Some(_)) => words.push(Word::Fault(format!("{was} is in again, and left before"))),
             (None, None) => {}
         }

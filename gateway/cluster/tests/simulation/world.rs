@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use suara_channel::{Grant, Settings, TalkerNumber, Time};
 use suara_cluster::{
-    ChatOutput, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules,
+    ChatOutput, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules, Standing,
 };
 
 use crate::faults::Faults;
@@ -423,6 +423,12 @@ impl World<'_> {
                     Word::Turn => {}
                 }
             }
+        }
+        if let Some(Standing::Owner { epoch }) =
+            self.processes[slot].room.as_ref().map(|room| room.replica.standing())
+            && !self.redis.allows(self.now, node, epoch)
+        {
+            return Err(format!("{node} decides in {epoch}, and has no lease"));
         }
         self.settle_chat(slot, clock)?;
         self.close_if_empty(slot, clock);

@@ -62,6 +62,7 @@ impl TestGateway {
             origins: OriginPolicy::default(),
             channels: Vec::new(),
             calls: suara_gateway::hub::CallSettings::default(),
+            guests: None,
             livechat: LivechatSettings { passes: Some(passes()), staff: vec!["admin".to_owned()] },
             max_sessions: 1000,
             engine: suara_gateway::EngineSettings::default(),

@@ -18,11 +18,18 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-        let port = port.local_addr().expect("it is bound").port();
-        let mut redis = Self { port, directory: TempDir::new().expect("there is room"), child: None };
-        redis.run();
-        redis
+        loop {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+            let port = port.local_addr().expect("it is bound").port();
+            let mut redis = Self { port, directory: TempDir::new().expect("there is room"), child: None };
+            redis.run();
+            // Another test's may have been faster, and would end with that test.
+            std::thread::sleep(Duration::from_millis(50));
+            let ended = redis.child.as_mut().map(Child::try_wait);
+            if matches!(ended, Some(Ok(None))) {
+                return redis;
+            }
+        }
     }
 
     /// Starts it, with nothing in it.

@@ -4,7 +4,7 @@ mod beyond;
 mod chat;
 mod failure;
 mod floor;
-#[expect(dead_code, reason = "the store's own tests stop and start it")]
+#[expect(dead_code, clippy::unwrap_used, reason = "the store's own tests' kit, which they use whole")]
 #[path = "../../../store/tests/store/postgres.rs"]
 mod postgres;
 mod voice;

@@ -49,9 +49,12 @@ export class RtcPage {
     return (await until(`the event ${type}`, find)).data;
   }
 
-  /** What was played since `call('record')`. @returns {Promise<import('../wav.js').Pcm>} */
-  async recorded() {
-    return { samples: toSamples(Buffer.from(await this.call('recorded'), 'base64')), rate: 48000 };
+  /**
+   * What was played since `call('record')`, of one producer or of what was consumed last.
+   * @param {string} [producerId] @returns {Promise<import('../wav.js').Pcm>}
+   */
+  async recorded(producerId) {
+    return { samples: toSamples(Buffer.from(await this.call('recorded', producerId), 'base64')), rate: 48000 };
   }
 }
 
