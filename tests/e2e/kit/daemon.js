@@ -20,12 +20,14 @@ export class Daemon {
    * @param {string} name of the log file
    * @param {string[]} args @param {string} data the directory that is also its working directory
    * @param {Record<string, string>} [variables]
+   * @param {string[]} [before] what starts the binary, and becomes it
    */
-  constructor(name, args, data, variables = {}) {
+  constructor(name, args, data, variables = {}, before = []) {
     if (!existsSync(binary)) throw new Error(`${binary} is not there: tests/run builds it, or set SUARA_BIN`);
     this.logFile = join(data, `${name}.log`);
     const log = openSync(this.logFile, 'a');
-    this.process = spawn(binary, args, { cwd: data, env: cleanEnvironment(variables), stdio: ['ignore', log, log] });
+    const [program, ...rest] = [...before, binary, ...args];
+    this.process = spawn(program, rest, { cwd: data, env: cleanEnvironment(variables), stdio: ['ignore', log, log] });
     /** @type {Promise<Omit<Exit, 'ms'>>} */
     this.exited = new Promise((resolve, reject) => {
       this.process.once('error', reject);
