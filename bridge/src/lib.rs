@@ -151,7 +151,7 @@ pub async fn start(
     let (desk, trouble) =
         desk::Desk::start(happened, routes.clone(), Arc::new(outlet.clone()), metrics.clone());
     let notifier = notify::Notifier::new(outlet, desk.clone(), metrics.clone());
-    let (publisher, redis) = listen(&settings, &notifier, &metrics, shutdown.clone())?;
+    let (publisher, redis) = listen(&settings, &notifier, &board, &metrics, shutdown.clone())?;
     let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
     let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());
     let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
@@ -183,12 +183,21 @@ async fn rtc_media(
 fn listen(
     settings: &Settings,
     notifier: &notify::Notifier,
+    board: &signaling::Board,
     metrics: &metrics::Metrics,
     shutdown: CancellationToken,
 ) -> Result<(Option<bus::Publisher>, Option<Trouble>), BridgeError> {
     let Some(url) = &settings.redis_url else { return Ok((None, None)) };
-    let made = bus::Bus::new(url, settings.redis_orders, metrics.clone(), notifier.clone());
+    let relay = Arc::new(board.clone());
+    let made = bus::Bus::new(
+        (url, &settings.redis_prefix),
+        settings.redis_orders,
+        metrics.clone(),
+        notifier.clone(),
+        relay,
+    );
     let (bus, publisher, trouble) = made.map_err(|_| BridgeError::Redis)?;
+    board.speaks_by(publisher.clone());
     tokio::spawn(bus.run(shutdown));
     Ok((Some(publisher), Some(trouble)))
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub anonymous_rtc: bool,
     /// Redis, where back ends publish and bridges find each other's broadcasts. May hold a password.
     pub redis_url: Option<String>,
+    /// What names in Redis begin with that are no back end's business.
+    pub redis_prefix: String,
     /// Whether a back end may put sockets into rooms, take them out and disconnect them by Redis.
     pub redis_orders: bool,
     /// How other nodes reach this one; counts where there is a Redis.
@@ -69,6 +71,7 @@ impl Settings {
             anonymous_signaling: false,
             anonymous_rtc: false,
             redis_url: None,
+            redis_prefix: "suara".to_owned(),
             redis_orders: false,
             peers: PeerSettings::default(),
             livechat_staff: ["admin", "penyiar"].map(str::to_owned).to_vec(),

@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::nodes::{Nodes, NodesSettings};
 use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
+use crate::words::Words;
 
 /// The middle of the gateway.
 pub struct Core {
@@ -56,6 +57,8 @@ pub struct Core {
     pub notices: Arc<Notices>,
     /// The way to other nodes, where there may be any.
     pub nodes: Option<Nodes>,
+    /// What is said to other nodes.
+    pub words: Words,
     dismissed: CancellationToken,
     draining: OnceLock<Instant>,
     present: Mutex<Crowd>,
@@ -94,8 +97,9 @@ impl Core {
         let (tasks, dismissed, present) = (TaskTracker::new(), CancellationToken::new(), Mutex::default());
         let nodes = nodes.map(|settings| Nodes::start(settings, &metrics));
         let hub = Hub::new(channels, clock, metrics.clone(), tasks.clone(), store.clone(), nodes.clone());
-        let notices = Arc::new(Notices::new(store.clone()));
-        let livechat = Livechat::new(livechat);
+        let words = Words::new(metrics.words.clone());
+        let notices = Notices::start(store.clone(), words.clone());
+        let livechat = Livechat::new(livechat, words.clone());
         let chat = Chat::start(store, hub.clone(), livechat.clone(), metrics.chat.clone());
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
@@ -116,6 +120,7 @@ impl Core {
             calls,
             notices,
             nodes,
+            words,
             dismissed,
             draining,
             present,

@@ -3,13 +3,13 @@
 //! Each session has a list of [`Wishes`] that its own task carries out, so that nobody else touches what is a session's. A
 //! trunk's members are in the directory by their own users, and share the trunk's list.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::Notify;
 
-use crate::hub::RoomHandle;
+use crate::hub::{Call, RoomHandle};
 use crate::session::SessionId;
 
 /// Invitations that may wait for one session: more than a trunk's session is called at a time. What comes beyond reaches
@@ -34,6 +34,8 @@ pub enum Wish {
         /// The channel's name.
         channel: Box<str>,
     },
+    /// To make a call that a member asked for, now that other nodes have said who of the called is there.
+    Call(Box<Calling>),
     /// To forget a member's place: the channel has put it out, and has told it.
     Rise {
         /// Which of a trunk's members.
@@ -59,6 +61,18 @@ pub enum Wish {
     },
 }
 
+/// A call that is about to be made.
+pub struct Calling {
+    /// Which of a trunk's members calls.
+    pub member: Option<MemberRef>,
+    /// To be answered.
+    pub request: RequestId,
+    /// Whom it is between.
+    pub call: Call,
+    /// Who of them can be reached at other nodes.
+    pub elsewhere: BTreeSet<String>,
+}
+
 /// What one session is asked to do, in that order. A channel of tokio's would do, but holds a kilobyte for each idle session.
 #[derive(Default)]
 pub struct Wishes {
@@ -73,7 +87,7 @@ impl Wishes {
         let most = match wish {
             Wish::Enter { .. } => MAX_INVITATIONS,
             Wish::Join { .. } => MAX_BEFORE_JOIN,
-            Wish::Rise { .. } | Wish::Renumber { .. } | Wish::Kick { .. } => usize::MAX,
+            Wish::Call(_) | Wish::Rise { .. } | Wish::Renumber { .. } | Wish::Kick { .. } => usize::MAX,
         };
         if waiting.len() >= most {
             return false;
@@ -145,6 +159,14 @@ impl Directory {
     #[must_use]
     pub fn find(&self, user: &str) -> Vec<Whereabouts> {
         self.users().get(user).cloned().unwrap_or_default()
+    }
+
+    /// Where a user can be called.
+    #[must_use]
+    pub fn find_callable(&self, user: &str) -> Vec<Whereabouts> {
+        let mut found = self.find(user);
+        found.retain(|place| place.calls);
+        found
     }
 
     fn users(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Whereabouts>>> {

@@ -20,6 +20,7 @@ pub mod nodes;
 pub mod notices;
 pub mod session;
 pub mod voice;
+pub mod words;
 
 mod start;
 

@@ -10,6 +10,7 @@ use suara_certs::CertStore;
 use suara_engine::{Engine, StartError};
 use suara_proto::message::Rights;
 use suara_store::Store;
+use tokio::sync::mpsc;
 
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
@@ -22,6 +23,7 @@ use crate::hub::{CallSettings, ChannelSettings};
 use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
 use crate::nodes::NodesSettings;
+use crate::words::{self, Arrival, Carrier};
 
 /// Everything that a gateway needs to be told.
 pub struct Settings {
@@ -79,6 +81,7 @@ impl Gateway {
         let Settings { channels, calls, livechat, guests, max_sessions, nodes, .. } = settings;
         let rules = Rules { channels, calls, livechat, guests, max_sessions, nodes };
         let core = Arc::new(Core::new(auth, rules, settings.store, metrics, clock));
+        core.nodes.iter().for_each(|nodes| words::speak_by(&core, nodes));
         let tls = settings.certificates.server_config(&[b"h3"]);
         let origins = settings.origins;
         let engine = start(settings.webtransport, tls, settings.engine, core.clone(), origins.clone())?;
@@ -130,6 +133,12 @@ impl Gateway {
             let trouble = nodes.as_ref()?.trouble()?;
             Some(format!("no Redis, other nodes can't be reached: {trouble}"))
         })
+    }
+
+    /// Gives it another way to say words to other nodes than the settings' Redis, and what they say. To be called once, where
+    /// the settings have none, and within a runtime.
+    pub fn speak(&self, carrier: Arc<dyn Carrier>, arrivals: mpsc::Receiver<Arrival>) {
+        words::start(&self.core, carrier, arrivals);
     }
 
     /// How many people are here.

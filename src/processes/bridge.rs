@@ -28,6 +28,7 @@ pub(super) async fn start(
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
     settings.anonymous_rtc = plan.legacy_anonymous.contains(&LegacyService::Rtc);
     settings.redis_url = plan.redis.as_deref().map(RedisAddress::first);
+    settings.redis_prefix = plan.redis_prefix.to_string();
     settings.redis_orders = plan.redis_orders;
     settings.peers = peers(&plan.peer)?;
     settings.rtc = Some(plan.rtc);

@@ -83,6 +83,11 @@ test('without Redis the nodes go on for their own, and say so', async (t) => {
     const split = await Promise.all([first, second].map(async (server) => (await server.metrics()).get('suara_channels_split')));
     return split.every((channels) => channels === 0);
   }, { ms: 20_000 });
+  // Voice has connections of its own.
+  await until('Redis to be found', async () => {
+    const texts = await Promise.all([first, second].map((server) => said(server, '/readyz')));
+    return texts.every((text) => !text.includes('degraded'));
+  }, { ms: 20_000 });
   other.heard.clear();
   await one.say(word);
   await other.heard.silence(1000);

@@ -1,7 +1,7 @@
 //! Redis: back ends publish there, every bridge delivers to the sockets that it holds.
 //!
-//! Listens to three dialects (`emitter`, `python`, and JSON of our own), and publishes what came by HTTP for the other
-//! bridges. A lost Redis is reported and come back to; meanwhile everything goes on that doesn't need it. What comes from
+//! Listens to three dialects (`emitter`, `python`, and JSON of our own), and publishes what came by HTTP, and what is said of
+//! signaling, for the other bridges. A lost Redis is reported and come back to; meanwhile everything goes on that doesn't need it. What comes from
 //! there is parsed like any peer's input.
 
 mod emitter;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::notify::{Broadcast, Fault, Notifier, Order};
+use crate::signaling::Speak;
 use crate::trunk::Backoff;
 
 /// Where `{event, payload, room?}` is published.
@@ -43,6 +44,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So often it is asked whether Redis lives, and so long it may think about it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// How often other bridges are told that this one lives.
+const BEAT_EVERY: Duration = Duration::from_secs(2);
+
 /// What waits to be published. More is a Redis that doesn't read.
 const MAX_WAITING: usize = 1024;
 
@@ -57,14 +61,32 @@ pub(crate) struct Bus {
     metrics: Metrics,
     /// What is wrong; `None` while all is well.
     trouble: watch::Sender<Option<String>>,
-    publications: mpsc::Receiver<Vec<u8>>,
+    publications: mpsc::Receiver<Publication>,
     reader: Reader,
+    relay: Arc<dyn Relay>,
+    /// Where bridges speak to each other of signaling.
+    signaling: Arc<str>,
 }
+
+/// What bridges do together besides telling broadcasts. Nothing in it may block.
+pub(crate) trait Relay: Send + Sync + 'static {
+    /// Others can be heard, for the first time or again.
+    fn up(&self);
+    /// Another said something, or this one did.
+    fn heard(&self, bytes: &[u8]);
+    /// Time to say that this one lives.
+    fn beat(&self);
+}
+
+/// Where to, and what.
+type Publication = (Arc<str>, Vec<u8>);
 
 /// The way to publish for other bridges.
 #[derive(Clone)]
 pub(crate) struct Publisher {
-    queue: mpsc::Sender<Vec<u8>>,
+    queue: mpsc::Sender<Publication>,
+    json: Arc<str>,
+    signaling: Arc<str>,
     trouble: watch::Receiver<Option<String>>,
     origin: Arc<str>,
     metrics: Metrics,
@@ -91,34 +113,54 @@ impl Publisher {
     /// Publishes a broadcast for the other bridges, unless Redis is away.
     pub(crate) fn publish(&self, mut broadcast: Value) {
         broadcast["origin"] = (&*self.origin).into();
-        let is_up = self.trouble.borrow().is_none();
-        if !is_up || self.queue.try_send(broadcast.to_string().into_bytes()).is_err() {
+        if !self.send(&self.json, broadcast.to_string().into_bytes()) {
             self.metrics.bad_input("redis_away");
             tracing::debug!("a broadcast reaches this bridge's sockets alone: Redis is away");
         }
     }
+
+    fn send(&self, channel: &Arc<str>, bytes: Vec<u8>) -> bool {
+        let is_up = self.trouble.borrow().is_none();
+        is_up && self.queue.try_send((channel.clone(), bytes)).is_ok()
+    }
+}
+
+impl Speak for Publisher {
+    fn speak(&self, bytes: Vec<u8>) -> bool {
+        self.send(&self.signaling, bytes)
+    }
 }
 
 impl Bus {
-    /// For a Redis at `url`; `takes_orders` lets its clients move and disconnect sockets.
+    /// For a Redis at `url`, where names of ours begin with `prefix`; `takes_orders` lets its clients move and disconnect sockets.
     ///
     /// # Errors
     /// When the URL is none.
     pub(crate) fn new(
-        url: &str,
+        (url, prefix): (&str, &str),
         takes_orders: bool,
         metrics: Metrics,
         notifier: Notifier,
+        relay: Arc<dyn Relay>,
     ) -> Result<(Self, Publisher, watch::Receiver<Option<String>>), ::redis::RedisError> {
         let client = Client::open(url)?;
         let (trouble, watched) = watch::channel(Some("not connected yet".to_owned()));
         let (queue, publications) = mpsc::channel(MAX_WAITING);
         let origin: Arc<str> = format!("{:032x}", rand::random::<u128>()).into();
-        let publisher =
-            Publisher { queue, trouble: watched.clone(), origin: origin.clone(), metrics: metrics.clone() };
+        let (json, signaling): (Arc<str>, Arc<str>) =
+            (JSON_CHANNEL.into(), format!("{prefix}:signaling").into());
+        let publisher = Publisher {
+            queue,
+            json,
+            signaling: signaling.clone(),
+            trouble: watched.clone(),
+            origin: origin.clone(),
+            metrics: metrics.clone(),
+        };
         let passed_on = RateLimiter::direct(Quota::per_second(PASSED_ON_PER_SECOND));
         let reader = Reader { origin, takes_orders, passed_on };
-        Ok((Self { client, notifier, metrics, trouble, publications, reader }, publisher, watched))
+        let bus = Self { client, notifier, metrics, trouble, publications, reader, relay, signaling };
+        Ok((bus, publisher, watched))
     }
 
     /// Connects, and connects again whenever Redis is lost, until `shutdown`.
@@ -143,19 +185,20 @@ impl Bus {
 
     /// Serves one connection; says why it ended.
     async fn one_connection(&mut self) -> String {
-        let (pubsub, mut commands) = match tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.client)).await
-        {
-            Err(_) => return "it doesn't answer".to_owned(),
-            Ok(Err(error)) => return in_short(&error),
-            Ok(Ok(connected)) => connected,
-        };
+        let (pubsub, mut commands) =
+            match tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.client, &self.signaling)).await {
+                Err(_) => return "it doesn't answer".to_owned(),
+                Ok(Err(error)) => return in_short(&error),
+                Ok(Ok(connected)) => connected,
+            };
         // What waited while it was away is out of date.
         while self.publications.try_recv().is_ok() {}
         self.metrics.redis_up(true);
         self.trouble.send_replace(None);
         tracing::info!("Redis is listened to");
+        self.relay.up();
         let mut messages = pubsub.into_on_message();
-        let mut look = tokio::time::interval(LOOK_EVERY);
+        let [mut look, mut beat] = [LOOK_EVERY, BEAT_EVERY].map(tokio::time::interval);
         loop {
             let done = tokio::select! {
                 message = messages.next() => match message {
@@ -165,9 +208,13 @@ impl Bus {
                     }
                     None => return "the connection broke off".to_owned(),
                 },
-                Some(publication) = self.publications.recv() => {
-                    let publish = commands.publish::<_, _, ()>(JSON_CHANNEL, publication);
+                Some((channel, bytes)) = self.publications.recv() => {
+                    let publish = commands.publish::<_, _, ()>(&*channel, bytes);
                     tokio::time::timeout(LOOK_EVERY, publish).await
+                }
+                _ = beat.tick() => {
+                    self.relay.beat();
+                    continue;
                 }
                 _ = look.tick() => tokio::time::timeout(LOOK_EVERY, commands.ping::<()>()).await,
             };
@@ -181,6 +228,9 @@ impl Bus {
 
     fn take(&self, message: &Msg) {
         let (channel, bytes) = (message.get_channel_name(), message.get_payload_bytes());
+        if channel == &*self.signaling {
+            return self.relay.heard(bytes);
+        }
         let (way, wish) = self.reader.read(channel, bytes);
         match wish {
             Err(fault) => self.notifier.refused(fault),
@@ -232,9 +282,9 @@ fn sized(bytes: &[u8]) -> Result<&[u8], Fault> {
     if bytes.len() <= MAX_MESSAGE { Ok(bytes) } else { Err(Fault::Oversized) }
 }
 
-async fn connect(client: &Client) -> ::redis::RedisResult<(PubSub, MultiplexedConnection)> {
+async fn connect(client: &Client, signaling: &str) -> ::redis::RedisResult<(PubSub, MultiplexedConnection)> {
     let mut pubsub = client.get_async_pubsub().await?;
-    for channel in [JSON_CHANNEL, PYTHON_CHANNEL] {
+    for channel in [JSON_CHANNEL, PYTHON_CHANNEL, signaling] {
         pubsub.subscribe(channel).await?;
     }
     for pattern in [EMITTER_PATTERN, REQUEST_PATTERN] {

@@ -1,23 +1,31 @@
 //! WebRTC signaling: who is in which room, and one peer's word to another.
 //!
 //! A room is no Socket.IO room: it lives in a table of its own, and each event goes to the sockets that the table names.
-//! So no name that a client chooses can reach anybody's notifications or voice. Knows seats and payloads; whether somebody
-//! may enter was asked before.
+//! So no name that a client chooses can reach anybody's notifications or voice. Rooms are the same on all bridges that share a
+//! Redis (`across`): each knows who is in them, and passes on what is for another's peers. Knows seats and payloads; whether
+//! somebody may enter was asked before.
 
+mod across;
+mod others;
 mod payload;
 mod table;
+mod word;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde_json::{Value, json};
 
 use crate::channel::Seat;
 use crate::metrics::Metrics;
-use table::{Member, Table};
+use across::Link;
+use others::Others;
+use table::{Member, Place, Table};
+use word::{Word, id_of};
 
+pub(crate) use across::Speak;
 pub(crate) use payload::{Enter, Fault, enter, is_oversized};
 
 /// Rooms that a socket may be in at a time; lower would refuse a dispatcher with a desk full of them.
@@ -51,9 +59,19 @@ pub(crate) trait Wire: Send + Sync + 'static {
 pub(crate) struct Board(Arc<Inner>);
 
 struct Inner {
-    table: Mutex<Table>,
+    rooms: Mutex<Rooms>,
     wire: Box<dyn Wire>,
+    link: OnceLock<Link>,
     metrics: Metrics,
+}
+
+/// Who is where.
+#[derive(Default)]
+struct Rooms {
+    table: Table,
+    others: Others,
+    /// The number of the last change that was this bridge's.
+    last: u64,
 }
 
 /// Who a peer is, by its token.
@@ -75,7 +93,8 @@ pub(crate) struct Peer {
 
 impl Board {
     pub(crate) fn new(wire: impl Wire, metrics: Metrics) -> Self {
-        Self(Arc::new(Inner { table: Mutex::default(), wire: Box::new(wire), metrics }))
+        let (rooms, link) = (Mutex::default(), OnceLock::new());
+        Self(Arc::new(Inner { rooms, wire: Box::new(wire), link, metrics }))
     }
 
     pub(crate) fn peer(&self, seat: Seat, identity: Identity) -> Peer {
@@ -90,8 +109,8 @@ impl Board {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, seat: Seat, event: &'static str, payload: &Value) {
@@ -120,16 +139,18 @@ impl Peer {
             self.board.0.metrics.bad_input("identity");
         }
         let card = json!({ "peerId": self.seat.sid, "role": &**role, "userId": enter.spelling(user) });
-        let mut table = self.board.table();
-        let (others, is_new) = table.enter(room, Member { seat: self.seat, card: card.clone() })?;
+        let mut rooms = self.board.rooms();
+        let (others, new) = rooms.table.enter(room, Member::here(self.seat, card.clone()))?;
         let cards = Value::Array(others.iter().map(|other| other.card.clone()).collect());
         self.board.tell(self.seat, "existing_peers", &cards);
         answer(&cards);
-        if is_new {
-            for other in &others {
-                self.board.tell(other.seat, "new_peer", &card);
+        if let Some(record) = new {
+            for seat in others.iter().filter_map(Member::seat) {
+                self.board.tell(seat, "new_peer", &card);
             }
+            self.board.say_came(&mut rooms, record);
         }
+        drop(rooms);
         self.rooms.insert(room.clone());
         Ok(())
     }
@@ -148,11 +169,20 @@ impl Peer {
     /// Passes a signal on to a peer in one of its rooms.
     pub(crate) fn signal(&self, payload: &Value) -> Result<(), Fault> {
         let (target, signal) = payload::signal(payload)?;
-        let table = self.board.table();
-        let found = self.rooms.iter().find_map(|room| table.find(room, self.seat, target));
-        let seat = found.ok_or(Fault::NoPeer)?;
-        let payload = json!({ "fromId": self.seat.sid, "signal": signal });
-        if !self.board.0.wire.deliver(seat, "signal", &payload) {
+        let rooms = self.board.rooms();
+        let found = self.rooms.iter().find_map(|room| rooms.table.find(room, self.seat, target));
+        let target = found.ok_or(Fault::NoPeer)?;
+        let passed_on = match target.place {
+            Place::Here(seat) => {
+                let payload = json!({ "fromId": self.seat.sid, "signal": signal });
+                self.board.0.wire.deliver(seat, "signal", &payload)
+            }
+            Place::There(_) => {
+                let (to, from, signal) = (target.id.clone(), id_of(self.seat), signal.clone());
+                self.board.say(Word::Signal { to, from, signal })
+            }
+        };
+        if !passed_on {
             return Err(Fault::Stalled);
         }
         self.board.0.metrics.signal();
@@ -160,16 +190,20 @@ impl Peer {
     }
 
     /// Tells everybody in these rooms, once each.
-    fn go(&self, rooms: &BTreeSet<String>) {
-        let mut table = self.board.table();
+    fn go(&self, left: &BTreeSet<String>) {
+        if left.is_empty() {
+            return;
+        }
+        let (mut rooms, id) = (self.board.rooms(), id_of(self.seat));
         let mut told = Vec::new();
         let gone = json!({ "peerId": self.seat.sid });
-        for seat in rooms.iter().filter_map(|room| table.leave(room, self.seat)).flatten() {
+        for seat in left.iter().filter_map(|room| rooms.table.leave(room, &id)).flatten() {
             if !told.contains(&seat) {
                 self.board.tell(seat, "peer_disconnected", &gone);
                 told.push(seat);
             }
         }
+        self.board.say_gone(&mut rooms, id, left.clone());
     }
 }
 

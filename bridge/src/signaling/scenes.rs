@@ -4,10 +4,10 @@ use socketioxide::socket::Sid;
 
 use super::*;
 
-type Told = (Sid, &'static str, Value);
+pub(super) type Told = (Sid, &'static str, Value);
 
 #[derive(Clone, Default)]
-struct Post(Arc<Mutex<Vec<Told>>>);
+pub(super) struct Post(pub(super) Arc<Mutex<Vec<Told>>>);
 
 impl Wire for Post {
     fn deliver(&self, seat: Seat, event: &'static str, payload: &Value) -> bool {
@@ -37,13 +37,13 @@ impl Scene {
     }
 }
 
-fn join(peer: &mut Peer, room: &str) -> Result<Value, Fault> {
+pub(super) fn join(peer: &mut Peer, room: &str) -> Result<Value, Fault> {
     let mut answer = Value::Null;
     peer.enter(&enter(&json!({ "room": room })).unwrap(), |cards| answer = cards.clone())?;
     Ok(answer)
 }
 
-fn card(peer: &Peer) -> Value {
+pub(super) fn card(peer: &Peer) -> Value {
     json!({ "peerId": peer.seat.sid, "role": "guard", "userId": &*peer.identity.user })
 }
 

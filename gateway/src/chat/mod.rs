@@ -98,7 +98,7 @@ impl Chat {
     pub fn start(store: Store, hub: Hub, livechat: Livechat, metrics: ChatMetrics) -> Self {
         let (done, batches) = mpsc::channel(TOLD);
         let writer = Writer::start(store.clone(), done);
-        tokio::spawn(tell(batches, hub, livechat, metrics));
+        tokio::spawn(tell(batches, hub, livechat, store.clone(), metrics));
         let [sends, typings, pages] = [SENDS, TYPINGS, PAGES].map(rate);
         Self { store, writer, sends, typings, pages }
     }
@@ -157,6 +157,7 @@ async fn tell(
     mut batches: mpsc::Receiver<Batch<Origin>>,
     hub: Hub,
     livechat: Livechat,
+    store: Store,
     metrics: ChatMetrics,
 ) {
     while let Some(Batch { outcomes, took }) = batches.recv().await {
@@ -168,7 +169,11 @@ async fn tell(
                     origin.stored(&draft.id, stored.number, stored.at);
                     if stored.fresh {
                         let (number, session, member) = (stored.number, origin.port.id, origin.member);
-                        livechat.said(&draft, number);
+                        if livechat.said(&draft, number) {
+                            let (livechat, store, channel) =
+                                (livechat.clone(), store.clone(), draft.channel.clone());
+                            tokio::spawn(async move { livechat.mend(&store, &channel).await });
+                        }
                         hub.chat(Said { draft, number, session, member }).await;
                     }
                 }

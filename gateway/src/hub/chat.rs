@@ -90,11 +90,12 @@ impl Line {
 pub(super) type Missed = Result<Page, StoreError>;
 
 impl Hub {
-    /// Another node has stored a message of that number in the channel: who is in it here is told, if anybody is.
-    pub async fn hinted(&self, channel: &str, number: u64) {
-        let room = self.shared.rooms().get(channel).cloned();
+    /// Another node has stored a message in the channel, and its room there, if there is one, can't have said so: who is in it
+    /// here is told, if anybody is.
+    pub async fn heard(&self, said: Said) {
+        let room = self.shared.rooms().get(&said.draft.channel).cloned();
         if let Some(room) = room {
-            room.commands.send(Command::Hinted { number }).await.unwrap_or_default();
+            room.commands.send(Command::Heard(Box::new(said))).await.unwrap_or_default();
         }
     }
 
@@ -148,6 +149,15 @@ impl Room {
             self.line.own.insert(number, said);
         }
         self.go_on();
+    }
+
+    /// A message was stored elsewhere, and is here.
+    pub(super) fn heard(&mut self, Said { draft, number, .. }: &Said) {
+        if self.shares_chat() {
+            self.hinted(*number);
+        } else {
+            self.tell_chat(*number, draft, None);
+        }
     }
 
     /// A message was stored elsewhere.

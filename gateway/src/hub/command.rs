@@ -80,9 +80,7 @@ pub(super) enum Command {
     },
     Chat(Box<Said>),
     /// Another node has stored a message.
-    Hinted {
-        number: u64,
-    },
+    Heard(Box<Said>),
     Missed(Missed),
     Typing {
         talker: TalkerNumber,
@@ -136,7 +134,7 @@ impl Room {
             Command::EndCall { by, reply } => reply.send(self.end_call(by)).unwrap_or_default(),
             Command::FloorDatagram(datagram) => self.floor_datagram(datagram),
             Command::Chat(said) => self.chat(*said),
-            Command::Hinted { number } => self.hinted(number),
+            Command::Heard(said) => self.heard(&said),
             Command::Missed(missed) => self.missed(missed),
             Command::Typing { talker } => self.typing(talker),
             Command::Notice { framed, reply } => reply.send(self.notice(&framed)).unwrap_or_default(),

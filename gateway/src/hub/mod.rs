@@ -234,6 +234,16 @@ impl Hub {
         self.open(&mut self.shared.rooms(), &Call::name(), Some(call))
     }
 
+    /// The channel of a call that another node has made.
+    #[must_use]
+    pub fn call_of(&self, name: &str, call: Call) -> RoomHandle {
+        let mut rooms = self.shared.rooms();
+        match rooms.get(name) {
+            Some(room) => room.clone(),
+            None => self.open(&mut rooms, name, Some(call)),
+        }
+    }
+
     fn room(&self, name: &str) -> Option<RoomHandle> {
         let mut rooms = self.shared.rooms();
         match rooms.get(name) {

@@ -42,6 +42,8 @@ pub(super) struct Abroad {
     pub(super) lost: BTreeMap<TalkerNumber, Seat>,
     /// Whether sessions were told that the others are cut off.
     pub(super) is_split: bool,
+    /// Whether this node decides.
+    pub(super) owns: bool,
     /// Nobody is here yet, or any more: until then that may change, or its last words take effect.
     deserted: Option<Time>,
     /// Whether anybody has asked for anything.
@@ -87,10 +89,11 @@ impl Hub {
         let mooring = nodes.enter(&handle.name, Arc::new(remote));
         let replica = Replica::new(nodes.id(), self.first_op(), settings.clone(), Rules::default(), now);
         let (early, lost) = (Early::default(), BTreeMap::new());
-        let (listens, is_split, deserted, is_awaited) = (false, false, Some(now + FIRST_WORDS), true);
+        let (listens, is_split, owns) = (false, false, false);
+        let (deserted, is_awaited) = (Some(now + FIRST_WORDS), true);
         Some((
             replica,
-            Abroad { mooring, session, listens, early, frames, lost, is_split, deserted, is_awaited },
+            Abroad { mooring, session, listens, early, frames, lost, is_split, owns, deserted, is_awaited },
         ))
     }
 }
@@ -217,6 +220,7 @@ impl Room {
         if self.abroad.is_some() {
             self.replica.quit(self.clock.now());
             self.decide();
+            self.falls();
         }
     }
 

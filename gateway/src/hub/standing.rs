@@ -18,6 +18,7 @@ impl Room {
     /// The node's part in the channel is another one.
     pub(super) fn stands(&mut self, standing: Standing) {
         tracing::debug!(channel = %self.handle.number, ?standing, "stands");
+        self.owns(matches!(standing, Standing::Owner { .. }));
         let split = match standing {
             Standing::Split { .. } => true,
             Standing::Owner { .. } | Standing::Follower { .. } => false,
@@ -28,6 +29,22 @@ impl Room {
         abroad.is_split = split;
         self.metrics.split_channels.inc_by(if split { 1 } else { -1 });
         self.tell_all(&ServerMessage::ChannelState { channel: self.handle.number, split });
+    }
+
+    /// Counts whether this node decides.
+    fn owns(&mut self, owns: bool) {
+        if let Some(abroad) = self.abroad.as_mut().filter(|abroad| abroad.owns != owns) {
+            abroad.owns = owns;
+            self.metrics.nodes.owned.inc_by(if owns { 1 } else { -1 });
+        }
+    }
+
+    /// The room ends: nothing of it is counted any more.
+    pub(super) fn falls(&mut self) {
+        self.owns(false);
+        if self.abroad.as_ref().is_some_and(|abroad| abroad.is_split) {
+            self.metrics.split_channels.dec();
+        }
     }
 
     /// Tells one that comes, or is back, that it hears but a part.

@@ -9,9 +9,13 @@ use suara_proto::message::{Conversation, LivechatMessage, ServerLivechat, encode
 use suara_store::{Draft, Message, Recent};
 
 use super::VisitorPasses;
+use super::across::{draft_line, presence_word, said_word};
+use super::elsewhere::Elsewhere;
+use super::order::Order;
 use super::visitor::{is_livechat, session_of};
 use crate::auth::{Principal, Scope};
 use crate::session::{ChatOutlet, SessionId};
+use crate::words::{LivechatWord, Word, Words};
 
 /// What a gateway has to be told of its livechat.
 #[derive(Default)]
@@ -29,13 +33,18 @@ pub struct Livechat(Arc<Inner>);
 struct Inner {
     settings: LivechatSettings,
     board: Mutex<Board>,
+    words: Words,
 }
 
 #[derive(Default)]
-struct Board {
+pub(super) struct Board {
     /// Sessions of staff, or their trunks. Each is told once, whoever of its members watches.
     watchers: HashMap<SessionId, Watcher>,
-    open: HashMap<Arc<str>, Visiting>,
+    /// Who is at this node.
+    pub(super) open: HashMap<Arc<str>, Visiting>,
+    pub(super) elsewhere: Elsewhere,
+    /// What staff was told, where several nodes tell it.
+    pub(super) order: Order,
 }
 
 struct Watcher {
@@ -44,8 +53,8 @@ struct Watcher {
     members: BTreeMap<Option<MemberRef>, usize>,
 }
 
-struct Visiting {
-    name: Arc<str>,
+pub(super) struct Visiting {
+    pub(super) name: Arc<str>,
     connections: usize,
 }
 
@@ -63,10 +72,10 @@ pub struct Watch {
 }
 
 impl Livechat {
-    /// With nobody there yet.
+    /// With nobody there yet. Other nodes hear by `words` of who comes and what is said.
     #[must_use]
-    pub fn new(settings: LivechatSettings) -> Self {
-        Self(Arc::new(Inner { settings, board: Mutex::default() }))
+    pub fn new(settings: LivechatSettings, words: Words) -> Self {
+        Self(Arc::new(Inner { settings, board: Mutex::default(), words }))
     }
 
     /// What makes visitors' tokens.
@@ -100,69 +109,68 @@ impl Livechat {
         let visiting = visiting.or_insert_with(|| Visiting { name: name.clone(), connections: 0 });
         visiting.connections += 1;
         if visiting.connections == 1 {
-            board.tell(&presence(&session, name, true));
+            if board.elsewhere.name(&session).is_none() {
+                board.tell(&presence(&session, name, true));
+            }
+            self.0.words.say(&presence_word(&session, name, true));
         }
         Some(Visit { livechat: self.clone(), session })
     }
 
-    /// Whether a visitor is here.
+    /// Whether a visitor is here, at whatever node.
     #[must_use]
     pub fn is_open(&self, session: &str) -> bool {
-        self.board().open.contains_key(session)
-    }
-
-    /// Something was stored.
-    pub fn said(&self, draft: &Draft, number: u64) {
-        let Some(session) = session_of(&draft.channel) else { return };
         let board = self.board();
-        if board.watchers.is_empty() {
-            return;
-        }
-        let said = LivechatMessage {
-            message: number,
-            staff: !is_livechat(&draft.user),
-            user: (&*draft.user).into(),
-            name: (&*draft.name).into(),
-            text: (&*draft.text).into(),
-            at: draft.at,
-        };
-        board.tell(&ServerLivechat::Said { session: session.into(), said });
+        board.open.contains_key(session) || board.elsewhere.name(session).is_some()
     }
 
-    /// Somebody writes.
-    pub fn typing(&self, session: &str, staff: bool, name: &str) {
-        let (session, name) = (session.into(), name.into());
-        self.board().tell(&ServerLivechat::Typing { session, staff, name });
+    /// Something was stored here. Says whether earlier messages were missed, which another node stored: they and this one are
+    /// told by [`Self::mend`].
+    pub fn said(&self, draft: &Draft, number: u64) -> bool {
+        let Some(session) = session_of(&draft.channel) else { return false };
+        if self.0.words.has_carrier() {
+            self.0.words.say(&said_word(session, draft, number));
+            return self.heard(draft, number);
+        }
+        let board = self.board();
+        if !board.watchers.is_empty() {
+            board.tell_said(session, draft_line(draft, number));
+        }
+        false
+    }
+
+    /// Somebody writes here.
+    pub fn typing(&self, session: &str, staff: bool, user: &str, name: &str) {
+        self.typed(session, staff, name);
+        let (session, user, name) = (session.to_owned(), user.to_owned(), name.to_owned());
+        self.0.words.say(&Word::Livechat(LivechatWord::Typing { session, staff, user, name }));
     }
 
     /// The conversations that are open, and those that were last.
     pub fn conversations<'a>(&self, recent: &'a [Recent]) -> Vec<Conversation<'a>> {
         let board = self.board();
-        let mut listed: Vec<_> =
-            recent.iter().filter_map(|recent| conversation(recent, &board.open)).collect();
+        let mut listed: Vec<_> = recent.iter().filter_map(|recent| conversation(recent, &board)).collect();
         let known: BTreeSet<String> = listed.iter().map(|listed| listed.session.to_string()).collect();
         // Nothing was said in these yet.
-        let silent = board.open.iter().filter(|(session, _)| !known.contains(&***session));
-        let mut silent: Vec<_> = silent
-            .map(|(session, visiting)| Conversation {
-                session: session.to_string().into(),
-                name: visiting.name.to_string().into(),
-                open: true,
-                last: None,
-            })
-            .collect();
-        silent.sort_by(|a, b| a.session.cmp(&b.session));
-        listed.append(&mut silent);
+        let here = board.open.iter().map(|(session, visiting)| (session, &visiting.name));
+        let silent = board.elsewhere.all().chain(here).filter(|(session, _)| !known.contains(&***session));
+        let silent: BTreeMap<_, _> = silent.collect();
+        listed.extend(silent.into_iter().map(|(session, name)| Conversation {
+            session: session.to_string().into(),
+            name: name.to_string().into(),
+            open: true,
+            last: None,
+        }));
         listed
     }
 
-    fn board(&self) -> MutexGuard<'_, Board> {
+    pub(super) fn board(&self) -> MutexGuard<'_, Board> {
         self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Board {
-    fn tell(&self, message: &ServerLivechat<'_>) {
+    pub(super) fn tell(&self, message: &ServerLivechat<'_>) {
         if self.watchers.is_empty() {
             return;
         }
@@ -173,23 +181,19 @@ impl Board {
     }
 }
 
-fn presence<'a>(session: &'a str, name: &'a str, open: bool) -> ServerLivechat<'a> {
+pub(super) fn presence<'a>(session: &'a str, name: &'a str, open: bool) -> ServerLivechat<'a> {
     ServerLivechat::Presence { session: session.into(), name: name.into(), open }
 }
 
-fn conversation<'a>(recent: &'a Recent, open: &HashMap<Arc<str>, Visiting>) -> Option<Conversation<'a>> {
+fn conversation<'a>(recent: &'a Recent, board: &Board) -> Option<Conversation<'a>> {
     let session = session_of(&recent.channel)?;
-    let visiting = open.get(session);
-    let name = match visiting {
-        Some(visiting) => visiting.name.to_string().into(),
+    let here = board.open.get(session).map(|visiting| &visiting.name);
+    let open = here.or_else(|| board.elsewhere.name(session));
+    let name = match open {
+        Some(name) => name.to_string().into(),
         None => recent.visitor.as_deref().unwrap_or_default().into(),
     };
-    Some(Conversation {
-        session: session.into(),
-        name,
-        open: visiting.is_some(),
-        last: Some(line(&recent.last)),
-    })
+    Some(Conversation { session: session.into(), name, open: open.is_some(), last: Some(line(&recent.last)) })
 }
 
 /// A stored message in the words of the protocol.
@@ -213,7 +217,10 @@ impl Drop for Visit {
         if visiting.connections == 0 {
             let name = visiting.name.clone();
             board.open.remove(&self.session);
-            board.tell(&presence(&self.session, &name, false));
+            if board.elsewhere.name(&self.session).is_none() {
+                board.tell(&presence(&self.session, &name, false));
+            }
+            self.livechat.0.words.say(&presence_word(&self.session, &name, false));
         }
     }
 }

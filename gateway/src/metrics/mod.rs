@@ -22,6 +22,7 @@ pub use loss::LossMetrics;
 
 use crate::chat::ChatMetrics;
 use crate::nodes::NodesMetrics;
+use crate::words::WordMetrics;
 
 /// Why a voice frame went no further. A dropped frame is no error: it is counted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +169,8 @@ pub struct Metrics {
     pub kpi: KpiMetrics,
     /// What goes between nodes.
     pub nodes: NodesMetrics,
+    /// What is said between nodes.
+    pub words: WordMetrics,
     /// Sessions that are welcomed and not yet ended.
     pub sessions: Gauge,
     /// Sessions on a WebSocket, welcomed or not.
@@ -264,6 +267,7 @@ impl Metrics {
         );
         self.kpi.register(suara);
         self.nodes.register(suara);
+        self.words.register(suara);
         let voice = &self.voice;
         suara.register("voice_frames_received", "Voice datagrams from clients", voice.frames_in.clone());
         suara.register("voice_frames_sent", "Voice frames handed to listeners", voice.frames_out.clone());

@@ -5,6 +5,7 @@
 
 mod audience;
 mod copies;
+mod keeper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,11 +15,13 @@ use suara_proto::MemberRef;
 use suara_proto::message::{ServerMessage, encode};
 use suara_store::{Notice, Store, StoreError};
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::session::{Outbox, SessionId};
+use crate::words::{Answer, Question, Word, Words};
 use audience::{Audience, Place};
 use copies::Copies;
+pub use keeper::Keeping;
 
 /// How many ask the store at a time what waits for them. When everybody logs in at once, the others stand in line here and
 /// not before the store, which has messages to store.
@@ -52,6 +55,8 @@ pub struct Notices {
     copies: Mutex<Copies>,
     store: Store,
     asking: Semaphore,
+    keeper: mpsc::Sender<Keeping>,
+    words: Words,
 }
 
 /// A user's being here by one session or one member of a trunk; over when it is dropped.
@@ -62,10 +67,14 @@ pub struct Here {
 }
 
 impl Notices {
-    /// With nobody here yet, and what `store` has kept.
+    /// With nobody here yet, and what `store` has kept; `words` ask other nodes. To be called within a runtime.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { audience: Mutex::default(), copies: Mutex::default(), store, asking: Semaphore::new(ASKING) }
+    pub fn start(store: Store, words: Words) -> Arc<Self> {
+        let (keeper, waiting) = mpsc::channel(keeper::MAX_WAITING);
+        let (audience, copies, asking) = (Mutex::default(), Mutex::default(), Semaphore::new(ASKING));
+        let notices = Arc::new(Self { audience, copies, store, asking, keeper, words });
+        tokio::spawn(keeper::run(Arc::downgrade(&notices), waiting));
+        notices
     }
 
     /// A session is here, or a trunk's member.
@@ -80,9 +89,9 @@ impl Notices {
         Here { notices: self.clone(), user: user.clone(), place }
     }
 
-    /// Whether this is the first time that it is heard of. Several bridges that listen to one Redis all say what they hear:
-    /// the n-th copy from one of them is the n-th message.
-    pub fn is_new(&self, copy: &str, from: SessionId, now: Duration) -> bool {
+    /// Which time it is that this message was sent, where it is heard of for the first time. Several bridges that listen to one
+    /// Redis all say what they hear: the n-th copy from one of them is the n-th message.
+    pub fn is_new(&self, copy: &str, from: SessionId, now: Duration) -> Option<u64> {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner).is_new(copy, from, now)
     }
 
@@ -98,27 +107,40 @@ impl Notices {
         told
     }
 
-    /// Whether a user is here, by whatever client.
+    /// Whether a user is at this node, by whatever client.
     #[must_use]
     pub fn is_here(&self, user: &str) -> bool {
         self.audience().newest(user).is_some()
     }
 
-    /// Keeps a notification for a user who is away.
-    ///
-    /// # Errors
-    /// When there is no room for it, or what keeps it doesn't answer.
-    pub async fn keep(
-        &self,
-        user: &str,
-        event: &str,
-        payload: &Value,
-        time: Duration,
-    ) -> Result<(), KeepError> {
-        let (at, event) = (unix_ms(), event.to_owned());
+    /// Keeps a notification for a user who isn't at this node, unless it is at another; in the order in which this is asked for.
+    /// What comes of it goes to `keeping.done`.
+    pub fn keep_if_away(&self, keeping: Keeping) {
+        if let Err(refused) = self.keeper.try_send(keeping) {
+            (refused.into_inner().done)(Err(KeepError::Unavailable));
+        }
+    }
+
+    async fn keep(&self, keeping: &Keeping) -> Result<bool, KeepError> {
+        let Keeping { user, event, payload, time, copy, .. } = keeping;
+        let (user, event, payload) = (user.clone(), event.clone(), payload.to_string());
+        let question = match copy {
+            // Told by that node's own bridges.
+            Some(_) => Question::Here { user },
+            None => Question::Notify { user, event: event.clone(), payload: payload.clone() },
+        };
+        let yes = |answer: &Answer| *answer == Answer::Is(true);
+        if self.words.ask(question, yes).await.iter().any(|(_, answer)| yes(answer)) {
+            return Ok(false);
+        }
+        let (at, user) = (unix_ms(), &keeping.user);
         let expires_at = at.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let notice = Notice { event, payload: payload.to_string(), at, expires_at };
-        self.store.keep(user, &notice).await.map_err(|error| match error {
+        let notice = Notice { event, payload, at, expires_at };
+        let kept = match copy {
+            Some(copy) => self.store.keep_once(user, &notice, copy).await,
+            None => self.store.keep(user, &notice).await,
+        };
+        kept.map_err(|error| match error {
             StoreError::Full => KeepError::Full,
             _ => KeepError::Unavailable,
         })?;
@@ -126,7 +148,8 @@ impl Notices {
         if self.is_here(user) {
             self.hand_over(user).await;
         }
-        Ok(())
+        self.words.say(&Word::Kept { user: user.clone() });
+        Ok(true)
     }
 
     /// Hands what was kept for a user to the newest of its places, once. While the store is away it waits on, for the next

@@ -1,6 +1,7 @@
 //! Calls, as a session makes them and is put into them; and what else others ask of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -13,8 +14,9 @@ use super::members::{Attached, Seat};
 use super::outbox::Closing;
 use super::serve::Session;
 use crate::auth::{Principal, Scope};
-use crate::directory::{Whereabouts, Wish};
+use crate::directory::{Calling, Whereabouts, Wish};
 use crate::hub::{Call, Joining, RoomHandle, is_call};
+use crate::words::CallWord;
 
 /// A call makes a channel, and rings at others: it counts as so many messages more.
 const CALL_COST: NonZeroU32 = NonZeroU32::new(9).unwrap();
@@ -53,6 +55,7 @@ impl Session<'_> {
                 }
             }
             Wish::Join { request, channel } => self.join_by_datagram(request, &channel).await?,
+            Wish::Call(calling) => self.make_call(*calling).await,
             Wish::Rise { member, channel } => {
                 self.members.rise(member, channel);
                 self.publish();
@@ -71,7 +74,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Calls users: those who are here are put into a channel together with the caller.
+    /// Calls users: those who are here, at whatever node, are put into a channel together with the caller.
     pub(super) async fn call(
         &mut self,
         request: RequestId,
@@ -82,14 +85,34 @@ impl Session<'_> {
             Ok(call) => call,
             Err((code, message)) => return self.refuse(Some(request), member, code, message),
         };
+        let elsewhere = BTreeSet::new();
+        let calling = Calling { member, request, call, elsewhere };
+        if self.core.words.is_alone() {
+            return self.make_call(calling).await;
+        }
+        // Others are asked meanwhile; whoever else speaks through this session doesn't wait for that.
+        let (words, wishes) = (self.core.words.clone(), self.port.wishes.clone());
+        self.core.tasks.spawn(async move {
+            let elsewhere = words.find_callable(&calling.call).await;
+            wishes.push(Wish::Call(Box::new(Calling { elsewhere, ..calling })));
+        });
+    }
+
+    /// Makes a call, once it is known who is reached.
+    async fn make_call(&mut self, Calling { member, request, call, elsewhere }: Calling) {
+        if let Err((code, message)) = self.has_room_for_call(member) {
+            return self.refuse(Some(request), member, code, message);
+        }
         let others = &call.users[1..];
-        let here: Vec<_> = others.iter().map(|user| self.clients_of(user)).collect();
-        let reached: Vec<_> =
-            others.iter().zip(&here).filter(|(_, at)| !at.is_empty()).map(|(user, _)| user.clone()).collect();
+        let here: Vec<_> = others.iter().map(|user| self.core.directory.find_callable(user)).collect();
+        let is_reached = |user: &str, at: &[Whereabouts]| !at.is_empty() || elsewhere.contains(user);
+        let reached: Vec<_> = others.iter().zip(&here).filter(|(user, at)| is_reached(user, at)).collect();
+        let reached: Vec<_> = reached.into_iter().map(|(user, _)| user.clone()).collect();
         if reached.is_empty() {
             let code = ErrorCode::UnknownUser;
             return self.refuse(Some(request), member, code, "nobody who is called is here");
         }
+        let between = CallWord::from(&call);
         let room = self.core.hub.call(call);
         if !self.enter(member, room.clone()).await {
             let code = ErrorCode::Unavailable;
@@ -97,6 +120,10 @@ impl Session<'_> {
         }
         for Whereabouts { member, wishes, .. } in here.into_iter().flatten() {
             wishes.push(Wish::Enter { member, room: room.clone() });
+        }
+        if !elsewhere.is_empty() {
+            let (words, channel) = (self.core.words.clone(), room.name.to_string());
+            self.core.tasks.spawn(async move { words.ring(channel, between).await });
         }
         tracing::debug!(channel = %room.number, users = reached.len(), "called");
         let users = reached.iter().map(|user| (&**user).into()).collect();
@@ -171,23 +198,24 @@ impl Session<'_> {
             let message = "a group is called by who has the right to dispatch in a channel that it is in";
             return Err((ErrorCode::Forbidden, message));
         }
-        if calls_of(attached) >= MAX_CALLS_PER_MEMBER {
-            return Err((ErrorCode::TooManyCalls, "in as many calls as a member may be"));
-        }
-        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
-            return Err((ErrorCode::TooManyChannels, "in as many channels as a member may be"));
-        }
+        self.has_room_for_call(member)?;
         if !self.affords(CALL_COST) {
             return Err((ErrorCode::RateLimited, "calls are made too often"));
         }
         Ok(Call { kind, by: caller, name: attached.principal.name.clone(), users: all })
     }
 
-    /// Where a user can be called.
-    fn clients_of(&self, user: &str) -> Vec<Whereabouts> {
-        let mut found = self.core.directory.find(user);
-        found.retain(|place| place.calls);
-        found
+    fn has_room_for_call(&self, member: Option<MemberRef>) -> Result<(), (ErrorCode, &'static str)> {
+        let Some(attached) = self.members.get(member) else {
+            return Err((ErrorCode::UnknownMember, "no such member"));
+        };
+        if calls_of(attached) >= MAX_CALLS_PER_MEMBER {
+            return Err((ErrorCode::TooManyCalls, "in as many calls as a member may be"));
+        }
+        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
+            return Err((ErrorCode::TooManyChannels, "in as many channels as a member may be"));
+        }
+        Ok(())
     }
 
     /// Brings a member into a channel that it didn't ask for.

@@ -98,7 +98,7 @@ impl Session<'_> {
         if self.core.chat.may_say_typing(&who.user) {
             room.typing(talker);
             if let Some(session) = session_of(&room.name) {
-                self.core.livechat.typing(session, false, &who.name);
+                self.core.livechat.typing(session, false, &who.user, &who.name);
             }
         }
     }

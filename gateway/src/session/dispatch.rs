@@ -299,6 +299,7 @@ impl Session<'_> {
         }
         let who = identity(&attached.principal);
         let name = who.name.clone();
+        self.core.find_call(channel).await;
         let joining = Joining {
             port: self.port.clone(),
             member,

@@ -47,7 +47,7 @@ impl Session<'_> {
             ClientLivechat::Reply { session, text, .. } => self.reply(asked, &who, &session, &text),
             ClientLivechat::Typing { session, .. } => {
                 if self.core.chat.may_say_typing(&who.user) {
-                    self.core.livechat.typing(&session, true, &who.name);
+                    self.core.livechat.typing(&session, true, &who.user, &who.name);
                     self.core.hub.typing_in(&format!("{LIVECHAT_PREFIX}{session}"), &who.user, &who.name);
                 }
             }

@@ -9,7 +9,8 @@ use suara_proto::{ErrorCode, RequestId};
 
 use super::serve::Session;
 use crate::auth::{AuthError, Principal, Scope};
-use crate::notices::{KeepError, To, notification};
+use crate::notices::{KeepError, Keeping, To, notification};
+use crate::words::{ToWord, Word};
 
 impl Session<'_> {
     /// Tells sessions of a broadcast that a bridge heard, and keeps it for a user who is away.
@@ -20,35 +21,58 @@ impl Session<'_> {
         if let Some(fault) = fault(&broadcast) {
             return self.refuse(Some(request), None, ErrorCode::BadField, fault);
         }
-        let Broadcast { event, payload, user, role, channel, keep_ms, copy } = broadcast;
         let since = Duration::from_millis(self.core.clock.now().as_millis());
-        if copy.is_some_and(|copy| !self.core.notices.is_new(&copy, self.port.id, since)) {
-            return self.port.outbox.say(&ServerMessage::Notified { request, sessions: 0, kept: false });
-        }
+        let copy = match &broadcast.copy {
+            None => None,
+            Some(copy) => match self.core.notices.is_new(copy, self.port.id, since) {
+                Some(times) => Some(format!("{copy}#{times}")),
+                None => {
+                    return self.port.outbox.say(&ServerMessage::Notified {
+                        request,
+                        sessions: 0,
+                        kept: false,
+                    });
+                }
+            },
+        };
+        let sessions = u32::try_from(self.spread(&broadcast).await).unwrap_or(u32::MAX);
+        // At the moment at which it was told: who comes a moment later finds it kept.
+        let is_away = broadcast.user.as_ref().is_some_and(|user| !self.core.notices.is_here(user));
+        let keep = broadcast.keep_ms.filter(|_| is_away);
+        let (Some(keep_ms), Broadcast { event, payload, user: Some(user), .. }) = (keep, &broadcast) else {
+            if copy.is_none() {
+                // What has copies is heard by the other nodes' own bridges.
+                self.core.words.say(&notice(&broadcast));
+            }
+            return self.port.outbox.say(&ServerMessage::Notified { request, sessions, kept: false });
+        };
+        let (outbox, metrics) = (self.port.outbox.clone(), self.core.metrics.clone());
+        let done = Box::new(move |kept: Result<bool, KeepError>| match kept {
+            Ok(kept) => outbox.say(&ServerMessage::Notified { request, sessions, kept }),
+            Err(error) => {
+                let (request, code) = (Some(request), ErrorCode::Unavailable);
+                metrics.refused(code);
+                let message = error.to_string().into();
+                outbox.say(&ServerMessage::Error { request, member: None, channel: None, code, message });
+            }
+        });
+        let time = Duration::from_millis(keep_ms.into()).min(MAX_KEEP);
+        let (user, event, payload) = (user.to_string(), event.to_string(), payload.clone());
+        self.core.notices.keep_if_away(Keeping { user, event, payload, time, copy, done });
+    }
+
+    /// Tells the sessions of this node; says how many.
+    async fn spread(&self, Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>) -> usize {
         let notices = &self.core.notices;
-        let sessions = match (&user, &role, &channel) {
-            (Some(user), _, _) => notices.tell(To::User(user), &event, &payload),
-            (_, Some(role), _) => notices.tell(To::Role(role), &event, &payload),
+        match (user, role, channel) {
+            (Some(user), _, _) => notices.tell(To::User(user), event, payload),
+            (_, Some(role), _) => notices.tell(To::Role(role), event, payload),
             (_, _, Some(channel)) => {
-                let framed = encode(&notification(None, &event, &payload, None));
+                let framed = encode(&notification(None, event, payload, None));
                 self.core.hub.notice(channel, framed).await
             }
-            _ => notices.tell(To::Everybody, &event, &payload),
-        };
-        let mut kept = false;
-        if let (Some(keep_ms), Some(user)) = (keep_ms, &user)
-            && !notices.is_here(user)
-        {
-            let time = Duration::from_millis(keep_ms.into()).min(MAX_KEEP);
-            match notices.keep(user, &event, &payload, time).await {
-                Ok(()) => kept = true,
-                Err(error @ (KeepError::Full | KeepError::Unavailable)) => {
-                    return self.refuse(Some(request), None, ErrorCode::Unavailable, error.to_string());
-                }
-            }
+            _ => notices.tell(To::Everybody, event, payload),
         }
-        let sessions = u32::try_from(sessions).unwrap_or(u32::MAX);
-        self.port.outbox.say(&ServerMessage::Notified { request, sessions, kept });
     }
 
     /// Says whose a token is that is no member's: a broadcaster's.
@@ -63,6 +87,17 @@ impl Session<'_> {
             Err(error) => self.refuse(Some(request), None, error.code(), error.to_string()),
         }
     }
+}
+
+/// A broadcast for the sessions of other nodes.
+fn notice(Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>) -> Word {
+    let to = match (user, role, channel) {
+        (Some(user), _, _) => ToWord::User(user.to_string()),
+        (_, Some(role), _) => ToWord::Role(role.to_string()),
+        (_, _, Some(channel)) => ToWord::Channel(channel.to_string()),
+        _ => ToWord::Everybody,
+    };
+    Word::Notice { to, event: event.to_string(), payload: payload.to_string() }
 }
 
 /// Bytes of a copy's name: thousands of them are remembered.

@@ -10,6 +10,10 @@ use crate::{Store, StoreError};
 /// Notices that are kept for one user. What was kept stays: another one is refused.
 pub const MAX_NOTICES: u32 = 100;
 
+/// So long, in milliseconds, it is remembered that a message was kept. A copy comes within milliseconds of the first; the same
+/// bytes again, after half a minute, may have the same name.
+const COPY_MS: i64 = 20_000;
+
 /// A notice for somebody who isn't there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
@@ -29,11 +33,33 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] when as many wait as may; others when it isn't kept for sure.
     pub async fn keep(&self, user: &str, notice: &Notice) -> Result<(), StoreError> {
-        self.within(self.keep_at(now(), user, notice)).await
+        self.within(self.keep_at(now(), user, notice, None)).await
     }
 
-    async fn keep_at(&self, now: i64, user: &str, notice: &Notice) -> Result<(), StoreError> {
+    /// Keeps a notice for a user, unless another gateway has just kept it: `copy` names the message that it was made of.
+    ///
+    /// # Errors
+    /// As [`Self::keep`].
+    pub async fn keep_once(&self, user: &str, notice: &Notice, copy: &str) -> Result<(), StoreError> {
+        self.within(self.keep_at(now(), user, notice, Some(copy))).await
+    }
+
+    async fn keep_at(
+        &self,
+        now: i64,
+        user: &str,
+        notice: &Notice,
+        copy: Option<&str>,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
+        if let Some(copy) = copy {
+            let first = "INSERT INTO notice_copies (copy, expires_at) VALUES ($1, $2) ON CONFLICT (copy) \
+                         DO UPDATE SET expires_at = excluded.expires_at WHERE notice_copies.expires_at <= $3";
+            let first = sqlx::query(first).bind(copy).bind(now + COPY_MS).bind(now);
+            if first.execute(&mut *transaction).await?.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
         // The row is locked to the transaction's end: what is counted below stays so.
         let next = "INSERT INTO inboxes (user_id, last_notice) VALUES ($1, 1) ON CONFLICT (user_id) \
                     DO UPDATE SET last_notice = inboxes.last_notice + 1 RETURNING last_notice";
@@ -92,7 +118,12 @@ impl Store {
         let now = now();
         let sweep = async {
             sqlx::query("DELETE FROM notices WHERE expires_at <= $1").bind(now).execute(&self.pool).await?;
-            sqlx::query("DELETE FROM bans WHERE expires_at <= $1").bind(now).execute(&self.pool).await?;
+            for sweep in [
+                "DELETE FROM bans WHERE expires_at <= $1",
+                "DELETE FROM notice_copies WHERE expires_at <= $1",
+            ] {
+                sqlx::query(sweep).bind(now).execute(&self.pool).await?;
+            }
             Ok(())
         };
         self.within(sweep).await

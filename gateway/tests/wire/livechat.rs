@@ -6,11 +6,11 @@ use suara_gateway::auth::{Claims, Minter};
 use crate::kit::{ChatStream, Client, LIVECHAT_SECRET, TestGateway, claims, number, passes, soon};
 
 /// A trunk with a visitor in its channel.
-struct Visitor {
-    trunk: Client,
-    chat: ChatStream,
-    session: String,
-    channel: u32,
+pub(crate) struct Visitor {
+    pub(crate) trunk: Client,
+    pub(crate) chat: ChatStream,
+    pub(crate) session: String,
+    pub(crate) channel: u32,
 }
 
 fn staff(name: &str) -> Claims {
@@ -27,7 +27,7 @@ async fn join(trunk: &mut Client, member: u32, name: &str) -> (String, u32) {
     (session, number(&joined["channel"]))
 }
 
-async fn visitor(gateway: &TestGateway, name: &str) -> Visitor {
+pub(crate) async fn visitor(gateway: &TestGateway, name: &str) -> Visitor {
     let mut trunk = gateway.trunk().await;
     let chat = ChatStream::open(&trunk.connection).await;
     let (session, channel) = join(&mut trunk, 1, name).await;
@@ -35,7 +35,7 @@ async fn visitor(gateway: &TestGateway, name: &str) -> Visitor {
 }
 
 impl Visitor {
-    async fn send(&mut self, id: &str, text: &str) -> Value {
+    pub(crate) async fn send(&mut self, id: &str, text: &str) -> Value {
         let channel = self.channel;
         let send = json!({"type": "chat_send", "channel": channel, "member": 1, "id": id, "text": text});
         self.chat.say(send).await;
@@ -43,7 +43,7 @@ impl Visitor {
     }
 }
 
-async fn watching(gateway: &TestGateway, name: &str) -> (Client, ChatStream, Value) {
+pub(crate) async fn watching(gateway: &TestGateway, name: &str) -> (Client, ChatStream, Value) {
     let client = gateway.welcome(&staff(name)).await;
     let mut chat = ChatStream::open(&client.connection).await;
     chat.say(json!({"type": "livechat_watch", "request": 1})).await;

@@ -25,6 +25,8 @@ mod kpi;
 mod livechat;
 mod loss;
 mod nodes;
+mod nodes_livechat;
+mod nodes_users;
 mod notices;
 mod patch;
 mod renewal;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use suara_proto::TalkerNumber;
 use suara_proto::limits::MAX_CHANNEL_NAME;
 use suara_proto::message::Right;
 use suara_proto::text::is_plain;
@@ -16,7 +15,8 @@ use super::names::{self, Asked, AskedFor};
 use super::problem::Problem;
 use super::refusals::Read;
 use super::{Api, NoStore, schemas};
-use crate::hub::{Glance, Present, is_call};
+use crate::hub::is_call;
+use crate::words::{ChannelWord, MemberWord};
 
 /// Channels of a page: each is asked for its members.
 const CHANNELS: (u32, u32) = (50, 100);
@@ -115,16 +115,11 @@ pub(super) async fn channels(
         return Err(names::bad("after is no channel's name"));
     }
     let needed = |name: &str| if is_call(name) { Right::Dispatch } else { Right::Listen };
-    let mut rooms = api.core.hub.channels(&after);
-    rooms.retain(|room| who.may(needed(&room.name), &room.name));
-    let mut channels = Vec::new();
-    for room in rooms.iter().take(limit) {
-        if let Some(Glance { members, talking, .. }) = room.glance(TalkerNumber(0), 0).await {
-            let talking = talking.iter().map(|talker| talker.0).collect();
-            channels.push(Channel { name: room.name.to_string(), members: count(members), talking });
-        }
-    }
-    Ok((NoStore, Json(Channels { channels, more: rooms.len() > limit })))
+    let seen = |name: &str| who.may(needed(name), name);
+    let (channels, more) = api.core.all_channels(&after, limit, seen).await;
+    let channels =
+        channels.into_iter().map(|ChannelWord { name, members, talking }| Channel { name, members, talking });
+    Ok((NoStore, Json(Channels { channels: channels.collect(), more })))
 }
 
 /// Who is in a channel
@@ -139,32 +134,17 @@ pub(super) async fn members(
 ) -> Result<(NoStore, Json<Members>), Problem> {
     let channel = names::channel(names::parts(name)?)?;
     let MembersAsked { after, limit } = names::query(asked)?;
-    let limit = names::limit(limit, MEMBERS.0, MEMBERS.1)? as usize;
+    let limit = names::limit(limit, MEMBERS.0, MEMBERS.1)?;
     who.must(Right::Listen, &channel)?;
-    let after = TalkerNumber(after.unwrap_or_default());
-    let glance = match api.core.hub.find(&channel) {
-        Some(room) => room.glance(after, limit).await,
-        None => None,
-    };
-    let (total, members, more) = glance.map_or((0, Vec::new(), false), |glance| {
-        (count(glance.members), glance.page.iter().map(member).collect(), glance.more)
-    });
+    let page = api.core.members_of(&channel, after.unwrap_or_default(), limit).await;
+    let (members, total, more) = page.unwrap_or_default();
+    let members = members.into_iter().map(Member::from).collect();
     Ok((NoStore, Json(Members { channel, total, members, more })))
 }
 
-fn member(Present { member, talking }: &Present) -> Member {
-    Member {
-        talker: member.talker.0,
-        user: member.who.user.to_string(),
-        name: member.who.name.to_string(),
-        role: member.who.role.to_string(),
-        listen_only: member.is_listen_only(),
-        muted: member.muted,
-        unreachable: member.unreachable,
-        talking: *talking,
+impl From<MemberWord> for Member {
+    fn from(member: MemberWord) -> Self {
+        let MemberWord { talker, user, name, role, listen_only, muted, unreachable, talking } = member;
+        Self { talker, user, name, role, listen_only, muted, unreachable, talking }
     }
-}
-
-fn count(members: usize) -> u32 {
-    u32::try_from(members).unwrap_or(u32::MAX)
 }

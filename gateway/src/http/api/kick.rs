@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use suara_proto::ErrorCode;
 use suara_proto::message::Right;
-use suara_proto::{ErrorCode, TalkerNumber};
 use utoipa::ToSchema;
 
 use super::bearer::Bearer;
@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::refusals::{Read, Write};
 use super::{Api, NoStore, schemas};
 use crate::auth::MAX_BAN;
-use crate::directory::Wish;
+use crate::words::Word;
 
 /// How somebody is thrown out.
 #[derive(Deserialize, ToSchema)]
@@ -70,19 +70,17 @@ pub(super) async fn kick(
     let bans = api.core.auth.bans();
     let banned_until =
         if time.is_zero() { None } else { Some(bans.ban(&user, time).await.ok_or_else(full)?) };
-    // After the ban: who comes in meanwhile is found here, or is refused.
-    let places = api.core.directory.find(&user);
-    for place in &places {
-        place.wishes.push(Wish::Kick { member: place.member });
-    }
-    tracing::info!(sessions = places.len(), ban_seconds, "a user was thrown out");
+    let sessions = api.core.throw_out(&user, banned_until).await;
+    tracing::info!(sessions, ban_seconds, "a user was thrown out");
     tracing::debug!(by = %who.0.user, %user, "thrown out");
-    let sessions = u32::try_from(places.len()).unwrap_or(u32::MAX);
     // It is out by now, whether the store answers or not.
     let lasting = match banned_until {
         Some(until) => bans.write(&user, until).await,
         None => false,
     };
+    if let Some(until) = banned_until.filter(|_| lasting) {
+        api.core.words.say(&Word::Banned { user, until });
+    }
     Ok((NoStore, Json(Kicked { sessions, banned_until, lasting })))
 }
 
@@ -99,7 +97,9 @@ pub(super) async fn unban(
 ) -> Result<(StatusCode, NoStore), Problem> {
     let user = names::user(names::parts(user)?)?;
     who.must_serve()?;
-    if !api.core.auth.bans().lift(&user).await {
+    let lifted = api.core.auth.bans().lift(&user).await;
+    api.core.words.say(&Word::Banned { user, until: 0 });
+    if !lifted {
         let detail = "the user may come in, but the store has the ban still; try again";
         return Err(Problem::new(ErrorCode::Unavailable, detail));
     }
@@ -115,7 +115,5 @@ async fn may_kick(api: &Api, who: &Bearer, user: &str, channel: Option<&str>) ->
         return true;
     }
     let Some(channel) = channel.filter(|channel| who.may(Right::Dispatch, channel)) else { return false };
-    let Some(room) = api.core.hub.find(channel) else { return false };
-    let glance = room.glance(TalkerNumber(0), usize::MAX).await;
-    glance.is_some_and(|glance| glance.page.iter().any(|present| &*present.member.who.user == user))
+    api.core.is_in_channel(channel, user).await
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use suara_proto::message::{DispatchAction, Right};
-use suara_proto::{ErrorCode, TalkerNumber};
+use suara_proto::ErrorCode;
+use suara_proto::message::Right;
 
 use super::bearer::Bearer;
 use super::names::{self, Asked};
@@ -26,7 +26,7 @@ pub(super) async fn mute(
     who: Bearer,
     asked: Asked<(String, u16)>,
 ) -> Result<(StatusCode, NoStore), Problem> {
-    change(&api, &who, asked, DispatchAction::Mute).await
+    change(&api, &who, asked, true).await
 }
 
 /// Lets a member talk again
@@ -40,21 +40,21 @@ pub(super) async fn unmute(
     who: Bearer,
     asked: Asked<(String, u16)>,
 ) -> Result<(StatusCode, NoStore), Problem> {
-    change(&api, &who, asked, DispatchAction::Unmute).await
+    change(&api, &who, asked, false).await
 }
 
 async fn change(
     api: &Api,
     who: &Bearer,
     asked: Asked<(String, u16)>,
-    action: DispatchAction,
+    on: bool,
 ) -> Result<(StatusCode, NoStore), Problem> {
     let (channel, talker) = names::parts(asked)?;
     let channel = names::channel(channel)?;
     who.must(Right::Dispatch, &channel)?;
-    let absent = || Problem::new(ErrorCode::UnknownTalker, "no such member in this channel");
-    let room = api.core.hub.find(&channel).ok_or_else(absent)?;
-    room.administer(action, TalkerNumber(talker)).await.map_err(|_| absent())?;
-    tracing::debug!(by = %who.0.user, channel = %room.number, talker, ?action, "by the API");
+    if !api.core.mute(&channel, talker, on).await {
+        return Err(Problem::new(ErrorCode::UnknownTalker, "no such member in this channel"));
+    }
+    tracing::debug!(by = %who.0.user, %channel, talker, on, "muted by the API");
     Ok((StatusCode::NO_CONTENT, NoStore))
 }

@@ -46,6 +46,7 @@ on_both![
     any_text_is_kept_as_it_is,
     the_channels_in_which_something_was_said_last_come_first,
     notices_are_kept_for_a_while_and_given_once,
+    of_gateways_that_heard_the_same_message_one_keeps_it,
     what_was_kept_stays_and_one_more_is_refused,
     bans_hold_until_they_end_or_are_lifted,
 ];

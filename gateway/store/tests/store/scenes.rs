@@ -176,6 +176,18 @@ pub(crate) async fn notices_are_kept_for_a_while_and_given_once(store: Store) {
     assert_eq!(store.take("bob").await.unwrap(), [bobs]);
 }
 
+pub(crate) async fn of_gateways_that_heard_the_same_message_one_keeps_it(store: Store) {
+    let kept = notice("1", HOUR);
+    let keep = || store.keep_once("alice", &kept, "copy#1");
+    let (one, other) = tokio::join!(keep(), keep());
+    one.and(other).unwrap();
+    assert_eq!(store.take("alice").await.unwrap(), std::slice::from_ref(&kept));
+    keep().await.unwrap();
+    assert_eq!(store.take("alice").await.unwrap(), [], "nor once it was taken");
+    store.keep_once("alice", &kept, "copy#2").await.unwrap();
+    assert_eq!(store.take("alice").await.unwrap(), [kept], "the same said again is another");
+}
+
 pub(crate) async fn what_was_kept_stays_and_one_more_is_refused(store: Store) {
     store.keep("alice", &notice("over", Duration::ZERO)).await.unwrap();
     for n in 1..=MAX_NOTICES {

@@ -3,6 +3,7 @@
 mod chat;
 mod client;
 mod doomed;
+mod ether;
 mod frame;
 mod gateway;
 mod redis;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 
 pub(crate) use chat::ChatStream;
 pub(crate) use client::{Client, Seat, close_code, framed, kinds, number, open_stream, seat, text};
+pub(crate) use ether::Pair;
 pub(crate) use frame::{END, START, TALK_AHEAD, carrying, frame, marked};
 pub(crate) use gateway::TestGateway;
 pub(crate) use redis::Redis;

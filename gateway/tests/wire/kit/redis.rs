@@ -75,7 +75,11 @@ impl Redis {
 /// Waits until a gateway has found its Redis: who comes before that is served alone at first.
 pub(super) async fn joined(gateway: &TestGateway) {
     let degraded = gateway.gateway.degraded();
-    gateway.until("Redis is found", |_| degraded().is_none()).await;
+    let deadline = tokio::time::Instant::now() + super::PATIENCE;
+    while let Some(trouble) = degraded() {
+        assert!(tokio::time::Instant::now() < deadline, "Redis isn't found: {trouble}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 impl Drop for Redis {
