@@ -38,10 +38,12 @@ export class Daemon {
 
   /**
    * Waits for the file of addresses and for readiness.
-   * @param {string} file @returns {Promise<Addresses>}
+   * @param {string} file @param {string} [host] by which it is reached from here, at its own ports
+   * @returns {Promise<Addresses>}
    */
-  async ready(file) {
-    const addresses = await this.whileAlive(() => readJson(file), `${file} to appear`);
+  async ready(file, host) {
+    const itself = await this.whileAlive(() => readJson(file), `${file} to appear`);
+    const addresses = host ? /** @type {Addresses} */ (elsewhere(itself, host)) : itself;
     await this.whileAlive(async () => (await answers(`http://${addresses.http}/readyz`)) === 200, '/readyz to answer 200');
     return addresses;
   }
@@ -101,6 +103,11 @@ function readJson(file) {
   } catch {
     return undefined;
   }
+}
+
+/** @param {Addresses} addresses @param {string} host */
+function elsewhere(addresses, host) {
+  return Object.fromEntries(Object.entries(addresses).map(([name, address]) => [name, address.replace(/^[^:]*/, host)]));
 }
 
 /** @param {string} url @returns {Promise<number | undefined>} the HTTP status, if somebody answers */

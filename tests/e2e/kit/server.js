@@ -32,17 +32,19 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
  * @property {string[]} [args] more flags (of every process)
  * @property {Record<string, string>} [variables] more environment (of every process)
  * @property {string[]} [before] what starts the binary, and becomes it
+ * @property {string} [host] by which it is reached from here, unless it listens here
  * @property {string} [metrics] where metrics are, HOST:PORT; a free port unless told
  * @property {string} [http] where it listens, HOST:PORT, after a restart too; a free port unless told
  */
 
 export class Server {
   /** @param {Options} [options] */
-  constructor({ mode = 'serve', args = [], variables = {}, http = LOOPBACK, metrics = LOOPBACK, before = [] } = {}) {
+  constructor({ mode = 'serve', args = [], variables = {}, http = LOOPBACK, metrics = LOOPBACK, before = [], host } = {}) {
     this.mode = mode;
     this.http = http;
     this.internal = metrics;
     this.before = before;
+    this.host = host;
     this.args = args;
     this.variables = variables;
     this.data = mkdtempSync(join(work, 'suara-'));
@@ -74,7 +76,7 @@ export class Server {
     rmSync(join(this.data, addressFile), { force: true });
     const daemon = new Daemon(command, [...name, ...common, ...args], this.data, this.variables, this.before);
     this.daemons.push(daemon);
-    return daemon.ready(join(this.data, addressFile));
+    return daemon.ready(join(this.data, addressFile), this.host);
   }
 
   /** Where the console and the API are. */
