@@ -38,6 +38,7 @@ async function startNodes(t) {
   writeFileSync(secret, '0123456789abcdef0123456789abcdef', { mode: 0o600 });
   const shared = ['--redis', redis.url, '--peer-secret-file', secret, '--drain', String(DRAIN_S)];
   const variables = { SUARA_JWT_SECRET_FILE: secret, SUARA_DATABASE: database.url };
+  /** @type {Server[]} */
   const nodes = [];
   for (let n = 0; n < NODES; n++) nodes.push(new Server({ args: shared, variables, http: `127.0.0.1:${await freePort()}` }));
   t.after(async () => {
