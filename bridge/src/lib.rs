@@ -11,6 +11,7 @@ mod bus;
 mod channel;
 mod desk;
 mod edge;
+mod leaving;
 mod livechat;
 mod metrics;
 mod nodes;
@@ -273,10 +274,10 @@ impl Bridge {
         Some(format!("no Redis: {trouble}"))
     }
 
-    /// Stops taking clients and tells those present to go: their transports close, and they reconnect elsewhere by
-    /// themselves. Returns when all are gone, or at the deadline.
+    /// Stops taking clients, and sees those present off between bursts: their transports close, and they reconnect elsewhere
+    /// by themselves. Returns when all are gone, or at the deadline.
     pub async fn drain(&self, deadline: Duration) {
-        let visitors = tokio::time::timeout(deadline, self.door.drain());
+        let visitors = tokio::time::timeout(deadline, self.door.drain(deadline));
         // Those who don't go in time are cut off with the rest.
         tokio::join!(self.drain.run(deadline), visitors).1.unwrap_or_default();
         if let Some(Peers { nodes, .. }) = &self.peers {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { assertSameSpeech, microphone, speech } from './kit/audio.js';
 import { assertPlayed, openConsole } from './kit/console.js';
 import { Postgres } from './kit/postgres.js';
-import { startRedis } from './kit/redis.js';
+import { startCluster, startRedis } from './kit/redis.js';
 import { displayName, legacyUser } from './kit/scene.js';
 import { startServer } from './kit/server.js';
 import { sleep, until } from './kit/wait.js';
@@ -20,8 +20,13 @@ async function said(server, path) {
 
 /** @param {T} t @param {number} count */
 async function nodes(t, count) {
-  const [redis, postgres] = [await startRedis(t), new Postgres(t)];
-  const args = ['--redis', redis.url, '--database', postgres.url];
+  const redis = await startRedis(t);
+  return { redis, servers: await nodesOn(t, count, redis.url) };
+}
+
+/** @param {T} t @param {number} count @param {string} redis its URL */
+async function nodesOn(t, count, redis) {
+  const args = ['--redis', redis, '--database', new Postgres(t).url];
   const servers = await Promise.all(Array.from({ length: count }, () => startServer({ args })));
   t.after(() => Promise.all(servers.map((server) => server.stop('SIGINT').catch(() => {}))));
   for (const server of servers) {
@@ -30,8 +35,33 @@ async function nodes(t, count) {
       return metrics.get('suara_nodes') === count;
     }, { ms: 20_000 });
   }
-  return { redis, servers };
+  return servers;
 }
+
+test('on a Redis Cluster of three masters members of three nodes hear each other in channels of each', async (t) => {
+  const cluster = await startCluster(t);
+  const servers = await nodesOn(t, 3, cluster.url);
+  const { samples, rate } = await speech('patrol');
+  const word = { samples: samples.slice(0, 5 * rate), rate };
+  // Each channel’s topics and keys are on one master; of so many some are on each.
+  const channels = ['north', 'south', 'east', 'west', 'harbour', 'tower'];
+  for (const channel of channels) {
+    const clients = await Promise.all(servers.map(async (server, n) => {
+      const client = await legacyUser(t, server, `${channel}-${n}`);
+      await client.enter(channel, { codec: 'pcm16', sample_rate: 16000 });
+      return client;
+    }));
+    // All are in before anybody talks.
+    await sleep(300);
+    const [talker, ...listeners] = clients;
+    await talker.say(word);
+    for (const listener of listeners) {
+      await listener.heard.silence(700);
+      assertSameSpeech(word, listener.heard.pcm(16000));
+    }
+    await Promise.all(clients.map((client) => client.disconnect()));
+  }
+});
 
 test('a browser at one node and Socket.IO clients at others hear each other, also when the node that decides is killed', async (t) => {
   const { servers: [first, second, third] } = await nodes(t, 3);

@@ -21,7 +21,7 @@ use super::press::{Act, Press};
 use super::roster::{Change, Roster};
 use super::stage::{Place, Present, Stage, taken};
 use super::talkers::Talkers;
-use super::{Chunk, Enter, Input, Outlet};
+use super::{Calm, Chunk, Enter, Input, Outlet};
 use crate::audio::Format;
 use crate::metrics::{DropReason, Metrics};
 use crate::trunk::Link;
@@ -33,7 +33,9 @@ pub(super) async fn run(
     mut state: State,
     mut inputs: mpsc::UnboundedReceiver<Input>,
     backlog: Arc<AtomicUsize>,
+    calm: Calm,
 ) {
+    let mut was_calm = true;
     loop {
         let deadline = state.deadline(Instant::now());
         tokio::select! {
@@ -45,6 +47,10 @@ pub(super) async fn run(
                 state.handle(Instant::now(), input);
             }
             () = sleep_until(deadline) => state.tick(Instant::now()),
+        }
+        if state.is_calm() != was_calm {
+            was_calm = !was_calm;
+            calm.set(was_calm.then(Instant::now));
         }
     }
 }
@@ -129,6 +135,11 @@ impl State {
             Input::Datagram(datagram) => self.datagram(now, datagram),
             Input::CutOff => self.cut_off(now),
         }
+    }
+
+    /// Whether nobody talks, and no member that the bridge brought is about to.
+    fn is_calm(&self) -> bool {
+        self.talkers.all().next().is_none() && self.busy.is_empty()
     }
 
     /// When [`tick`](Self::tick) has something to do next.

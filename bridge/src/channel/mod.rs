@@ -21,9 +21,9 @@ mod talkers;
 mod wish;
 
 use serde_json::Value;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use suara_proto::message::ChannelMode;
@@ -94,6 +94,17 @@ pub(crate) struct Enter {
 pub(crate) struct Channel {
     inbox: mpsc::UnboundedSender<Input>,
     backlog: Arc<AtomicUsize>,
+    calm: Calm,
+}
+
+/// Since when nobody talks in a channel, or wants to on this bridge; `None` while somebody does.
+#[derive(Debug, Clone)]
+struct Calm(Arc<Mutex<Option<Instant>>>);
+
+impl Calm {
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
 }
 
 impl Channel {
@@ -101,8 +112,16 @@ impl Channel {
     pub(crate) fn start(outlet: Arc<dyn Outlet>, metrics: Metrics) -> Self {
         let (inbox, inputs) = mpsc::unbounded_channel();
         let backlog = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(actor::run(actor::State::new(outlet, metrics), inputs, Arc::clone(&backlog)));
-        Self { inbox, backlog }
+        let calm = Calm(Arc::new(Mutex::new(Some(Instant::now()))));
+        let state = actor::State::new(outlet, metrics);
+        tokio::spawn(actor::run(state, inputs, Arc::clone(&backlog), calm.clone()));
+        Self { inbox, backlog, calm }
+    }
+
+    /// For how long nobody has talked here, nor wants to on this bridge; `None` while somebody does.
+    pub(crate) fn calm(&self, now: Instant) -> Option<Duration> {
+        let since = *self.calm.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| now.saturating_duration_since(since))
     }
 
     /// What isn't voice: never refused.

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use socketioxide::socket::Sid;
 use suara_tcp::{Peer, StallHandle};
+use tokio_util::sync::CancellationToken;
 
 /// Voice for a WebSocket client that has been stalled for longer is dropped: the protocol's bound on old voice.
 const STALL_LIMIT: Duration = Duration::from_millis(120);
@@ -38,6 +39,8 @@ const MAX_SEVERED: usize = 16 * 1024;
 /// The road to one client.
 pub(crate) struct Line {
     road: Mutex<Road>,
+    /// Ends the poll that waits.
+    severed: CancellationToken,
     /// Whether the client is on a WebSocket by now.
     upgraded: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -47,6 +50,9 @@ impl fmt::Debug for Line {
         f.debug_tuple("Line").field(&*self.road()).finish()
     }
 }
+
+/// Ends a client's polls as the server does that ends: the client reconnects by itself.
+const CLOSE: &str = "1";
 
 #[derive(Debug)]
 enum Road {
@@ -61,7 +67,8 @@ enum Road {
 impl Line {
     /// Of a client whose transport drops by itself what gets old.
     pub(crate) fn by_datagram() -> Self {
-        Self { road: Mutex::new(Road::WebSocket(None)), upgraded: Box::new(|| true) }
+        let (road, severed) = (Mutex::new(Road::WebSocket(None)), CancellationToken::new());
+        Self { road, severed, upgraded: Box::new(|| true) }
     }
 
     fn road(&self) -> std::sync::MutexGuard<'_, Road> {
@@ -94,6 +101,7 @@ impl Line {
             Road::WebSocket(None) => return false,
             Road::Polling { .. } | Road::Severed => {}
         }
+        self.severed.cancel();
         true
     }
 }
@@ -196,7 +204,8 @@ impl Lines {
             } else {
                 Road::Polling { since: Some(Instant::now()) }
             };
-            let line = Line { road: Mutex::new(road), upgraded: Box::new(upgraded) };
+            let severed = CancellationToken::new();
+            let line = Line { road: Mutex::new(road), severed, upgraded: Box::new(upgraded) };
             Entry { line: Arc::new(line), holds: 0 }
         });
         entry.holds += 1;
@@ -242,8 +251,9 @@ impl Road {
 /// Notes by which connection a client's requests come, and when its polls begin and end.
 pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request, next: Next) -> Response {
     let Some(sid) = sid_of(&request) else { return next.run(request).await };
+    let is_poll = request.method() == Method::GET && !request.headers().contains_key(header::UPGRADE);
     if lines.is_severed(sid) {
-        return StatusCode::BAD_REQUEST.into_response();
+        return if is_poll { close(&request) } else { StatusCode::BAD_REQUEST.into_response() };
     }
     if request.headers().contains_key(header::UPGRADE) {
         let stall = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.stall.clone());
@@ -254,11 +264,23 @@ pub(crate) async fn watch_requests(State(lines): State<Lines>, request: Request,
         return response;
     }
     let Some(line) = lines.get(sid) else { return next.run(request).await };
-    if request.method() != Method::GET {
+    if !is_poll {
         return next.run(request).await;
     }
+    let (severed, closed) = (line.severed.clone(), close(&request));
     let _waiting = Poll::begin(line);
-    next.run(request).await
+    tokio::select! {
+        biased;
+        () = severed.cancelled() => closed,
+        answer = next.run(request) => answer,
+    }
+}
+
+/// A poll's answer that says that the session is over (Engine.IO, `close`).
+fn close(poll: &Request) -> Response {
+    let is_framed = poll.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "EIO=3"));
+    let body = if is_framed { format!("{}:{CLOSE}", CLOSE.len()) } else { CLOSE.to_owned() };
+    ([(header::CONTENT_TYPE, "text/plain; charset=UTF-8")], body).into_response()
 }
 
 /// A poll that waits; its end, by an answer or by the client's hanging up, starts the clock.
@@ -286,88 +308,5 @@ fn sid_of(request: &Request) -> Option<Sid> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn handshake() -> axum::http::request::Parts {
-        Request::builder().body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn voice_for_a_client_that_stopped_polling_is_late() {
-        let lines = Lines::default();
-        let hold = lines.hold(Sid::new(), &handshake(), || false);
-        let now = Instant::now();
-        assert!(!hold.line().is_late(now));
-        assert!(hold.line().is_late(now + Duration::from_millis(1500)));
-        let poll = Poll::begin(Arc::clone(hold.line()));
-        assert!(!hold.line().is_late(now + Duration::from_secs(30)), "a poll waits");
-        drop(poll);
-        assert!(hold.line().is_late(Instant::now() + Duration::from_millis(1500)));
-    }
-
-    #[test]
-    fn a_line_is_forgotten_with_its_last_namespace() {
-        let lines = Lines::default();
-        let sid = Sid::new();
-        let first = lines.hold(sid, &handshake(), || false);
-        let second = lines.hold(sid, &handshake(), || false);
-        assert!(Arc::ptr_eq(first.line(), second.line()));
-        drop(first);
-        assert!(lines.get(sid).is_some());
-        drop(second);
-        assert!(lines.get(sid).is_none());
-    }
-
-    #[test]
-    fn a_severed_client_gets_no_more_voice() {
-        let lines = Lines::default();
-        let hold = lines.hold(Sid::new(), &handshake(), || false);
-        assert!(!hold.line().is_late(Instant::now()));
-        assert!(hold.sever());
-        assert!(hold.line().is_late(Instant::now()));
-    }
-
-    #[tokio::test]
-    async fn a_severed_session_is_refused_though_nobody_holds_its_line() {
-        use tower::ServiceExt as _;
-
-        let (lines, sid) = (Lines::default(), Sid::new());
-        assert!(lines.hold(sid, &handshake(), || false).sever());
-        let router = axum::Router::new()
-            .route("/", axum::routing::any(|| async {}))
-            .layer(axum::middleware::from_fn_with_state(lines, watch_requests));
-        for (sid, status) in [(sid, StatusCode::BAD_REQUEST), (Sid::new(), StatusCode::OK)] {
-            let request = Request::get(format!("/?EIO=4&transport=polling&sid={sid}"));
-            let request = request.body(axum::body::Body::empty()).unwrap();
-            assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status);
-        }
-    }
-
-    #[test]
-    fn an_upgrade_that_comes_before_the_log_in_counts() {
-        let (lines, sid, stall) = (Lines::default(), Sid::new(), StallHandle::default());
-        lines.upgrade(Instant::now(), sid, Some(stall));
-        let hold = lines.hold(sid, &handshake(), || true);
-        assert!(!hold.line().is_late(Instant::now() + Duration::from_secs(60)));
-        assert!(lines.lock().upgrades.is_empty());
-    }
-
-    #[test]
-    fn a_client_whose_upgrade_went_unseen_is_not_late_for_want_of_polls() {
-        let lines = Lines::default();
-        let hold = lines.hold(Sid::new(), &handshake(), || true);
-        assert!(!hold.line().is_late(Instant::now() + Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn invented_upgrades_are_forgotten() {
-        let (lines, start) = (Lines::default(), Instant::now());
-        for _ in 0..2 * MAX_UPGRADES {
-            lines.upgrade(start, Sid::new(), Some(StallHandle::default()));
-        }
-        assert_eq!(lines.lock().upgrades.len(), MAX_UPGRADES);
-        lines.upgrade(start + Duration::from_secs(16), Sid::new(), Some(StallHandle::default()));
-        assert_eq!(lines.lock().upgrades.len(), 1);
-    }
-}
+#[path = "line_tests.rs"]
+mod tests;

@@ -31,6 +31,7 @@ use super::told::Refusal;
 use super::visitor;
 use crate::desk::Token;
 use crate::edge::{Origins, check_origin};
+use crate::leaving::Leaving;
 use crate::metrics::Metrics;
 use crate::settings::OriginPolicy;
 
@@ -67,7 +68,8 @@ pub(super) struct Hall {
     waiting: Semaphore,
     seats: Arc<Semaphore>,
     connections: TaskTracker,
-    pub(super) closing: CancellationToken,
+    closing: CancellationToken,
+    pub(super) leaving: Leaving,
 }
 
 impl Door {
@@ -83,6 +85,7 @@ impl Door {
             seats: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
+            leaving: Leaving::default(),
         }))
     }
 
@@ -96,9 +99,10 @@ impl Door {
             .with_state(self.clone())
     }
 
-    /// Lets nobody in any more, and tells those who are here to come back elsewhere.
-    pub(crate) async fn drain(&self) {
+    /// Lets nobody in any more, and tells those who are here, one after the other, to come back elsewhere.
+    pub(crate) async fn drain(&self, most: Duration) {
         self.0.closing.cancel();
+        self.0.leaving.begin(most);
         self.0.connections.close();
         self.0.connections.wait().await;
     }

@@ -67,12 +67,14 @@ impl Visitor<'_> {
     async fn live(&mut self) -> End {
         let mut pings = interval_at(Instant::now() + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut departure = self.hall.leaving.departure();
         loop {
             let done = tokio::select! {
                 frame = self.socket.next() => self.frame(frame).await,
                 told = self.presence.told.recv() => self.told(told).await,
                 _ = pings.tick() => self.ping().await,
-                () = self.hall.closing.cancelled() => Err(Some((CloseCode::Away, "the server stops"))),
+                // Nobody speaks to it.
+                () = departure.look() => Err(Some((CloseCode::Away, "the server stops"))),
             };
             if let Err(end) = done {
                 return end;

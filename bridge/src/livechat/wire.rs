@@ -303,7 +303,7 @@ async fn a_drain_sends_everybody_elsewhere() {
     let livechat = livechat().await;
     let mut visitor = livechat.visitor("v1").await;
     let door = livechat.door.clone();
-    let drained = tokio::spawn(async move { door.drain().await });
+    let drained = tokio::spawn(async move { door.drain(Duration::ZERO).await });
     assert_eq!(visitor.code().await, 1001);
     drop(visitor);
     soon(drained).await.unwrap();

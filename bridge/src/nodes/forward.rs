@@ -16,10 +16,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use suara_tcp::Peer;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::node::Node;
 use super::pass::PASS;
 use super::{Nodes, tunnel};
+use crate::leaving::{Departure, Leaving};
 
 /// A node that can't be connected to in so long isn't there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -60,8 +62,18 @@ pub(crate) struct Forwarder {
     tunnels: Client<HttpConnector, Body>,
     /// Bytes of a body, at most.
     limit: usize,
-    /// Ends the tunnels.
-    stop: CancellationToken,
+    open: Tunnels,
+}
+
+/// What tunnels have in common: how they end.
+#[derive(Clone)]
+pub(crate) struct Tunnels {
+    /// Knows them all.
+    pub(crate) tasks: TaskTracker,
+    /// Ends one after the other.
+    pub(crate) leaving: Leaving,
+    /// Ends the rest.
+    pub(crate) stop: CancellationToken,
 }
 
 /// What became of a request for another node.
@@ -75,8 +87,8 @@ pub(crate) enum Asked {
 }
 
 impl Forwarder {
-    /// Asks on behalf of `nodes`; no body has more than `limit` bytes, and tunnels end with `stop`.
-    pub(crate) fn new(nodes: Nodes, limit: usize, stop: CancellationToken) -> Self {
+    /// Asks on behalf of `nodes`; no body has more than `limit` bytes.
+    pub(crate) fn new(nodes: Nodes, limit: usize, open: Tunnels) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
@@ -85,7 +97,7 @@ impl Forwarder {
         let requests = builder.build(connector.clone());
         connector.set_recv_buffer_size(Some(TUNNEL_BUFFER));
         let tunnels = builder.pool_max_idle_per_host(0).build(connector);
-        Self { nodes, requests, tunnels, limit, stop }
+        Self { nodes, requests, tunnels, limit, open }
     }
 
     /// Asks `node` for `path`, as `request` did here.
@@ -144,14 +156,16 @@ impl Forwarder {
 
     /// Joins the two connections as soon as both are handed over.
     fn dig(&self, client: OnUpgrade, server: OnUpgrade) {
-        let (stop, metrics) = (self.stop.clone(), self.nodes.metrics.clone());
-        tokio::spawn(async move {
+        let (Tunnels { tasks, leaving, stop }, metrics) = (self.open.clone(), self.nodes.metrics.clone());
+        tasks.spawn(async move {
             let Ok((client, server)) = tokio::try_join!(client, server) else {
                 return tracing::debug!("a tunnel's end was gone before it was open");
             };
             metrics.tunnel_opened();
+            let traffic = tunnel::Traffic::default();
             tokio::select! {
-                () = tunnel::join(TokioIo::new(client), TokioIo::new(server)) => {}
+                () = tunnel::join(TokioIo::new(client), TokioIo::new(server), &traffic) => {}
+                () = depart(leaving.departure(), &traffic) => {}
                 () = stop.cancelled() => {}
             }
             metrics.tunnel_closed();
@@ -179,6 +193,16 @@ impl Forwarder {
             asked.headers_mut().insert(PASS, pass);
         }
         Some(asked)
+    }
+}
+
+/// Waits until a tunnel is to end: what goes through it tells when somebody speaks.
+async fn depart(mut departure: Departure, traffic: &tunnel::Traffic) {
+    loop {
+        departure.look().await;
+        if departure.goes(Some(traffic.pause())) {
+            return;
+        }
     }
 }
 

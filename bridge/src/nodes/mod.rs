@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 
 pub(crate) use claims::{Claim, Claims};
-pub(crate) use forward::{Asked, Forwarder};
+pub(crate) use forward::{Asked, Forwarder, Tunnels};
 pub(crate) use node::{Node, PeerAddress};
 pub(crate) use peer::{PeerDoor, check_peer};
 

@@ -144,6 +144,7 @@ impl Session {
         let (closed, full) = (self.rtc.shared.closed.clone(), self.outbox.full.clone());
         let mut ping = tokio::time::interval(self.rtc.ping_interval);
         ping.reset();
+        let mut departure = self.rtc.shared.leaving.departure();
         let end = loop {
             let gate = self.voice.gate.deadline();
             let step = tokio::select! {
@@ -161,6 +162,9 @@ impl Session {
                     Ok(())
                 }
                 () = full.cancelled() => break None,
+                () = departure.look() => {
+                    if departure.goes(self.channel.calm(Instant::now())) { Err(Fault::GoingAway) } else { Ok(()) }
+                }
                 () = closed.cancelled() => Err(Fault::GoingAway),
             };
             if let Err(fault) = step {

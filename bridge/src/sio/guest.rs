@@ -29,7 +29,7 @@ pub(super) struct Guest {
     shared: Shared,
     socket: SocketRef,
     peer: Peer,
-    _hold: Hold,
+    hold: Hold,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -53,13 +53,14 @@ impl Guest {
         let peer = shared.board.peer(Seat { space, sid: socket.id }, Identity { user, role: ROLE.into() });
         shared.metrics.socket_opened();
         tracing::info!(sid = %socket.id, space, "a guest came to signal");
-        Self { shared: shared.clone(), socket, peer, _hold: hold, _permit: permit }
+        Self { shared: shared.clone(), socket, peer, hold, _permit: permit }
     }
 
     /// Serves the client until it is gone.
     pub(super) async fn run(mut self, mut inbox: Inbox) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.reset();
+        let mut departure = self.shared.leaving.departure();
         loop {
             tokio::select! {
                 incoming = inbox.incoming.recv() => match incoming {
@@ -70,6 +71,7 @@ impl Guest {
                 Some(signal) = inbox.signals.recv() => {
                     signals::serve(&self.shared, &mut self.peer, signal, async |_| Ok(())).await;
                 }
+                () = departure.look() => if departure.goes(Some(Duration::MAX)) && self.hold.sever() { break },
                 () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }

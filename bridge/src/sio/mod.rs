@@ -24,7 +24,7 @@ use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -43,9 +43,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::desk::Desk;
 use crate::edge::{Lines, Origins, check_origin, mend_line_breaks, watch_requests};
+use crate::leaving::Leaving;
 use crate::livechat;
 use crate::metrics::Metrics;
-use crate::nodes::{Forwarder, Nodes, PeerDoor, check_peer};
+use crate::nodes::{Forwarder, Nodes, PeerDoor, Tunnels, check_peer};
 use crate::settings::Settings;
 use crate::signaling::Board;
 
@@ -78,6 +79,9 @@ const MAX_LOG_INS: usize = 256;
 /// stand before the talkers' floor requests.
 const LOG_INS_PER_SECOND: NonZeroU32 = NonZeroU32::new(400).unwrap();
 
+/// The part of a drain in which clients go one by one.
+const MOST_OF_IT: f32 = 0.8;
+
 /// The Socket.IO server, before it has handlers.
 pub(crate) struct Server {
     io: SocketIo,
@@ -96,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) default_sample_rate: u32,
     pub(crate) max_voice_packet: usize,
     pub(crate) sessions: TaskTracker,
+    /// Says when sessions go, while the node is drained.
+    pub(crate) leaving: Leaving,
     /// Cancelled when the sockets were closed: the library forgets to tell the sessions then.
     pub(crate) closed: CancellationToken,
     log_ins: Arc<tokio::sync::Semaphore>,
@@ -123,6 +129,7 @@ impl Shared {
             default_sample_rate: settings.default_sample_rate,
             max_voice_packet: settings.max_voice_packet,
             sessions: TaskTracker::new(),
+            leaving: Leaving::default(),
             closed: CancellationToken::new(),
             log_ins: Arc::new(tokio::sync::Semaphore::new(MAX_LOG_INS)),
             log_in_rate: Arc::new(RateLimiter::direct(Quota::per_second(LOG_INS_PER_SECOND))),
@@ -173,9 +180,8 @@ impl Server {
             };
             self.io.ns(space, connected.with(middleware));
         }
-        let sessions = shared.sessions.clone();
-        let closed = shared.closed.clone();
-        let drain = Drain { io: self.io, sessions, closed, begun: Arc::new(AtomicBool::new(false)) };
+        let Shared { sessions, leaving, closed, .. } = shared.clone();
+        let drain = Drain { io: self.io, sessions, leaving, closed, begun: Arc::new(AtomicBool::new(false)) };
         let origins = Origins { allow: settings.allow_origin.clone(), metrics: shared.metrics.clone() };
         let here = Router::new()
             .route("/socket.io/", any(StatusCode::NOT_FOUND))
@@ -210,7 +216,7 @@ pub(crate) struct Served {
 
 /// Serves this node's sessions to clients of any node: those who ask here for others', and nodes who are asked for these.
 fn among(nodes: &Nodes, here: Router, drain: &Drain, metrics: &Metrics) -> (Router, Router) {
-    let forwarder = Forwarder::new(nodes.clone(), MAX_MESSAGE, drain.closed.clone());
+    let forwarder = Forwarder::new(nodes.clone(), MAX_MESSAGE, drain.tunnels());
     let elsewhere = elsewhere::Elsewhere::new(nodes.clone(), forwarder, metrics.clone());
     // Built once: each time that the library's layer is built it begins with no sessions.
     let one_at_a_time = from_fn_with_state(polls::Polls::default(), polls::one_at_a_time);
@@ -230,15 +236,26 @@ async fn connected(_socket: SocketRef) {}
 pub(crate) struct Drain {
     io: SocketIo,
     sessions: TaskTracker,
+    leaving: Leaving,
     closed: CancellationToken,
     begun: Arc<AtomicBool>,
 }
 
 impl Drain {
-    /// Refuses new clients and closes the present ones' transports, upon which they reconnect.
+    /// How tunnels to other nodes end with the rest.
+    fn tunnels(&self) -> Tunnels {
+        let Self { sessions, leaving, closed, .. } = self.clone();
+        Tunnels { tasks: sessions, leaving, stop: closed }
+    }
+
+    /// Refuses new clients and closes the present ones' transports, each between two bursts, upon which they reconnect.
     pub(crate) async fn run(&self, deadline: Duration) {
+        let begun = Instant::now();
         self.begun.store(true, Ordering::Relaxed);
+        self.leaving.begin(deadline);
         self.sessions.close();
+        // All have gone by then, but those who can't be sent off one by one.
+        drop(tokio::time::timeout(deadline.mul_f32(MOST_OF_IT), self.sessions.wait()).await);
         let gone = async {
             let mut close = pin!(self.io.close());
             // Its first poll tells every client; what follows is the wait for their connections.
@@ -249,7 +266,7 @@ impl Drain {
                 close.await;
             }
         };
-        if tokio::time::timeout(deadline, gone).await.is_err() {
+        if tokio::time::timeout(deadline.saturating_sub(begun.elapsed()), gone).await.is_err() {
             tracing::warn!(left = self.sessions.len(), "some clients didn't go in time");
         }
     }

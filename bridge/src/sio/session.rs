@@ -118,6 +118,7 @@ impl Session {
     pub(super) async fn run(mut self, mut inbox: Inbox, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut look = tokio::time::interval(LOOK_AFTER);
         look.reset_after(FIRST_LOOK);
+        let mut departure = self.shared.leaving.departure();
         loop {
             tokio::select! {
                 incoming = inbox.incoming.recv() => match incoming {
@@ -136,6 +137,7 @@ impl Session {
                 },
                 Some(signal) = inbox.signals.recv() => self.signal(signal).await,
                 () = self.alarm.ends() => self.end_alarm(),
+                () = departure.look() => if departure.goes(self.calm(Instant::now())) { return self.depart() },
                 () = self.shared.closed.cancelled() => break,
                 _ = look.tick() => if !self.socket.connected() { break },
             }
@@ -303,6 +305,20 @@ impl Session {
     fn told(&self, event: &str, payload: Value) {
         if let Err(error) = self.socket.emit(event, &Args::kept(payload)) {
             tracing::debug!(%error, "a kept notification found no room");
+        }
+    }
+
+    /// For how long nobody has talked in any of its channels; `None` while somebody does.
+    fn calm(&self, now: Instant) -> Option<Duration> {
+        let calm = |least: Duration, there: &Membership| Some(least.min(there.channel.calm(now)?));
+        self.memberships.iter().try_fold(Duration::MAX, calm)
+    }
+
+    /// This node is about to stop: the connection breaks, and the client's own reconnect leads to another one.
+    fn depart(self) {
+        tracing::info!(sid = %self.socket.id, member = %self.attached.member, "a client is sent elsewhere");
+        if !self.hold.sever() {
+            tracing::debug!(sid = %self.socket.id, "its connection ends with all others");
         }
     }
 

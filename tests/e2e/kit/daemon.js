@@ -20,12 +20,14 @@ export class Daemon {
    * @param {string} name of the log file
    * @param {string[]} args @param {string} data the directory that is also its working directory
    * @param {Record<string, string>} [variables]
+   * @param {string[]} [before] what starts the binary, and becomes it
    */
-  constructor(name, args, data, variables = {}) {
+  constructor(name, args, data, variables = {}, before = []) {
     if (!existsSync(binary)) throw new Error(`${binary} is not there: tests/run builds it, or set SUARA_BIN`);
     this.logFile = join(data, `${name}.log`);
     const log = openSync(this.logFile, 'a');
-    this.process = spawn(binary, args, { cwd: data, env: cleanEnvironment(variables), stdio: ['ignore', log, log] });
+    const [program, ...rest] = [...before, binary, ...args];
+    this.process = spawn(program, rest, { cwd: data, env: cleanEnvironment(variables), stdio: ['ignore', log, log] });
     /** @type {Promise<Omit<Exit, 'ms'>>} */
     this.exited = new Promise((resolve, reject) => {
       this.process.once('error', reject);
@@ -36,10 +38,12 @@ export class Daemon {
 
   /**
    * Waits for the file of addresses and for readiness.
-   * @param {string} file @returns {Promise<Addresses>}
+   * @param {string} file @param {string} [host] by which it is reached from here, at its own ports
+   * @returns {Promise<Addresses>}
    */
-  async ready(file) {
-    const addresses = await this.whileAlive(() => readJson(file), `${file} to appear`);
+  async ready(file, host) {
+    const itself = await this.whileAlive(() => readJson(file), `${file} to appear`);
+    const addresses = host ? /** @type {Addresses} */ (elsewhere(itself, host)) : itself;
     await this.whileAlive(async () => (await answers(`http://${addresses.http}/readyz`)) === 200, '/readyz to answer 200');
     return addresses;
   }
@@ -99,6 +103,11 @@ function readJson(file) {
   } catch {
     return undefined;
   }
+}
+
+/** @param {Addresses} addresses @param {string} host */
+function elsewhere(addresses, host) {
+  return Object.fromEntries(Object.entries(addresses).map(([name, address]) => [name, address.replace(/^[^:]*/, host)]));
 }
 
 /** @param {string} url @returns {Promise<number | undefined>} the HTTP status, if somebody answers */

@@ -53,20 +53,34 @@ http {
   access_log ${join(directory, 'access.log')} plain;
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   upstream suara {
-    ${upstreams.map((upstream) => `server ${upstream};`).join('\n    ')}
+    ${upstreams.map((upstream) => `server ${upstream} max_fails=1 fail_timeout=2s;`).join('\n    ')}
     keepalive 16;
   }
   server {
     listen 127.0.0.1:${port};
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_buffering off;
+    proxy_read_timeout 60s;
     location / {
       proxy_pass http://suara;
-      proxy_http_version 1.1;
-      proxy_set_header Host $host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_buffering off;
-      proxy_read_timeout 60s;
+    }
+    # As in deploy/nginx: what begins goes to a node that takes it.
+    location ~ ^/(api/connect|v1/ws|rtc/ws|livechat/ws)$ {
+      proxy_pass http://suara;
+      proxy_next_upstream error timeout http_503;
+    }
+    location /socket.io/ {
+      error_page 418 = @opening;
+      if ($arg_sid = '') { return 418; }
+      proxy_pass http://suara;
+    }
+    location @opening {
+      proxy_pass http://suara;
+      proxy_next_upstream error timeout http_503;
     }
   }
 }

@@ -1,8 +1,9 @@
 /** Debian's Redis server, on a port of its own, that can be killed and started again. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { work } from './paths.js';
 import { until, within } from './wait.js';
 
@@ -11,9 +12,10 @@ const running = new Set();
 process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 export class Redis {
-  /** @param {number} port */
-  constructor(port) {
+  /** @param {number} port @param {string[]} [flags] more of its own */
+  constructor(port, flags = []) {
     this.port = port;
+    this.flags = flags;
     this.url = `redis://127.0.0.1:${port}`;
     this.directory = mkdtempSync(join(work, 'redis-'));
     /** @type {import('node:child_process').ChildProcess | undefined} */
@@ -21,7 +23,7 @@ export class Redis {
   }
 
   async start() {
-    const where = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
+    const where = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, ...this.flags];
     const child = spawn('redis-server', [...where, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
     running.add(child);
     this.process = child;
@@ -49,6 +51,37 @@ export async function startRedis(t) {
   });
   await redis.start();
   return redis;
+}
+
+/**
+ * A Redis Cluster of masters alone, which ends with the test.
+ * @param {{after: (end: () => Promise<void>) => void}} t @param {number} [masters]
+ */
+export async function startCluster(t, masters = 3) {
+  const flags = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-require-full-coverage', 'no'];
+  /** @type {Redis[]} */
+  const nodes = [];
+  for (let n = 0; n < masters; n++) nodes.push(new Redis(await clusterPort(), flags));
+  t.after(async () => {
+    await Promise.all(nodes.map((node) => node.kill()));
+    for (const { directory } of nodes) rmSync(directory, { recursive: true, force: true });
+  });
+  await Promise.all(nodes.map((node) => node.start()));
+  const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const cli = promisify(execFile);
+  await cli('redis-cli', ['--cluster', 'create', ...hosts, '--cluster-yes']);
+  const isWhole = async (/** @type {Redis} */ { port }) =>
+    (await cli('redis-cli', ['-p', String(port), 'cluster', 'info'])).stdout.includes('cluster_state:ok');
+  await until('the cluster to be whole', async () => (await Promise.all(nodes.map(isWhole))).every(Boolean));
+  return { url: `redis+cluster://${hosts.join(',')}`, nodes };
+}
+
+/** Members of a cluster listen 10000 above, too. */
+async function clusterPort() {
+  for (;;) {
+    const port = await freePort();
+    if (port < 55_000 && !(await answers(port + 10_000))) return port;
+  }
 }
 
 /** @returns {Promise<number>} */

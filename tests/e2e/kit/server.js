@@ -31,12 +31,20 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
  * @property {'serve' | 'split'} [mode] one process or two
  * @property {string[]} [args] more flags (of every process)
  * @property {Record<string, string>} [variables] more environment (of every process)
+ * @property {string[]} [before] what starts the binary, and becomes it
+ * @property {string} [host] by which it is reached from here, unless it listens here
+ * @property {string} [metrics] where metrics are, HOST:PORT; a free port unless told
+ * @property {string} [http] where it listens, HOST:PORT, after a restart too; a free port unless told
  */
 
 export class Server {
   /** @param {Options} [options] */
-  constructor({ mode = 'serve', args = [], variables = {} } = {}) {
+  constructor({ mode = 'serve', args = [], variables = {}, http = LOOPBACK, metrics = LOOPBACK, before = [], host } = {}) {
     this.mode = mode;
+    this.http = http;
+    this.internal = metrics;
+    this.before = before;
+    this.host = host;
     this.args = args;
     this.variables = variables;
     this.data = mkdtempSync(join(work, 'suara-'));
@@ -62,13 +70,13 @@ export class Server {
 
   /** @param {'serve' | 'gateway' | 'bridge'} command @param {string[]} args @param {string} addressFile */
   async launch(command, args, addressFile) {
-    const common = ['--http', LOOPBACK, '--metrics', LOOPBACK, '--rtc', LOOPBACK, '--data', this.data, ...this.args];
+    const common = ['--http', this.http, '--metrics', this.internal, '--rtc', LOOPBACK, '--data', this.data, ...this.args];
     const name = command === 'serve' ? [] : [command];
     // What an earlier start left there would be taken for this one's.
     rmSync(join(this.data, addressFile), { force: true });
-    const daemon = new Daemon(command, [...name, ...common, ...args], this.data, this.variables);
+    const daemon = new Daemon(command, [...name, ...common, ...args], this.data, this.variables, this.before);
     this.daemons.push(daemon);
-    return daemon.ready(join(this.data, addressFile));
+    return daemon.ready(join(this.data, addressFile), this.host);
   }
 
   /** Where the console and the API are. */
