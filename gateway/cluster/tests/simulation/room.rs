@@ -58,6 +58,8 @@ pub(crate) enum Word {
     Trace(String),
     /// Others may decide now, by lower grants.
     Forked,
+    /// The newest term that anybody in reach knows of is this one. What was decided in later ones is lost.
+    Fell(Epoch),
     /// Something was decided within: once more.
     Turn,
 }
@@ -230,6 +232,11 @@ impl Room {
         self.said.clear();
         if self.seats.values().any(|seat| seat.talker.is_some()) {
             words.push(Word::Forked);
+        }
+        // A new owner asks round and takes what it gets. When all who know the last term are cut off, that is the state of
+        // one who was on a side of its own until now: a burst of that side is in force then, and the last term's isn't.
+        if self.replica.standing() == Standing::Seeking {
+            words.push(Word::Fell(self.replica.head().0.epoch));
         }
         let held: Vec<_> = self.replica.channel().speakers();
         for seat in self.seats.values_mut() {

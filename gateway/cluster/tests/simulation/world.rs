@@ -419,6 +419,7 @@ impl World<'_> {
                     Word::Note(what) => self.note(what),
                     Word::Trace(what) => self.log(|| what),
                     Word::Forked => self.first_heard.clear(),
+                    Word::Fell(to) => self.first_heard.retain(|grant, _| grant.epoch() <= to.0),
                     Word::Fault(fault) => return Err(fault),
                     Word::Turn => {}
                 }
