@@ -1,6 +1,7 @@
 //! This node's own operations, until they took effect.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 
 use suara_channel::{JoinError, LeaveReason, TalkerNumber, Time};
 
@@ -23,6 +24,9 @@ pub(super) struct Own {
     rejoins: BTreeMap<u64, Rejoin>,
     /// What the replica wanted by itself: nobody waits for an answer.
     silent: BTreeSet<u64>,
+    /// Members that the state has for this node's and nobody here knows of. They go when no join is under way: one of those may
+    /// be given such a number once its place was given up, and isn't to be sent away by it.
+    ghosts: BTreeSet<TalkerNumber>,
     /// Members whose transport is lost: they don't return by themselves.
     away: BTreeSet<TalkerNumber>,
 }
@@ -54,6 +58,7 @@ impl Own {
             again: None,
             rejoins: BTreeMap::new(),
             silent: BTreeSet::new(),
+            ghosts: BTreeSet::new(),
             away: BTreeSet::new(),
         }
     }
@@ -82,7 +87,22 @@ impl Own {
             Op::Leave { talker, .. } => Some(*talker),
             _ => None,
         };
-        self.pending.iter().filter_map(leaves).collect()
+        self.pending.iter().filter_map(leaves).chain(self.ghosts.iter().copied()).collect()
+    }
+
+    pub(super) fn add_ghost(&mut self, talker: TalkerNumber) {
+        self.ghosts.insert(talker);
+    }
+
+    /// Those that are none any more: their number was given to somebody, or another state doesn't have them.
+    pub(super) fn keep_ghosts(&mut self, is_one: impl Fn(TalkerNumber) -> bool) {
+        self.ghosts.retain(|talker| is_one(*talker));
+    }
+
+    /// Those that may go.
+    pub(super) fn take_ghosts(&mut self) -> BTreeSet<TalkerNumber> {
+        let joins = |(_, op): &(u64, Op)| matches!(op, Op::Join { .. } | Op::Admit);
+        if self.pending.iter().any(joins) { BTreeSet::new() } else { mem::take(&mut self.ghosts) }
     }
 
     pub(super) fn hurry(&mut self) {

@@ -83,7 +83,9 @@ fn every_schedule_keeps_one_floor_and_comes_together_again() {
 
     let failures = failures.into_inner().unwrap();
     for (seed, fault) in &failures {
-        println!("{fault}\nagain: SUARA_SIMULATION_SEED={seed} SUARA_SIMULATION_CASES=1 SUARA_SIMULATION_TRACE=1");
+        println!(
+            "{fault}\nagain: SUARA_SIMULATION_SEED={seed} SUARA_SIMULATION_CASES=1 SUARA_SIMULATION_TRACE=1"
+        );
     }
     assert!(failures.is_empty(), "{} schedules failed, see above", failures.len());
     let tally = tally.into_inner().unwrap();

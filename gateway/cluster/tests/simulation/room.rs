@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use suara_channel::{Effect, Grant, LeaveReason, TalkerNumber, Time};
-use suara_cluster::{ChatOrder, Epoch, NodeId, Op, OpId, Outcome, Output, Replica, Standing};
+use suara_cluster::{ChatOrder, Epoch, NodeId, Op, OpId, Outcome, Output, Replica, Standing, Term};
 
 /// A client, for as long as it wants to be in the channel.
 pub(crate) type Client = u32;
@@ -15,6 +15,8 @@ pub(crate) struct Seat {
     /// None until it is in, and while it is asked for again.
     pub(crate) talker: Option<TalkerNumber>,
     pub(crate) here: bool,
+    /// Since when, or since when not.
+    pub(crate) since: u64,
     /// By which it sends.
     pub(crate) grant: Option<Grant>,
     /// It will send no more than so many frames.
@@ -46,6 +48,8 @@ pub(crate) struct Room {
     /// Grants that were heard since the state was adopted, the newest last.
     pub(crate) heard: Vec<Grant>,
     pub(crate) newest: Option<Grant>,
+    /// The term that holds here, and since when.
+    pub(crate) term: (Term, u64),
     /// Since when a grant is in force here.
     pub(crate) holds: BTreeMap<Grant, u64>,
 }
@@ -58,6 +62,12 @@ pub(crate) enum Word {
     Trace(String),
     /// Others may decide now, by lower grants.
     Forked,
+    /// A member isn't in the channel any more, by another's state or because it was gone for too long.
+    Lost {
+        talker: TalkerNumber,
+        adopted: bool,
+        since: u64,
+    },
     /// The newest term that anybody in reach knows of is this one. What was decided in later ones is lost.
     Fell(Epoch),
     /// Something was decided within: once more.
@@ -83,6 +93,7 @@ impl Room {
             said: Vec::new(),
             heard: Vec::new(),
             newest: None,
+            term: (Term::default(), 0),
             holds: BTreeMap::new(),
         }
     }
@@ -116,6 +127,7 @@ impl Room {
 
     /// Carries out what the replica wants; says what concerns others.
     pub(crate) fn drain(&mut self, node: NodeId, now: Time, words: &mut Vec<Word>) {
+        let mut has_adopted = false;
         while let Some(output) = self.replica.poll_output() {
             match output {
                 Output::Effect(effect) => {
@@ -137,11 +149,16 @@ impl Room {
                 Output::Shared { .. } => {}
                 Output::Adopted { .. } => {
                     words.push(Word::Trace(format!("{node} adopts {:?}", self.replica.head())));
+                    has_adopted = true;
                     self.adopted(words);
                 }
                 Output::Lost { talker } => {
                     words.push(Word::Note("lost"));
                     words.push(Word::Trace(format!("{node}: {talker} is lost")));
+                    let since = self
+                        .seat_of(talker)
+                        .map_or(0, |(_, seat)| if seat.here { seat.since } else { u64::MAX });
+                    words.push(Word::Lost { talker, adopted: has_adopted, since });
                     match self.seat_of(talker).map(|(client, _)| *client) {
                         Some(client) => {
                             self.lost.push((talker, client));

@@ -69,6 +69,10 @@ pub(crate) struct World<'a> {
     /// Nodes that were, until they crashed.
     pub(crate) dead: Vec<NodeId>,
     pub(crate) first_heard: BTreeMap<Grant, u64>,
+    /// Until when something was broken, or is.
+    pub(crate) trouble: u64,
+    /// Some decided for themselves, at some time: what they decided may win, and undo what others did.
+    pub(crate) has_split: bool,
     queue: BTreeMap<(u64, u64), Turn>,
     turns: u64,
     trace: bool,
@@ -107,6 +111,8 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
         clients: 0,
         dead: Vec::new(),
         first_heard: BTreeMap::new(),
+        trouble: 0,
+        has_split: false,
         queue: BTreeMap::new(),
         turns: 0,
         trace,
@@ -408,6 +414,10 @@ impl World<'_> {
             let mut words = Vec::new();
             let Some(room) = &mut self.processes[slot].room else { return Ok(()) };
             room.drain(node, clock, &mut words);
+            let (term, _) = room.replica.head();
+            if term != room.term.0 {
+                room.term = (term, self.now);
+            }
             let speaks: Vec<_> = room.begun.drain(..).collect();
             if words.is_empty() {
                 break;
@@ -416,7 +426,11 @@ impl World<'_> {
             for word in words {
                 match word {
                     Word::Out(output) => self.out(slot, output),
-                    Word::Note(what) => self.note(what),
+                    Word::Note(what) => {
+                        self.has_split |= what == "split";
+                        self.note(what);
+                    }
+                    Word::Lost { talker, adopted, since } => self.check_lost(slot, talker, adopted, since)?,
                     Word::Trace(what) => self.log(|| what),
                     Word::Forked => self.first_heard.clear(),
                     Word::Fell(to) => self.first_heard.retain(|grant, _| grant.epoch() <= to.0),
