@@ -48,6 +48,8 @@ pub(crate) struct Room {
     /// Grants that were heard since the state was adopted, the newest last.
     pub(crate) heard: Vec<Grant>,
     pub(crate) newest: Option<Grant>,
+    /// How far it had come when it was drained last.
+    pub(crate) progress: (Epoch, u64),
     /// The term that holds here, and since when.
     pub(crate) term: (Term, u64),
     /// Since when a grant is in force here.
@@ -68,6 +70,8 @@ pub(crate) enum Word {
         adopted: bool,
         since: u64,
     },
+    /// It decides from now on.
+    Reigns,
     /// The newest term that anybody in reach knows of is this one. What was decided in later ones is lost.
     Fell(Epoch),
     /// Something was decided within: once more.
@@ -93,6 +97,7 @@ impl Room {
             said: Vec::new(),
             heard: Vec::new(),
             newest: None,
+            progress: (Epoch::default(), 0),
             term: (Term::default(), 0),
             holds: BTreeMap::new(),
         }
@@ -176,6 +181,12 @@ impl Room {
                 Output::Standing(Standing::Split { .. }) => {
                     self.was_split = true;
                     words.push(Word::Note("split"));
+                }
+                Output::Standing(Standing::Owner { .. }) => {
+                    if std::mem::take(&mut self.was_split) {
+                        words.push(Word::Forked);
+                    }
+                    words.push(Word::Reigns);
                 }
                 // What was said on its side holds for all from now on.
                 Output::Standing(_) if std::mem::take(&mut self.was_split) => words.push(Word::Forked),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use suara_channel::{Grant, Settings, TalkerNumber, Time};
 use suara_cluster::{
-    ChatOutput, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules, Standing,
+    ChatOutput, Epoch, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules,
+    Standing,
 };
 
 use crate::faults::Faults;
@@ -69,6 +70,8 @@ pub(crate) struct World<'a> {
     /// Nodes that were, until they crashed.
     pub(crate) dead: Vec<NodeId>,
     pub(crate) first_heard: BTreeMap<Grant, u64>,
+    /// How far the log came.
+    newest: (Epoch, u64),
     /// Until when something was broken, or is.
     pub(crate) trouble: u64,
     /// Some decided for themselves, at some time: what they decided may win, and undo what others did.
@@ -111,6 +114,7 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
         clients: 0,
         dead: Vec::new(),
         first_heard: BTreeMap::new(),
+        newest: (Epoch::default(), 0),
         trouble: 0,
         has_split: false,
         queue: BTreeMap::new(),
@@ -430,6 +434,7 @@ impl World<'_> {
                         self.has_split |= what == "split";
                         self.note(what);
                     }
+                    Word::Reigns => self.look_back(slot),
                     Word::Lost { talker, adopted, since } => self.check_lost(slot, talker, adopted, since)?,
                     Word::Trace(what) => self.log(|| what),
                     Word::Forked => self.first_heard.clear(),
@@ -437,6 +442,13 @@ impl World<'_> {
                     Word::Fault(fault) => return Err(fault),
                     Word::Turn => {}
                 }
+            }
+        }
+        if let Some(room) = &mut self.processes[slot].room {
+            let (term, index) = room.replica.head();
+            room.progress = (term.epoch, index);
+            if matches!(room.replica.standing(), Standing::Owner { .. }) {
+                self.newest = self.newest.max(room.progress);
             }
         }
         if let Some(Standing::Owner { epoch }) =
@@ -449,6 +461,22 @@ impl World<'_> {
         self.close_if_empty(slot, clock);
         self.plan_wake(slot);
         Ok(())
+    }
+
+    /// A node begins to decide. When nobody in reach knows as much as was decided before, because all who do are cut off or
+    /// gone, the log goes on from less: who talks by that talks beside what those heard who are gone.
+    fn look_back(&mut self, slot: usize) {
+        let Some(from) = self.processes[slot].room.as_ref().map(|room| room.progress) else { return };
+        let now = self.now;
+        let in_reach = self
+            .processes
+            .iter()
+            .filter(|other| other.up && other.linked && other.stalled.is_none_or(|until| until <= now));
+        let mut rooms = in_reach.filter_map(|other| other.room.as_ref());
+        if from < self.newest && !rooms.any(|room| room.progress > from) {
+            self.log(|| format!("the log falls back from {:?} to {from:?}", self.newest));
+            (self.newest, self.first_heard) = (from, BTreeMap::new());
+        }
     }
 
     fn settle_chat(&mut self, slot: usize, clock: Time) -> Outcome {
