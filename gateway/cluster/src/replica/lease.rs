@@ -72,7 +72,9 @@ impl Replica {
         if answer == LeaseAnswer::Away {
             return self.is_away();
         }
-        self.away = None;
+        if self.away.take().is_some() {
+            self.own.hurry();
+        }
         let lease = asked + self.rules.trusted();
         match (ask, answer) {
             (LeaseAsk::Take { .. }, LeaseAnswer::Mine { epoch, clean }) => self.taken(lease, epoch, clean),
@@ -214,6 +216,9 @@ impl Replica {
 
     pub(super) fn is_back(&mut self) {
         let was_away = self.away.take().is_some();
+        if was_away {
+            self.own.hurry();
+        }
         if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
             self.take();
         }

@@ -200,3 +200,25 @@ fn what_is_said_is_heard_by_all_rooms_in_one_order() {
         assert_eq!(said.collect::<Vec<_>>(), [1, 2, 3]);
     }
 }
+
+#[test]
+fn what_nobody_answers_is_sent_ever_more_seldom_and_not_at_all_without_redis() {
+    let mut net = Net::of(2);
+    let bob = net.join(1, "bob");
+    net.nodes[0].cut = true;
+    net.submit(1, Op::Lose { talker: bob });
+    let submits = |net: &mut Net, tenths: u32| {
+        let before = net.nodes[1].submits;
+        (0..tenths).for_each(|_| net.wait(100));
+        net.nodes[1].submits - before
+    };
+    let few = submits(&mut net, 20);
+    assert!((2..=5).contains(&few), "{few} in two seconds");
+
+    let now = net.now;
+    net.nodes[1].replica.reachable(now, false);
+    assert_eq!(submits(&mut net, 5), 0);
+    let now = net.now;
+    net.nodes[1].replica.reachable(now, true);
+    assert_eq!(submits(&mut net, 1), 1, "at once when Redis is back");
+}
