@@ -62,7 +62,7 @@ impl Replica {
             |talker| mine.contains_key(&talker) || (hosted.contains(&talker) && guests.contains(&talker));
         let lost: Vec<_> = lost.into_values().filter(|member| !leaving.contains(&member.talker)).collect();
         lost.iter().for_each(|member| self.outputs.answer(Output::Lost { talker: member.talker }));
-        self.give_up(&stays);
+        self.give_up(stays);
         self.own.keep_ghosts(stays);
         self.answer_applied();
         let guests = hosted.iter().filter(|guest| !guests.contains(guest));

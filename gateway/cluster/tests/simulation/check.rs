@@ -51,7 +51,7 @@ impl World<'_> {
         }
         let process = &self.processes[slot];
         let is_well = if adopted {
-            process.sound.saturating_add(SOUND) <= self.now
+            process.sound.max(here).saturating_add(SOUND) <= self.now
         } else {
             let since = process.room.as_ref().map_or(self.now, |room| room.term.1);
             self.trouble.max(since).max(here).saturating_add(PEACE) <= self.now
