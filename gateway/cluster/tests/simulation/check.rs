@@ -50,11 +50,13 @@ impl World<'_> {
             return Ok(());
         }
         let process = &self.processes[slot];
+        // It may hear of it long after.
+        let given_up = self.gone.get(&talker).map_or(self.now, |at| self.now.min(*at));
         let is_well = if adopted {
             process.sound.max(here).saturating_add(SOUND) <= self.now
         } else {
             let since = process.room.as_ref().map_or(self.now, |room| room.term.1);
-            self.trouble.max(since).max(here).saturating_add(PEACE) <= self.now
+            self.trouble.max(since).max(here).saturating_add(PEACE) <= given_up
         };
         if is_well {
             return Err(format!("{} loses {talker} for no reason (adopted: {adopted})", process.node));

@@ -16,6 +16,8 @@ pub(crate) struct Network {
     /// Thousandths that come seconds late: they waited where a machine stalled between its decision and its socket, or in a
     /// connection's buffer. Who sent them may be no owner any more when they come.
     late: u64,
+    /// It lost some, or was late with them, be it calm by now: what is missed is asked for later.
+    was_lossy: bool,
 }
 
 impl Network {
@@ -27,11 +29,12 @@ impl Network {
             loss: if lossy { random.within(5, 100) } else { 0 },
             doubling: if random.chance(300) { random.within(5, 100) } else { 0 },
             late: if random.chance(250) { random.within(5, 100) } else { 0 },
+            was_lossy: false,
         }
     }
 
     pub(crate) fn calm(self) -> Self {
-        Self { loss: 0, doubling: 0, late: 0, ..self }
+        Self { loss: 0, doubling: 0, late: 0, was_lossy: self.is_lossy(), ..self }
     }
 
     /// When a message comes, none to two times.
@@ -55,6 +58,6 @@ impl Network {
 
     /// Whether packets don't come when they should.
     pub(crate) fn is_lossy(&self) -> bool {
-        self.loss > 0 || self.late > 0
+        self.was_lossy || self.loss > 0 || self.late > 0
     }
 }

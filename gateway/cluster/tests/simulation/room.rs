@@ -70,6 +70,8 @@ pub(crate) enum Word {
         adopted: bool,
         since: u64,
     },
+    /// A member's place is given up.
+    Gone(TalkerNumber),
     /// It decides from now on.
     Reigns,
     /// The newest term that anybody in reach knows of is this one. What was decided in later ones is lost.
@@ -138,6 +140,7 @@ impl Room {
                 Output::Effect(effect) => {
                     if let Effect::Gone { talker } = effect {
                         words.push(Word::Trace(format!("{node}: {talker} is gone")));
+                        words.push(Word::Gone(talker));
                         if self.seat_of(talker).is_some_and(|(_, seat)| seat.here) {
                             words.push(Word::Fault(format!("{node}: {talker} is gone, and was here")));
                         }

@@ -70,6 +70,8 @@ pub(crate) struct World<'a> {
     /// Nodes that were, until they crashed.
     pub(crate) dead: Vec<NodeId>,
     pub(crate) first_heard: BTreeMap<Grant, u64>,
+    /// When a member's place was given up, by whoever did so first.
+    pub(crate) gone: BTreeMap<TalkerNumber, u64>,
     /// How far the log came.
     newest: (Epoch, u64),
     /// Until when something was broken, or is.
@@ -114,6 +116,7 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
         clients: 0,
         dead: Vec::new(),
         first_heard: BTreeMap::new(),
+        gone: BTreeMap::new(),
         newest: (Epoch::default(), 0),
         trouble: 0,
         has_split: false,
@@ -434,6 +437,7 @@ impl World<'_> {
                         self.has_split |= what == "split";
                         self.note(what);
                     }
+                    Word::Gone(talker) => drop(self.gone.entry(talker).or_insert(self.now)),
                     Word::Reigns => self.look_back(slot),
                     Word::Lost { talker, adopted, since } => self.check_lost(slot, talker, adopted, since)?,
                     Word::Trace(what) => self.log(|| what),
