@@ -10,7 +10,8 @@ pub struct Rules {
     pub lease: Duration,
     /// How often it is renewed, and how long an answer is waited for: a third of the lease, so that two may be missed.
     pub renew: Duration,
-    /// A packet that wasn't answered is sent again after so long. 150 ms: a round trip within a region is far below, and a
+    /// A packet that wasn't answered is sent again after so long; operations after twice as long each time, up to `renew`, and
+    /// not at all while Redis is away. 150 ms: a round trip within a region is far below, and a
     /// talker doesn't feel it.
     pub resend: Duration,
     /// How often the owner says what the newest entry is. 500 ms: so long a lost last packet stays unnoticed.

@@ -63,11 +63,14 @@ impl Replica {
         let lost: Vec<_> = lost.into_values().filter(|member| !leaving.contains(&member.talker)).collect();
         lost.iter().for_each(|member| self.outputs.answer(Output::Lost { talker: member.talker }));
         self.give_up(stays);
+        self.own.keep_ghosts(stays);
         self.answer_applied();
         let guests = hosted.iter().filter(|guest| !guests.contains(guest));
         let ghosts = known.keys().filter(|talker| !mine.contains_key(talker)).chain(guests);
         ghosts.filter(|talker| !given.contains(talker)).for_each(|talker| self.drop_ghost(*talker));
-        for member in known.values().filter(|member| mine.contains_key(&member.talker)) {
+        // Who came in by an operation may have been taken for gone since, before the answer was heard of.
+        let is_here = |talker: &TalkerNumber| mine.contains_key(talker) || given.contains(talker);
+        for member in known.values().filter(|member| is_here(&member.talker)) {
             self.bring_back(member);
         }
         for Member { talker, who, rights, .. } in lost {
@@ -101,11 +104,21 @@ impl Replica {
 
     /// A member that nobody here knows of goes.
     pub(super) fn drop_ghost(&mut self, talker: TalkerNumber) {
-        self.wish_silently(if self.state.channel.is_guest(talker) {
-            Op::Dismiss { guest: talker }
-        } else {
-            Op::Leave { talker, reason: LeaveReason::Disconnected }
-        });
+        self.own.add_ghost(talker);
+        self.drop_ghosts();
+    }
+
+    /// All that may go now.
+    pub(super) fn drop_ghosts(&mut self) {
+        for talker in self.own.take_ghosts() {
+            if self.is_local(talker) {
+                self.wish_silently(if self.state.channel.is_guest(talker) {
+                    Op::Dismiss { guest: talker }
+                } else {
+                    Op::Leave { talker, reason: LeaveReason::Disconnected }
+                });
+            }
+        }
     }
 
     /// A member of this node that is held for unreachable says that it isn't; one that talks hears what it has.

@@ -72,7 +72,9 @@ impl Replica {
         if answer == LeaseAnswer::Away {
             return self.is_away();
         }
-        self.away = None;
+        if self.away.take().is_some() {
+            self.own.hurry();
+        }
         let lease = asked + self.rules.trusted();
         match (ask, answer) {
             (LeaseAsk::Take { .. }, LeaseAnswer::Mine { epoch, clean }) => self.taken(lease, epoch, clean),
@@ -124,7 +126,7 @@ impl Replica {
             _ if is_own || clean => self.reign(epoch, lease),
             _ => {
                 let ends = self.now + self.rules.recover;
-                let silent = self.asked();
+                let silent = self.asked(epoch);
                 self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
                 self.recover();
             }
@@ -133,9 +135,15 @@ impl Replica {
 
     /// Those who may know more, where that is known: one who has just heard the owner knows who is there. The owner isn't
     /// among them, for its time is over.
-    fn asked(&self) -> Option<BTreeSet<NodeId>> {
+    ///
+    /// After a stall what was said long ago is heard just now. So nobody may have owned the channel since that owner, or been
+    /// told of: then this epoch is the one after its.
+    fn asked(&self, next: Epoch) -> Option<BTreeSet<NodeId>> {
         let recent = self.rules.beat * 2;
-        let Role::Follower { heard, hello: None, .. } = self.role else { return None };
+        let Role::Follower { heard, hello: None, epoch, .. } = self.role else { return None };
+        if !self.is_of_one_mind() || epoch.next() != next {
+            return None;
+        }
         let others = self.state.homes.values().copied();
         let others = others.filter(|node| *node != self.node && *node != self.state.term.by);
         (heard + recent > self.now).then(|| others.collect())
@@ -214,6 +222,9 @@ impl Replica {
 
     pub(super) fn is_back(&mut self) {
         let was_away = self.away.take().is_some();
+        if was_away {
+            self.own.hurry();
+        }
         if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
             self.take();
         }

@@ -262,11 +262,15 @@ impl Replica {
     }
 
     fn answered(&mut self, number: u64, outcome: Outcome) {
+        if let Some(given) = outcome.talker() {
+            self.own.keep_ghosts(|ghost| ghost != given);
+        }
         match self.own.settle(number) {
             Some(settled) => self.say_answer(number, settled, outcome),
             // It came by a detour, and its room was told otherwise.
             None => outcome.talker().into_iter().for_each(|talker| self.drop_ghost(talker)),
         }
+        self.drop_ghosts();
     }
 
     fn term(&self, epoch: Epoch) -> Term {

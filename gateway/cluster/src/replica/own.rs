@@ -1,6 +1,7 @@
 //! This node's own operations, until they took effect.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 
 use suara_channel::{JoinError, LeaveReason, TalkerNumber, Time};
 
@@ -11,6 +12,9 @@ use crate::op::{Op, Outcome};
 use crate::output::Output;
 use crate::packet::{MAX_IN_FLIGHT, Packet};
 
+/// So often the time between two tries doubles; it is bounded by [`Rules::renew`](crate::Rules::renew), too.
+const MAX_DOUBLINGS: u32 = 8;
+
 #[derive(Debug)]
 pub(super) struct Own {
     next: u64,
@@ -19,10 +23,15 @@ pub(super) struct Own {
     due: bool,
     /// When what waits is sent again.
     again: Option<Time>,
+    /// How often it was, since something was new.
+    tries: u32,
     /// Joins by which lost members come back.
     rejoins: BTreeMap<u64, Rejoin>,
     /// What the replica wanted by itself: nobody waits for an answer.
     silent: BTreeSet<u64>,
+    /// Members that the state has for this node's and nobody here knows of. They go when no join is under way: one of those may
+    /// be given such a number once its place was given up, and isn't to be sent away by it.
+    ghosts: BTreeSet<TalkerNumber>,
     /// Members whose transport is lost: they don't return by themselves.
     away: BTreeSet<TalkerNumber>,
 }
@@ -52,8 +61,10 @@ impl Own {
             pending: VecDeque::new(),
             due: false,
             again: None,
+            tries: 0,
             rejoins: BTreeMap::new(),
             silent: BTreeSet::new(),
+            ghosts: BTreeSet::new(),
             away: BTreeSet::new(),
         }
     }
@@ -82,7 +93,22 @@ impl Own {
             Op::Leave { talker, .. } => Some(*talker),
             _ => None,
         };
-        self.pending.iter().filter_map(leaves).collect()
+        self.pending.iter().filter_map(leaves).chain(self.ghosts.iter().copied()).collect()
+    }
+
+    pub(super) fn add_ghost(&mut self, talker: TalkerNumber) {
+        self.ghosts.insert(talker);
+    }
+
+    /// Those that are none any more: their number was given to somebody, or another state doesn't have them.
+    pub(super) fn keep_ghosts(&mut self, is_one: impl Fn(TalkerNumber) -> bool) {
+        self.ghosts.retain(|talker| is_one(*talker));
+    }
+
+    /// Those that may go.
+    pub(super) fn take_ghosts(&mut self) -> BTreeSet<TalkerNumber> {
+        let joins = |(_, op): &(u64, Op)| matches!(op, Op::Join { .. } | Op::Admit);
+        if self.pending.iter().any(joins) { BTreeSet::new() } else { mem::take(&mut self.ghosts) }
     }
 
     pub(super) fn hurry(&mut self) {
@@ -241,11 +267,12 @@ impl Replica {
 
     /// Sends what waits to the owner, if something is new or it is time again.
     pub(super) fn send_own(&mut self) {
-        let is_due = self.own.due || self.own.again.is_some_and(|again| again <= self.now);
+        let is_due = self.own.due || self.resends().is_some_and(|again| again <= self.now);
         let Role::Follower { owner, epoch, .. } = self.role else { return };
         if !is_due || !self.is_of_one_mind() {
             return;
         }
+        self.own.tries = if self.own.due { 0 } else { self.own.tries.saturating_add(1) };
         self.own.due = false;
         let Some((first, _)) = self.own.pending.front() else {
             self.own.again = None;
@@ -255,6 +282,8 @@ impl Replica {
         let ops = self.own.pending.iter().take(MAX_IN_FLIGHT).cloned().collect();
         self.spoke = self.now;
         self.outputs.send(Some(owner), Packet::Submit { epoch, term: self.state.term, settled, ops });
-        self.own.again = Some(self.now + self.rules.resend);
+        // Whoever doesn't answer at once may not hear anything: it isn't talked to ever and ever as often.
+        let wait = self.rules.resend.saturating_mul(1 << self.own.tries.min(MAX_DOUBLINGS));
+        self.own.again = Some(self.now + wait.min(self.rules.renew).max(self.rules.resend));
     }
 }

@@ -220,8 +220,10 @@ impl Replica {
         self.enter(now);
         self.publish();
         if let Role::Owner { epoch, .. } = self.role {
-            let mut homes = self.state.homes.values().chain(self.peers.keys());
-            let heir = homes.find(|node| **node != self.node && !self.dead.contains(node)).copied();
+            let homes = self.state.homes.values().chain(self.peers.keys());
+            let others = homes.filter(|node| **node != self.node && !self.dead.contains(node));
+            // Who was heard last is the least likely to have been cut off, and to have missed what was decided since.
+            let heir = others.max_by_key(|node| self.peers.get(node)).copied();
             self.outputs.send(None, Packet::Bye { heir });
             self.ask(match heir {
                 Some(to) => LeaseAsk::HandOver { epoch, to },

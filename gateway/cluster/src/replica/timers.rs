@@ -33,9 +33,9 @@ impl Replica {
         self.tell();
     }
 
-    /// Only a follower sends what waits, and only to an owner whom it understands.
-    fn resends(&self) -> Option<Time> {
-        self.own.again().filter(|_| self.is_of_one_mind())
+    /// Only a follower sends what waits, and only to an owner whom it understands. While Redis is away nobody would hear it.
+    pub(super) fn resends(&self) -> Option<Time> {
+        self.own.again().filter(|_| self.away.is_none() && self.is_of_one_mind())
     }
 
     /// Without Redis for so long, a node goes its own way.

@@ -12,6 +12,8 @@ pub(crate) struct Node {
     pub(crate) outputs: Vec<Output>,
     sends: Vec<(Option<NodeId>, Packet)>,
     pub(crate) asks: Vec<(u64, LeaseAsk)>,
+    /// How often it sent operations of its own.
+    pub(crate) submits: u32,
     /// Hears nothing, and isn't heard.
     pub(crate) cut: bool,
 }
@@ -31,6 +33,7 @@ impl Net {
             outputs: Vec::new(),
             sends: Vec::new(),
             asks: Vec::new(),
+            submits: 0,
             cut: false,
         };
         let mut net = Self { now, nodes: (1..=count).map(node).collect() };
@@ -146,7 +149,10 @@ impl Node {
     fn drain(&mut self) {
         while let Some(output) = self.replica.poll_output() {
             match output {
-                Output::Send { to, packet } => self.sends.push((to, packet)),
+                Output::Send { to, packet } => {
+                    self.submits += u32::from(matches!(packet, Packet::Submit { .. }));
+                    self.sends.push((to, packet));
+                }
                 Output::Lease { number, ask } => self.asks.push((number, ask)),
                 output => self.outputs.push(output),
             }

@@ -7,8 +7,8 @@ use std::iter;
 use drive::{Net, join};
 use suara_channel::{Effect, LeaveReason, Settings, Time};
 use suara_cluster::{
-    Epoch, LeaseAnswer, LeaseAsk, MAX_SHARED, MAX_SHARED_BYTES, NodeId, Op, Outcome, Output, Replica, Say,
-    Standing,
+    Epoch, LeaseAnswer, LeaseAsk, MAX_SHARED, MAX_SHARED_BYTES, NodeId, Op, Outcome, Output, Packet, Replica,
+    Rules, Say, Standing, Term,
 };
 
 #[test]
@@ -199,4 +199,77 @@ fn what_is_said_is_heard_by_all_rooms_in_one_order() {
         });
         assert_eq!(said.collect::<Vec<_>>(), [1, 2, 3]);
     }
+}
+
+#[test]
+fn what_nobody_answers_is_sent_ever_more_seldom_and_not_at_all_without_redis() {
+    let mut net = Net::of(2);
+    let bob = net.join(1, "bob");
+    net.nodes[0].cut = true;
+    net.submit(1, Op::Lose { talker: bob });
+    let submits = |net: &mut Net, tenths: u32| {
+        let before = net.nodes[1].submits;
+        (0..tenths).for_each(|_| net.wait(100));
+        net.nodes[1].submits - before
+    };
+    let few = submits(&mut net, 20);
+    assert!((2..=5).contains(&few), "{few} in two seconds");
+
+    let now = net.now;
+    net.nodes[1].replica.reachable(now, false);
+    assert_eq!(submits(&mut net, 5), 0);
+    let now = net.now;
+    net.nodes[1].replica.reachable(now, true);
+    assert_eq!(submits(&mut net, 1), 1, "at once when Redis is back");
+}
+
+#[test]
+fn an_operation_that_means_the_numbers_of_another_term_is_not_taken() {
+    let mut net = Net::of(2);
+    let bob = net.join(1, "bob");
+    let (term, _) = net.nodes[0].replica.head();
+    let leave = |term| {
+        let op = Op::Leave { talker: bob, reason: LeaveReason::Left };
+        Packet::Submit { epoch: Epoch(1), term, settled: 2_000, ops: vec![(2_001, op)] }
+    };
+    let (now, owner) = (net.now, &mut net.nodes[0].replica);
+    owner.receive(now, NodeId(2), leave(Term { first: term.first + 1, ..term }));
+    assert!(owner.channel().member(bob).is_some());
+    owner.receive(now, NodeId(2), leave(term));
+    assert!(owner.channel().member(bob).is_none());
+}
+
+#[test]
+fn who_came_in_and_was_taken_for_gone_before_the_answer_is_brought_back() {
+    let mut net = Net::of(1);
+    let now = net.now;
+    let mut late = Replica::new(NodeId(2), 2_000, Settings::default(), Rules::default(), now);
+    late.submit(now, join("bob"));
+    let (number, held) = (2_001, LeaseAnswer::Held { by: NodeId(1), epoch: Epoch(1) });
+    late.leased(now, number, held);
+    late.handle_timeout(now);
+    let sent: Vec<_> = sends(&mut late).collect();
+    assert!(sent.iter().any(|packet| matches!(packet, Packet::Submit { .. })), "{sent:?}");
+
+    let owner = &mut net.nodes[0].replica;
+    let (hellos, submits): (Vec<_>, Vec<_>) =
+        sent.into_iter().partition(|packet| matches!(packet, Packet::Hello { .. }));
+    submits.into_iter().for_each(|packet| owner.receive(now, NodeId(2), packet));
+    owner.gone(now, NodeId(2));
+    hellos.into_iter().for_each(|packet| owner.receive(now, NodeId(2), packet));
+    let snapshots = sends(owner).filter(|packet| matches!(packet, Packet::Snapshot { .. }));
+    snapshots.collect::<Vec<_>>().into_iter().for_each(|packet| late.receive(now, NodeId(1), packet));
+
+    let returns = |packet: &Packet| match packet {
+        Packet::Submit { ops, .. } => ops.iter().any(|(_, op)| matches!(op, Op::Return { .. })),
+        _ => false,
+    };
+    assert!(sends(&mut late).any(|packet| returns(&packet)));
+}
+
+fn sends(replica: &mut Replica) -> impl Iterator<Item = Packet> {
+    iter::from_fn(|| replica.poll_output()).filter_map(|output| match output {
+        Output::Send { packet, .. } => Some(packet),
+        _ => None,
+    })
 }

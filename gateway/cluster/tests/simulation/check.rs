@@ -13,6 +13,8 @@ use crate::world::{Outcome, World};
 const SOUND: u64 = 8_000;
 /// With packets that get lost, entries come by the next beat, and the one after.
 const LOSSY: u64 = 3_000;
+/// So long before a place is given up (two seconds after a node was held for dead) all that was said comes through.
+const PEACE: u64 = 1_500;
 /// No grant lasts longer: T2, T3, a lease, a stall, and the way back.
 const LONGEST: u64 = 22_000;
 
@@ -38,6 +40,28 @@ impl World<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Who is here is lost for a reason. What was decided outlives its owner: one who takes over asks round, and whoever is
+    /// well has had an answer to give. And who was held for dead and isn't says so, long before its members' places are
+    /// given up.
+    pub(crate) fn check_lost(&self, slot: usize, talker: TalkerNumber, adopted: bool, here: u64) -> Outcome {
+        if self.has_split || self.redis.forgot || self.network.is_lossy() {
+            return Ok(());
+        }
+        let process = &self.processes[slot];
+        // It may hear of it long after.
+        let given_up = self.gone.get(&talker).map_or(self.now, |at| self.now.min(*at));
+        let is_well = if adopted {
+            process.sound.max(here).saturating_add(SOUND) <= self.now
+        } else {
+            let since = process.room.as_ref().map_or(self.now, |room| room.term.1);
+            self.trouble.max(since).max(here).saturating_add(PEACE) <= given_up
+        };
+        if is_well {
+            return Err(format!("{} loses {talker} for no reason (adopted: {adopted})", process.node));
+        }
+        Ok(())
     }
 
     pub(crate) fn check_rest(&self) -> Outcome {

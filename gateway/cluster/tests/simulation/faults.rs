@@ -15,12 +15,14 @@ enum Fault {
     Crash,
     Stall,
     Cut,
+    /// A connection is made anew at once: what was said meanwhile is missed, and nobody splits.
+    Blip,
     RedisDown,
 }
 
 impl Faults {
     pub(crate) fn any(random: &mut Random) -> Self {
-        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::RedisDown];
+        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::Blip, Fault::RedisDown];
         Self { kinds: all.into_iter().filter(|_| random.chance(400)).collect() }
     }
 }
@@ -33,6 +35,7 @@ impl World<'_> {
             .room
             .as_ref()
             .is_some_and(|room| matches!(room.replica.standing(), Standing::Owner { .. }));
+        self.trouble = self.trouble.max(self.now);
         match fault {
             Fault::Crash if self.processes[slot].up => {
                 if is_owner {
@@ -55,8 +58,9 @@ impl World<'_> {
                 let until = self.now + wait;
                 self.processes[slot].stalled = Some(until);
                 self.processes[slot].sound = until;
+                self.trouble = self.trouble.max(until);
             }
-            Fault::Cut if self.processes[slot].linked => {
+            Fault::Cut | Fault::Blip if self.processes[slot].linked => {
                 if is_owner {
                     self.note("owner was cut off");
                 }
@@ -64,7 +68,8 @@ impl World<'_> {
                 self.processes[slot].linked = false;
                 self.processes[slot].sound = u64::MAX;
                 self.notices(slot, false);
-                let wait = self.random.within(200, 9_000);
+                let longest = if matches!(fault, Fault::Cut) { 9_000 } else { 1_500 };
+                let wait = self.random.within(200, longest);
                 self.heal_later(slot, wait);
             }
             Fault::RedisDown if !self.redis.down => {
@@ -95,8 +100,13 @@ impl World<'_> {
     }
 
     pub(crate) fn heal(&mut self, slot: usize) {
+        self.trouble = self.trouble.max(self.now);
         if !self.processes[slot].up {
             self.processes[slot].restart(&mut self.random, self.now);
+            if self.redis.down {
+                // Each that starts now is on its own from the first.
+                self.processes[slot].sound = u64::MAX;
+            }
             self.log(|| format!("{} starts", self.processes[slot].node));
             self.later(slot, 1, Event::Pulse);
         }
@@ -114,6 +124,7 @@ impl World<'_> {
         }
         self.log(|| "redis is back".into());
         self.redis.down = false;
+        self.trouble = self.trouble.max(self.now);
         for slot in 0..self.processes.len() {
             if self.processes[slot].linked {
                 self.processes[slot].sound = self.now;

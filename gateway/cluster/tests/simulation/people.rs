@@ -101,10 +101,11 @@ impl World<'_> {
 
     /// Its transport is lost, or it is here again.
     fn lose(&mut self, slot: usize, client: Client, talker: TalkerNumber) -> Outcome {
+        let now = self.now;
         self.with(slot, |room, clock| {
             let is_in = room.replica.channel().member(talker).is_some();
             let Some(seat) = room.seats.get_mut(&client).filter(|_| is_in) else { return };
-            seat.here = !seat.here;
+            (seat.here, seat.since) = (!seat.here, now);
             let op = if seat.here { Op::Resume { talker } } else { Op::Lose { talker } };
             room.submit(clock, op);
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use suara_channel::{Effect, Grant, LeaveReason, TalkerNumber, Time};
-use suara_cluster::{ChatOrder, Epoch, NodeId, Op, OpId, Outcome, Output, Replica, Standing};
+use suara_cluster::{ChatOrder, Epoch, NodeId, Op, OpId, Outcome, Output, Replica, Standing, Term};
 
 /// A client, for as long as it wants to be in the channel.
 pub(crate) type Client = u32;
@@ -15,6 +15,8 @@ pub(crate) struct Seat {
     /// None until it is in, and while it is asked for again.
     pub(crate) talker: Option<TalkerNumber>,
     pub(crate) here: bool,
+    /// Since when, or since when not.
+    pub(crate) since: u64,
     /// By which it sends.
     pub(crate) grant: Option<Grant>,
     /// It will send no more than so many frames.
@@ -46,6 +48,10 @@ pub(crate) struct Room {
     /// Grants that were heard since the state was adopted, the newest last.
     pub(crate) heard: Vec<Grant>,
     pub(crate) newest: Option<Grant>,
+    /// How far it had come when it was drained last.
+    pub(crate) progress: (Epoch, u64),
+    /// The term that holds here, and since when.
+    pub(crate) term: (Term, u64),
     /// Since when a grant is in force here.
     pub(crate) holds: BTreeMap<Grant, u64>,
 }
@@ -58,6 +64,18 @@ pub(crate) enum Word {
     Trace(String),
     /// Others may decide now, by lower grants.
     Forked,
+    /// A member isn't in the channel any more, by another's state or because it was gone for too long.
+    Lost {
+        talker: TalkerNumber,
+        adopted: bool,
+        since: u64,
+    },
+    /// A member's place is given up.
+    Gone(TalkerNumber),
+    /// It decides from now on.
+    Reigns,
+    /// The newest term that anybody in reach knows of is this one. What was decided in later ones is lost.
+    Fell(Epoch),
     /// Something was decided within: once more.
     Turn,
 }
@@ -81,6 +99,8 @@ impl Room {
             said: Vec::new(),
             heard: Vec::new(),
             newest: None,
+            progress: (Epoch::default(), 0),
+            term: (Term::default(), 0),
             holds: BTreeMap::new(),
         }
     }
@@ -114,11 +134,13 @@ impl Room {
 
     /// Carries out what the replica wants; says what concerns others.
     pub(crate) fn drain(&mut self, node: NodeId, now: Time, words: &mut Vec<Word>) {
+        let mut has_adopted = false;
         while let Some(output) = self.replica.poll_output() {
             match output {
                 Output::Effect(effect) => {
                     if let Effect::Gone { talker } = effect {
                         words.push(Word::Trace(format!("{node}: {talker} is gone")));
+                        words.push(Word::Gone(talker));
                         if self.seat_of(talker).is_some_and(|(_, seat)| seat.here) {
                             words.push(Word::Fault(format!("{node}: {talker} is gone, and was here")));
                         }
@@ -135,11 +157,16 @@ impl Room {
                 Output::Shared { .. } => {}
                 Output::Adopted { .. } => {
                     words.push(Word::Trace(format!("{node} adopts {:?}", self.replica.head())));
+                    has_adopted = true;
                     self.adopted(words);
                 }
                 Output::Lost { talker } => {
                     words.push(Word::Note("lost"));
                     words.push(Word::Trace(format!("{node}: {talker} is lost")));
+                    let since = self
+                        .seat_of(talker)
+                        .map_or(0, |(_, seat)| if seat.here { seat.since } else { u64::MAX });
+                    words.push(Word::Lost { talker, adopted: has_adopted, since });
                     match self.seat_of(talker).map(|(client, _)| *client) {
                         Some(client) => {
                             self.lost.push((talker, client));
@@ -157,6 +184,12 @@ impl Room {
                 Output::Standing(Standing::Split { .. }) => {
                     self.was_split = true;
                     words.push(Word::Note("split"));
+                }
+                Output::Standing(Standing::Owner { .. }) => {
+                    if std::mem::take(&mut self.was_split) {
+                        words.push(Word::Forked);
+                    }
+                    words.push(Word::Reigns);
                 }
                 // What was said on its side holds for all from now on.
                 Output::Standing(_) if std::mem::take(&mut self.was_split) => words.push(Word::Forked),
@@ -230,6 +263,11 @@ impl Room {
         self.said.clear();
         if self.seats.values().any(|seat| seat.talker.is_some()) {
             words.push(Word::Forked);
+        }
+        // A new owner asks round and takes what it gets. When all who know the last term are cut off, that is the state of
+        // one who was on a side of its own until now: a burst of that side is in force then, and the last term's isn't.
+        if self.replica.standing() == Standing::Seeking {
+            words.push(Word::Fell(self.replica.head().0.epoch));
         }
         let held: Vec<_> = self.replica.channel().speakers();
         for seat in self.seats.values_mut() {

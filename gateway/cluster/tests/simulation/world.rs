@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use suara_channel::{Grant, Settings, TalkerNumber, Time};
 use suara_cluster::{
-    ChatOutput, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules, Standing,
+    ChatOutput, Epoch, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules,
+    Standing,
 };
 
 use crate::faults::Faults;
@@ -69,6 +70,14 @@ pub(crate) struct World<'a> {
     /// Nodes that were, until they crashed.
     pub(crate) dead: Vec<NodeId>,
     pub(crate) first_heard: BTreeMap<Grant, u64>,
+    /// When a member's place was given up, by whoever did so first.
+    pub(crate) gone: BTreeMap<TalkerNumber, u64>,
+    /// How far the log came.
+    newest: (Epoch, u64),
+    /// Until when something was broken, or is.
+    pub(crate) trouble: u64,
+    /// Some decided for themselves, at some time: what they decided may win, and undo what others did.
+    pub(crate) has_split: bool,
     queue: BTreeMap<(u64, u64), Turn>,
     turns: u64,
     trace: bool,
@@ -107,6 +116,10 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
         clients: 0,
         dead: Vec::new(),
         first_heard: BTreeMap::new(),
+        gone: BTreeMap::new(),
+        newest: (Epoch::default(), 0),
+        trouble: 0,
+        has_split: false,
         queue: BTreeMap::new(),
         turns: 0,
         trace,
@@ -408,6 +421,10 @@ impl World<'_> {
             let mut words = Vec::new();
             let Some(room) = &mut self.processes[slot].room else { return Ok(()) };
             room.drain(node, clock, &mut words);
+            let (term, _) = room.replica.head();
+            if term != room.term.0 {
+                room.term = (term, self.now);
+            }
             let speaks: Vec<_> = room.begun.drain(..).collect();
             if words.is_empty() {
                 break;
@@ -416,12 +433,26 @@ impl World<'_> {
             for word in words {
                 match word {
                     Word::Out(output) => self.out(slot, output),
-                    Word::Note(what) => self.note(what),
+                    Word::Note(what) => {
+                        self.has_split |= what == "split";
+                        self.note(what);
+                    }
+                    Word::Gone(talker) => drop(self.gone.entry(talker).or_insert(self.now)),
+                    Word::Reigns => self.look_back(slot),
+                    Word::Lost { talker, adopted, since } => self.check_lost(slot, talker, adopted, since)?,
                     Word::Trace(what) => self.log(|| what),
                     Word::Forked => self.first_heard.clear(),
+                    Word::Fell(to) => self.first_heard.retain(|grant, _| grant.epoch() <= to.0),
                     Word::Fault(fault) => return Err(fault),
                     Word::Turn => {}
                 }
+            }
+        }
+        if let Some(room) = &mut self.processes[slot].room {
+            let (term, index) = room.replica.head();
+            room.progress = (term.epoch, index);
+            if matches!(room.replica.standing(), Standing::Owner { .. }) {
+                self.newest = self.newest.max(room.progress);
             }
         }
         if let Some(Standing::Owner { epoch }) =
@@ -434,6 +465,22 @@ impl World<'_> {
         self.close_if_empty(slot, clock);
         self.plan_wake(slot);
         Ok(())
+    }
+
+    /// A node begins to decide. When nobody in reach knows as much as was decided before, because all who do are cut off or
+    /// gone, the log goes on from less: who talks by that talks beside what those heard who are gone.
+    fn look_back(&mut self, slot: usize) {
+        let Some(from) = self.processes[slot].room.as_ref().map(|room| room.progress) else { return };
+        let now = self.now;
+        let in_reach = self
+            .processes
+            .iter()
+            .filter(|other| other.up && other.linked && other.stalled.is_none_or(|until| until <= now));
+        let mut rooms = in_reach.filter_map(|other| other.room.as_ref());
+        if from < self.newest && !rooms.any(|room| room.progress > from) {
+            self.log(|| format!("the log falls back from {:?} to {from:?}", self.newest));
+            (self.newest, self.first_heard) = (from, BTreeMap::new());
+        }
     }
 
     fn settle_chat(&mut self, slot: usize, clock: Time) -> Outcome {
