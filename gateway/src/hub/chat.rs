@@ -25,7 +25,8 @@ use crate::session::SessionId;
 /// How long a join waits for a store that is slow. Its client asks for the history without knowing of anything.
 const LAST_MESSAGE: Duration = Duration::from_millis(500);
 
-/// So long the word of a message between two others may be under way, until the store is asked: what is stored elsewhere is only
+/// So long the word of a message between two others may be under way, until the store is asked. No time at all: what is stored
+/// elsewhere comes by the store alone, whatever is said of it.
 const HINT: Duration = Duration::ZERO;
 /// So often the store is asked whether there are messages that nobody spoke of: a word that is lost is rare.
 const LOOK: Duration = Duration::from_secs(5);
