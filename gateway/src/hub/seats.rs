@@ -41,6 +41,10 @@ impl Room {
         self.entering += 1;
         self.submit(op, move |room, outcome| {
             room.entering -= 1;
+            if let (true, Outcome::Joined(Ok(talker))) = (reply.is_closed(), &outcome) {
+                // Nobody waits any more, and a client may have heard `unavailable`: it isn't told that it is in.
+                return room.order(Op::Leave { talker: *talker, reason: LeaveReason::Disconnected });
+            }
             let verdict = room.let_in(*joining, outcome);
             if let Err(Ok(talker)) = reply.send(verdict) {
                 // The session ended while it waited.
