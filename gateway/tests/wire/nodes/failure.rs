@@ -68,7 +68,7 @@ async fn a_node_that_ends_hands_over_what_it_decides_and_a_burst_goes_on() {
     let (alice, _) = at(&one, "alice", 0).await;
     let (mut bob, own) = at(&other, "bob", 1).await;
     let (mut carol, there) = at(&third, "carol", 2).await;
-    let decides = |gateway: &TestGateway| gateway.metric("channels_owned") == 1.0;
+    let decides = |gateway: &TestGateway| gateway.metric("suara_channels_owned") == 1.0;
     assert!(decides(&one) && !decides(&other) && !decides(&third));
     let grant = bob.floor(own.channel).await;
     carol.hear("floor_taken").await;
