@@ -19,6 +19,7 @@ mod standing;
 mod submit;
 mod view;
 mod words;
+mod writing;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -49,6 +50,7 @@ pub use chat::Said;
 use command::Command;
 use patch::PeerWord;
 use room::Room;
+use writing::Writing;
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
 const ROOM_QUEUE: usize = 1024;
@@ -119,6 +121,7 @@ pub struct RoomHandle {
     /// How long it keeps the places of those whose transport is lost.
     pub grace: Duration,
     newest: Newest,
+    writing: Writing,
     /// Whom it is between, where it is a call's.
     pub call: Option<Arc<Call>>,
     commands: mpsc::Sender<Command>,
@@ -269,6 +272,7 @@ impl Hub {
             tapes: Tapes::default(),
             grace: settings.presence_grace,
             newest: Newest::default(),
+            writing: Writing::default(),
             call: call.map(Arc::new),
             commands,
             early,
@@ -348,8 +352,8 @@ impl RoomHandle {
         let (peers, _) = mpsc::unbounded_channel();
         let (route, tapes) = (RouteCell::default(), Tapes::default());
         let (number, name, grace) = (ChannelNumber(0), Arc::from(""), Duration::ZERO);
-        let newest = Newest::default();
-        Self { number, name, route, tapes, grace, call: None, newest, commands, early, peers }
+        let (newest, writing) = (Newest::default(), Writing::default());
+        Self { number, name, route, tapes, grace, call: None, newest, writing, commands, early, peers }
     }
 
     /// Takes a member out; with `confirm` it is told.
