@@ -50,6 +50,7 @@ pub use chat::Said;
 use command::Command;
 use patch::PeerWord;
 use room::Room;
+pub use seats::Place;
 use writing::Writing;
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
@@ -357,20 +358,20 @@ impl RoomHandle {
     }
 
     /// Takes a member out; with `confirm` it is told.
-    pub async fn leave(&self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
-        self.command(Command::Leave { talker, reason, confirm }).await;
+    pub async fn leave(&self, place: Place, reason: LeaveReason, confirm: bool) {
+        self.command(Command::Leave { place, reason, confirm }).await;
     }
 
     /// A member's transport is lost; its place is kept for a while.
-    pub async fn lose(&self, talker: TalkerNumber) {
-        self.command(Command::Lose { talker }).await;
+    pub async fn lose(&self, place: Place) {
+        self.command(Command::Lose { place }).await;
     }
 
     /// A member goes on by another session, which is told all that it has to know. `false` when its place is not there any
     /// more, or the token says something else of it than when it joined: then it is out of the channel.
-    pub async fn resume(&self, talker: TalkerNumber, port: Port, who: Identity, rights: Rights) -> bool {
+    pub async fn resume(&self, place: Place, port: Port, who: Identity, rights: Rights) -> bool {
         let (reply, resumed) = oneshot::channel();
-        self.command(Command::Resume { talker, resuming: Box::new((port, who, rights)), reply }).await;
+        self.command(Command::Resume { place, resuming: Box::new((port, who, rights)), reply }).await;
         // When it comes too late, its place is given up.
         timeout(PATIENCE, resumed).await.is_ok_and(|resumed| resumed.unwrap_or(false))
     }

@@ -13,7 +13,7 @@ use suara_proto::{LeaveReason, TalkerNumber};
 use tokio::sync::mpsc;
 
 use super::room::Room;
-use super::seats::Seat;
+use super::seats::{Place, Seat};
 use super::{Hub, RoomHandle};
 use crate::metrics::DropReason;
 use crate::nodes::{Heard, Mooring};
@@ -230,6 +230,11 @@ impl Room {
             self.decide();
             self.falls();
         }
+    }
+
+    /// One who is on its way back in, by the number that it had.
+    pub(super) fn find_lost(&self, place: Place) -> Option<TalkerNumber> {
+        self.abroad.as_ref().and_then(|abroad| place.find(&abroad.lost))
     }
 
     /// One who is on its way back in leaves.
