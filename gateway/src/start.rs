@@ -11,6 +11,7 @@ use suara_engine::{Engine, StartError};
 use suara_proto::message::Rights;
 use suara_store::Store;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::auth::{Authenticator, KeySet, RemoteCheck};
 use crate::clock::Clock;
@@ -24,6 +25,9 @@ use crate::livechat::LivechatSettings;
 use crate::metrics::Metrics;
 use crate::nodes::NodesSettings;
 use crate::words::{self, Arrival, Carrier};
+
+/// So long the end waits for what still runs: sessions say goodbye, rooms their last words.
+const LAST_TASKS: Duration = Duration::from_secs(5);
 
 /// Everything that a gateway needs to be told.
 pub struct Settings {
@@ -164,7 +168,9 @@ impl Gateway {
         self.engine.drain();
         self.core.dismiss_all();
         self.core.tasks.close();
-        self.core.tasks.wait().await;
+        if timeout(LAST_TASKS, self.core.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.core.tasks.len(), "some don't end: they are left behind");
+        }
         if let Some(nodes) = &self.core.nodes {
             nodes.stop().await;
         }

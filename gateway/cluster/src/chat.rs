@@ -41,6 +41,8 @@ pub struct ChatOrder<M> {
     /// When to fetch; none: nothing is missing, or it is being fetched.
     due: Option<Time>,
     fetching: bool,
+    /// The highest number that was heard of when the store was asked.
+    hoped: u64,
     outputs: VecDeque<ChatOutput<M>>,
 }
 
@@ -57,6 +59,7 @@ impl<M> ChatOrder<M> {
             every,
             due: Some(now + every),
             fetching: false,
+            hoped: told,
             outputs: VecDeque::new(),
         }
     }
@@ -82,15 +85,20 @@ impl<M> ChatOrder<M> {
         self.advance(now);
     }
 
-    /// What the store has above the number that was asked for, ascending without gaps.
+    /// What the store has above the number that was asked for, ascending without gaps. What it hasn't isn't there, whoever
+    /// spoke of it before it was asked: it is asked again in its time, and not at once.
     pub fn fetched(&mut self, now: Time, messages: impl IntoIterator<Item = (u64, M)>) {
         self.fetching = false;
+        let before = self.told;
         for (number, message) in messages {
             self.newest = self.newest.max(number);
             if number > self.told {
                 self.early.insert(number, message);
             }
             self.tell();
+        }
+        if self.told == before && self.newest <= self.hoped {
+            self.newest = self.told;
         }
         self.due = Some(now + self.every);
         self.advance(now);
@@ -112,6 +120,7 @@ impl<M> ChatOrder<M> {
     pub fn handle_timeout(&mut self, now: Time) {
         if self.poll_timeout().is_some_and(|due| due <= now) {
             self.fetching = true;
+            self.hoped = self.newest;
             self.outputs.push_back(ChatOutput::Fetch { after: self.told });
         }
     }
@@ -184,6 +193,27 @@ mod tests {
         order.fetched(at(70), [(8, "eight"), (9, "nine"), (10, "ten")]);
         assert_eq!(all(&mut order), [(8, "eight"), (9, "nine"), (10, "ten")]);
         assert_eq!(order.told(), 10);
+    }
+
+    #[test]
+    fn a_store_without_the_message_that_was_heard_of_is_asked_again_in_its_time() {
+        let mut order = ChatOrder::new(at(0), 7, Duration::ZERO, EVERY);
+        order.heard_of(at(10), 900);
+        order.handle_timeout(at(10));
+        assert_eq!(all(&mut order), [(7, "fetch")]);
+        order.fetched(at(20), []);
+        order.handle_timeout(at(5_019));
+        assert_eq!(all(&mut order), [], "not in a circle");
+        order.handle_timeout(at(5_020));
+        assert_eq!(all(&mut order), [(7, "fetch")]);
+        // What is heard of while the store answers may be younger than its answer.
+        order.heard_of(at(5_025), 8);
+        order.fetched(at(5_030), []);
+        order.handle_timeout(at(5_030));
+        assert_eq!(all(&mut order), [(7, "fetch")]);
+        order.fetched(at(5_040), [(8, "eight")]);
+        assert_eq!(all(&mut order), [(8, "eight")]);
+        assert_eq!(order.poll_timeout(), Some(at(10_040)));
     }
 
     #[test]

@@ -86,6 +86,7 @@ impl Origin {
 /// The way into the store.
 pub struct Chat {
     store: Store,
+    hub: Hub,
     writer: Writer<Origin>,
     sends: Rate,
     typings: Rate,
@@ -98,9 +99,9 @@ impl Chat {
     pub fn start(store: Store, hub: Hub, livechat: Livechat, metrics: ChatMetrics) -> Self {
         let (done, batches) = mpsc::channel(TOLD);
         let writer = Writer::start(store.clone(), done);
-        tokio::spawn(tell(batches, hub, livechat, store.clone(), metrics));
+        tokio::spawn(tell(batches, hub.clone(), livechat, store.clone(), metrics));
         let [sends, typings, pages] = [SENDS, TYPINGS, PAGES].map(rate);
-        Self { store, writer, sends, typings, pages }
+        Self { store, hub, writer, sends, typings, pages }
     }
 
     /// Hands a message over; its acknowledgement, or the refusal, goes to its origin.
@@ -108,7 +109,9 @@ impl Chat {
     /// # Errors
     /// When too many wait.
     pub fn post(&self, draft: Draft, origin: Origin) -> Result<(), Origin> {
-        self.writer.post(draft, origin)
+        self.hub.writes(&draft, origin.port.id, origin.member);
+        let own = draft.clone();
+        self.writer.post(draft, origin).inspect_err(|_| self.hub.not_written(&own))
     }
 
     /// A page of a channel's messages.
@@ -175,11 +178,14 @@ async fn tell(
                             tokio::spawn(async move { livechat.mend(&store, &channel).await });
                         }
                         hub.chat(Said { draft, number, session, member }).await;
+                    } else {
+                        hub.not_written(&draft);
                     }
                 }
                 Err(error) => {
                     metrics.not_stored();
                     tracing::debug!(%error, "a message was not stored");
+                    hub.not_written(&draft);
                     origin.not_stored(&draft.id);
                 }
             }

@@ -4,10 +4,11 @@ use suara_channel::Member;
 use suara_proto::message::DispatchAction;
 use suara_proto::{ErrorCode, TalkerNumber};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::command::Command;
 use super::room::Room;
-use super::{Hub, RoomHandle};
+use super::{Hub, PATIENCE, RoomHandle};
 
 /// A channel at a moment.
 #[derive(Debug, Clone)]
@@ -60,11 +61,14 @@ impl RoomHandle {
     /// Does to a member what a dispatcher may.
     ///
     /// # Errors
-    /// `unknown_talker` when there is no such member.
+    /// `unknown_talker` when there is no such member, `unavailable` when nobody decides soon enough: it may yet happen.
     pub async fn administer(&self, action: DispatchAction, talker: TalkerNumber) -> Result<(), ErrorCode> {
         let (reply, done) = oneshot::channel();
         self.command(Command::Administer { action, talker, reply }).await;
-        done.await.unwrap_or(Err(ErrorCode::UnknownTalker))
+        match timeout(PATIENCE, done).await {
+            Ok(done) => done.unwrap_or(Err(ErrorCode::UnknownTalker)),
+            Err(_) => Err(ErrorCode::Unavailable),
+        }
     }
 }
 

@@ -19,13 +19,15 @@ use super::command::Command;
 use super::remote::Whisper;
 use super::room::Room;
 use super::seats::Seat;
+use super::writing::Own;
 use super::{Hub, RoomHandle};
 use crate::session::SessionId;
 
 /// How long a join waits for a store that is slow. Its client asks for the history without knowing of anything.
 const LAST_MESSAGE: Duration = Duration::from_millis(500);
 
-/// So long the word of a message between two others may be under way, until the store is asked: what is stored elsewhere is only
+/// So long the word of a message between two others may be under way, until the store is asked. No time at all: what is stored
+/// elsewhere comes by the store alone, whatever is said of it.
 const HINT: Duration = Duration::ZERO;
 /// So often the store is asked whether there are messages that nobody spoke of: a word that is lost is rare.
 const LOOK: Duration = Duration::from_secs(5);
@@ -138,6 +140,7 @@ impl Room {
     /// A message was stored here.
     pub(super) fn chat(&mut self, said: Said) {
         let number = said.number;
+        self.handle.writing.end(&said.draft);
         if !self.shares_chat() {
             return self.tell_chat(number, &said.draft, Some((said.session, said.member)));
         }
@@ -224,12 +227,20 @@ impl Room {
             (Some(Said { draft, session, member, .. }), _) => {
                 self.tell_chat(number, &draft, Some((session, member)));
             }
-            (None, Some(Message { user, name, role, text, at, .. })) => {
+            (None, Some(message)) => self.tell_fetched(number, message),
+            (None, None) => {}
+        }
+    }
+
+    fn tell_fetched(&self, number: u64, message: Message) {
+        match self.handle.writing.of(&message) {
+            Some(Own { draft, session, member }) => self.tell_chat(number, &draft, Some((session, member))),
+            None => {
+                let Message { user, name, role, text, at, .. } = message;
                 let channel = self.handle.name.clone();
                 let [user, name, role, text] = [user, name, role, text].map(Into::into);
                 self.tell_chat(number, &Draft { channel, user, name, role, id: "".into(), text, at }, None);
             }
-            (None, None) => {}
         }
     }
 

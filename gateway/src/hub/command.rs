@@ -13,7 +13,7 @@ use super::administer::Glance;
 use super::alert::Alarm;
 use super::chat::Missed;
 use super::room::Room;
-use super::seats::Seat;
+use super::seats::{Place, Seat};
 use super::{JoinRefused, Joining, RoomHandle, Said};
 use crate::session::{Port, SessionId};
 
@@ -24,15 +24,15 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<TalkerNumber, JoinRefused>>,
     },
     Leave {
-        talker: TalkerNumber,
+        place: Place,
         reason: LeaveReason,
         confirm: bool,
     },
     Lose {
-        talker: TalkerNumber,
+        place: Place,
     },
     Resume {
-        talker: TalkerNumber,
+        place: Place,
         resuming: Box<(Port, Identity, Rights)>,
         reply: oneshot::Sender<bool>,
     },
@@ -109,10 +109,10 @@ impl Room {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Join { joining, reply } => self.join(joining, reply),
-            Command::Leave { talker, reason, confirm } => self.leave(talker, reason, confirm),
-            Command::Lose { talker } => self.lose(talker),
-            Command::Resume { talker, resuming, reply } => {
-                self.resume(talker, *resuming, reply);
+            Command::Leave { place, reason, confirm } => self.give_up(place, reason, confirm),
+            Command::Lose { place } => self.lose(place),
+            Command::Resume { place, resuming, reply } => {
+                self.resume(place, *resuming, reply);
                 // What it has of the floor is said before the session answers anything.
                 self.decide();
             }

@@ -19,6 +19,7 @@ mod standing;
 mod submit;
 mod view;
 mod words;
+mod writing;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -49,6 +50,8 @@ pub use chat::Said;
 use command::Command;
 use patch::PeerWord;
 use room::Room;
+pub use seats::Place;
+use writing::Writing;
 
 /// Commands that wait for a busy channel; then the sessions that send them wait, and nobody else.
 const ROOM_QUEUE: usize = 1024;
@@ -119,6 +122,7 @@ pub struct RoomHandle {
     /// How long it keeps the places of those whose transport is lost.
     pub grace: Duration,
     newest: Newest,
+    writing: Writing,
     /// Whom it is between, where it is a call's.
     pub call: Option<Arc<Call>>,
     commands: mpsc::Sender<Command>,
@@ -269,6 +273,7 @@ impl Hub {
             tapes: Tapes::default(),
             grace: settings.presence_grace,
             newest: Newest::default(),
+            writing: Writing::default(),
             call: call.map(Arc::new),
             commands,
             early,
@@ -348,25 +353,25 @@ impl RoomHandle {
         let (peers, _) = mpsc::unbounded_channel();
         let (route, tapes) = (RouteCell::default(), Tapes::default());
         let (number, name, grace) = (ChannelNumber(0), Arc::from(""), Duration::ZERO);
-        let newest = Newest::default();
-        Self { number, name, route, tapes, grace, call: None, newest, commands, early, peers }
+        let (newest, writing) = (Newest::default(), Writing::default());
+        Self { number, name, route, tapes, grace, call: None, newest, writing, commands, early, peers }
     }
 
     /// Takes a member out; with `confirm` it is told.
-    pub async fn leave(&self, talker: TalkerNumber, reason: LeaveReason, confirm: bool) {
-        self.command(Command::Leave { talker, reason, confirm }).await;
+    pub async fn leave(&self, place: Place, reason: LeaveReason, confirm: bool) {
+        self.command(Command::Leave { place, reason, confirm }).await;
     }
 
     /// A member's transport is lost; its place is kept for a while.
-    pub async fn lose(&self, talker: TalkerNumber) {
-        self.command(Command::Lose { talker }).await;
+    pub async fn lose(&self, place: Place) {
+        self.command(Command::Lose { place }).await;
     }
 
     /// A member goes on by another session, which is told all that it has to know. `false` when its place is not there any
     /// more, or the token says something else of it than when it joined: then it is out of the channel.
-    pub async fn resume(&self, talker: TalkerNumber, port: Port, who: Identity, rights: Rights) -> bool {
+    pub async fn resume(&self, place: Place, port: Port, who: Identity, rights: Rights) -> bool {
         let (reply, resumed) = oneshot::channel();
-        self.command(Command::Resume { talker, resuming: Box::new((port, who, rights)), reply }).await;
+        self.command(Command::Resume { place, resuming: Box::new((port, who, rights)), reply }).await;
         // When it comes too late, its place is given up.
         timeout(PATIENCE, resumed).await.is_ok_and(|resumed| resumed.unwrap_or(false))
     }

@@ -13,7 +13,7 @@ use suara_proto::{LeaveReason, TalkerNumber};
 use tokio::sync::mpsc;
 
 use super::room::Room;
-use super::seats::Seat;
+use super::seats::{Place, Seat};
 use super::{Hub, RoomHandle};
 use crate::metrics::DropReason;
 use crate::nodes::{Heard, Mooring};
@@ -182,15 +182,23 @@ impl Room {
 
     /// A frame came before the decision that lets it be heard.
     fn early_frame(&mut self, frame: Bytes) {
+        self.keep_early(frame);
+        self.let_in_early();
+    }
+
+    fn keep_early(&mut self, frame: Bytes) {
         let now = self.clock.now();
         let Some(abroad) = &mut self.abroad else { return };
         let dropped = abroad.early.keep(now, frame);
         (0..dropped).for_each(|_| self.metrics.voice.dropped(DropReason::NoGrant));
-        self.let_in_early();
     }
 
     /// Lets out what came too early of those who may be heard by now; before anybody else's frames can come after it.
     pub(super) fn let_in_early(&mut self) {
+        // Those that nobody looked at yet are as old.
+        while let Some(frame) = self.abroad.as_mut().and_then(|abroad| abroad.frames.try_recv().ok()) {
+            self.keep_early(frame);
+        }
         let now = self.clock.now();
         let Some(abroad) = &mut self.abroad else { return };
         let session = abroad.session;
@@ -222,6 +230,11 @@ impl Room {
             self.decide();
             self.falls();
         }
+    }
+
+    /// One who is on its way back in, by the number that it had.
+    pub(super) fn find_lost(&self, place: Place) -> Option<TalkerNumber> {
+        self.abroad.as_ref().and_then(|abroad| place.find(&abroad.lost))
     }
 
     /// One who is on its way back in leaves.

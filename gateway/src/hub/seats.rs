@@ -1,5 +1,7 @@
 //! Who sits here: members whose sessions are this node's, and those sessions.
 
+use std::collections::BTreeMap;
+
 use suara_cluster::{Op, Outcome};
 use suara_proto::message::ServerMessage;
 use suara_proto::{LeaveReason, MemberRef, TalkerNumber};
@@ -15,9 +17,33 @@ use crate::session::{Port, SessionId};
 pub(super) struct Seat {
     /// None while its transport is lost.
     pub(super) port: Option<Port>,
+    /// Whose it is, then too.
+    pub(super) session: SessionId,
     pub(super) member: Option<MemberRef>,
     /// Whether it speaks of the floor by datagram, and is answered so.
     pub(super) datagrams: bool,
+}
+
+/// A member's place, as its session knows it. The number may be another by now, or another's: whose it is counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The number that the session knows.
+    pub talker: TalkerNumber,
+    /// The session.
+    pub session: SessionId,
+    /// Which of its members, on a trunk.
+    pub member: Option<MemberRef>,
+}
+
+impl Place {
+    /// Under which number it is among those.
+    pub(super) fn find(self, seats: &BTreeMap<TalkerNumber, Seat>) -> Option<TalkerNumber> {
+        let is_it = |seat: &Seat| (seat.session, seat.member) == (self.session, self.member);
+        if seats.get(&self.talker).is_some_and(is_it) {
+            return Some(self.talker);
+        }
+        seats.iter().find(|(_, seat)| is_it(seat)).map(|(talker, _)| *talker)
+    }
 }
 
 /// A session that is in the channel, with one member or many.
@@ -41,6 +67,10 @@ impl Room {
         self.entering += 1;
         self.submit(op, move |room, outcome| {
             room.entering -= 1;
+            if let (true, Outcome::Joined(Ok(talker))) = (reply.is_closed(), &outcome) {
+                // Nobody waits any more, and a client may have heard `unavailable`: it isn't told that it is in.
+                return room.order(Op::Leave { talker: *talker, reason: LeaveReason::Disconnected });
+            }
             let verdict = room.let_in(*joining, outcome);
             if let Err(Ok(talker)) = reply.send(verdict) {
                 // The session ended while it waited.
@@ -61,7 +91,8 @@ impl Room {
         // a million entries.
         let with_members = self.enter(&port) == 1;
         self.say_joined(&port, JoinAnswer { request, member, talker, rights, with_members });
-        self.seats.insert(talker, Seat { port: Some(port), member, datagrams: false });
+        let session = port.id;
+        self.seats.insert(talker, Seat { port: Some(port), session, member, datagrams: false });
         Ok(talker)
     }
 
@@ -95,6 +126,15 @@ impl Room {
                 self.present.remove(&session);
                 self.audience_changed = true;
             }
+        }
+    }
+
+    /// A member leaves by its session's doing.
+    pub(super) fn give_up(&mut self, place: Place, reason: LeaveReason, confirm: bool) {
+        if let Some(talker) = place.find(&self.seats) {
+            self.leave(talker, reason, confirm);
+        } else if let Some(was) = self.find_lost(place) {
+            self.leave_lost(was, reason, confirm);
         }
     }
 
@@ -142,5 +182,28 @@ impl Room {
             port.outbox.say(&ServerMessage::Left { member, channel, reason });
             port.wishes.push(Wish::Rise { member, channel });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_under_its_new_number_and_never_under_anothers() {
+        let [mine, others] = [(); 2].map(|()| SessionId::random());
+        let seat = |session, member| Seat { port: None, session, member, datagrams: false };
+        let [first, second] = [1, 2].map(|member| Some(MemberRef(member)));
+        let mut seats: BTreeMap<_, _> =
+            [(3, others, None), (5, others, first), (7, mine, first), (8, mine, second)]
+                .map(|(talker, session, member)| (TalkerNumber(talker), seat(session, member)))
+                .into();
+        let place = |talker, session, member| Place { talker: TalkerNumber(talker), session, member };
+        assert_eq!(place(7, mine, first).find(&seats), Some(TalkerNumber(7)));
+        assert_eq!(place(5, mine, first).find(&seats), Some(TalkerNumber(7)), "5 is another's by now");
+        assert_eq!(place(5, mine, second).find(&seats), Some(TalkerNumber(8)));
+        assert_eq!(place(7, mine, None).find(&seats), None);
+        seats.remove(&TalkerNumber(7));
+        assert_eq!(place(5, mine, first).find(&seats), None);
     }
 }

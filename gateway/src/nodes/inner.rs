@@ -32,6 +32,8 @@ pub(super) struct Inner {
     pub(super) me: NodeId,
     pub(super) prefix: Prefix,
     pub(super) berths: Berths,
+    /// One comes or goes at a time: who goes gives up no topic of who came meanwhile.
+    mooring: Mutex<()>,
     pub(super) metrics: NodesMetrics,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -82,6 +84,7 @@ impl Inner {
             me,
             prefix,
             berths: Berths::default(),
+            mooring: Mutex::default(),
             metrics,
             stop,
             tasks: TaskTracker::new(),
@@ -115,6 +118,7 @@ impl Inner {
 
     /// Puts the berth in its place and subscribes its topics.
     pub(super) fn moor(&self, berth: &Arc<Berth>) {
+        let _alone = lock(&self.mooring);
         self.berths.insert(berth);
         for (line, topic) in self.topics(berth) {
             line.want(&topic);
@@ -126,6 +130,7 @@ impl Inner {
 
     /// Gives the topics up, unless a later room has them.
     pub(super) fn leave(&self, berth: &Berth) {
+        let _alone = lock(&self.mooring);
         if self.berths.remove(berth) {
             for (line, topic) in self.topics(berth) {
                 line.unwant(&topic);

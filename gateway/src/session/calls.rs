@@ -228,7 +228,7 @@ impl Session<'_> {
         let joining =
             Joining { port: self.port.clone(), member, request: None, who, rights, last_message: None };
         let Some(Ok(talker)) = room.enter(joining).await else { return false };
-        self.members.sit(member, Seat { room, talker });
+        self.members.sit(member, Seat { room, talker, session: self.port.id, member });
         self.publish();
         true
     }

@@ -267,7 +267,7 @@ impl Session<'_> {
         }
         self.publish();
         for seat in attached.seats.into_values() {
-            seat.room.leave(seat.talker, reason, false).await;
+            seat.room.leave(seat.place(), reason, false).await;
         }
         true
     }
@@ -311,7 +311,7 @@ impl Session<'_> {
         match self.core.hub.join(channel, joining).await {
             Ok((room, talker)) => {
                 tracing::debug!(channel = %room.number, %talker, "joined");
-                self.members.sit(member, Seat { room, talker });
+                self.members.sit(member, Seat { room, talker, session: self.port.id, member });
                 if visitor {
                     self.members.visit(member, self.core.livechat.visit(channel, &name));
                 }
@@ -349,7 +349,7 @@ impl Session<'_> {
             return self.refuse_in(channel, None, member, ErrorCode::NotJoined, "not in that channel");
         };
         self.publish();
-        seat.room.leave(seat.talker, LeaveReason::Left, true).await;
+        seat.room.leave(seat.place(), LeaveReason::Left, true).await;
     }
 
     /// A member's seat, or the refusal that there is none.

@@ -96,7 +96,8 @@ impl Session<'_> {
             JoinRefused::Closing => (ErrorCode::Unavailable, "the gateway is closing"),
             JoinRefused::Unavailable => (ErrorCode::Unavailable, UNDECIDED),
         })?;
-        self.members.sit(member, Seat { room: room.clone(), talker });
+        let session = self.port.id;
+        self.members.sit(member, Seat { room: room.clone(), talker, session, member });
         self.publish();
         Ok((room, talker))
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use suara_proto::{ChannelNumber, MemberRef, TalkerNumber};
 
+use super::SessionId;
 use super::channels::Channels;
 use crate::auth::Principal;
 use crate::directory::Listing;
-use crate::hub::RoomHandle;
+use crate::hub::{Place, RoomHandle};
 use crate::livechat::{Visit, Watch};
 use crate::notices::Here;
 use crate::voice::OnAir;
@@ -18,6 +19,15 @@ use crate::voice::OnAir;
 pub(super) struct Seat {
     pub(super) room: RoomHandle,
     pub(super) talker: TalkerNumber,
+    /// By which the channel knows whose it is.
+    pub(super) session: SessionId,
+    pub(super) member: Option<MemberRef>,
+}
+
+impl Seat {
+    pub(super) fn place(&self) -> Place {
+        Place { talker: self.talker, session: self.session, member: self.member }
+    }
 }
 
 /// One member and the channels that it is in.

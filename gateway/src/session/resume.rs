@@ -127,7 +127,7 @@ impl Drop for Estate {
         }
         self.core.tasks.spawn(async move {
             for seat in seats {
-                seat.room.leave(seat.talker, LeaveReason::Disconnected, false).await;
+                seat.room.leave(seat.place(), LeaveReason::Disconnected, false).await;
             }
         });
     }
@@ -154,7 +154,7 @@ impl Session<'_> {
         };
         self.ingress.publish(HashMap::new());
         for seat in self.members.seats() {
-            seat.room.lose(seat.talker).await;
+            seat.room.lose(seat.place()).await;
         }
         tokio::select! {
             heir = ticket.claimed() => return self.hand_over(heir),
@@ -185,8 +185,8 @@ impl Session<'_> {
             let Some(attached) = self.members.get(None) else { return };
             let who = identity(&attached.principal);
             let rights = rights_in(&attached.principal, &seat.room.name);
-            if seat.room.resume(seat.talker, self.port.clone(), who, rights).await {
-                self.members.sit(None, seat);
+            if seat.room.resume(seat.place(), self.port.clone(), who, rights).await {
+                self.members.sit(None, Seat { session: self.port.id, ..seat });
             } else {
                 let (channel, reason) = (seat.room.number, LeaveReason::Disconnected);
                 self.port.outbox.say(&ServerMessage::Left { member: None, channel, reason });

@@ -321,7 +321,7 @@ impl<'a> Session<'a> {
         }
         for attached in self.members.drain() {
             for seat in attached.seats.into_values() {
-                seat.room.leave(seat.talker, reason, false).await;
+                seat.room.leave(seat.place(), reason, false).await;
             }
         }
     }

@@ -2,6 +2,8 @@
 //! with a length of 16 bits in front (RFC 4571). A task for each connection, which knows of no transport: whose it is a
 //! binding request proves, as by UDP.
 
+mod doorstep;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout_at;
+
+use doorstep::{Doorstep, Waiting};
 
 use super::engine::{MAX_AGE, MAX_PACKET};
 use crate::metrics::{DropReason, Metrics};
@@ -91,6 +95,7 @@ pub(super) fn serve(listener: std::net::TcpListener, metrics: Metrics) -> io::Re
 
 async fn accept(listener: TcpListener, heard: mpsc::Sender<Heard>, metrics: Metrics) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let doorstep = Doorstep::default();
     let mut name = 0;
     while !heard.is_closed() {
         let (stream, peer) = match listener.accept().await {
@@ -105,9 +110,13 @@ async fn accept(listener: TcpListener, heard: mpsc::Sender<Heard>, metrics: Metr
             metrics.bad_input("rtc_connections");
             continue;
         };
-        name += 1;
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        tokio::spawn(connection(stream, peer, name, heard.clone(), metrics.clone(), place));
+        let Some(waiting) = doorstep.enter(peer.ip()) else {
+            metrics.bad_input("rtc_connections");
+            continue;
+        };
+        name += 1;
+        tokio::spawn(connection(stream, peer, name, heard.clone(), metrics.clone(), (place, waiting)));
     }
 }
 
@@ -117,7 +126,7 @@ async fn connection(
     name: u64,
     heard: mpsc::Sender<Heard>,
     metrics: Metrics,
-    _place: OwnedSemaphorePermit,
+    (_place, unproven): (OwnedSemaphorePermit, Waiting),
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
@@ -132,7 +141,7 @@ async fn connection(
         return;
     }
     tokio::select! {
-        () = read(reader, peer, &heard, &metrics, &answered) => {}
+        () = read(reader, peer, &heard, &metrics, (&answered, unproven)) => {}
         () = write(writer, waiting, &metrics) => {}
     }
     // The port may have ended.
@@ -145,11 +154,17 @@ async fn read(
     peer: SocketAddr,
     heard: &mpsc::Sender<Heard>,
     metrics: &Metrics,
-    answered: &AtomicBool,
+    (answered, waiting): (&AtomicBool, Waiting),
 ) {
     let opened = Instant::now();
+    let mut waiting = Some(waiting);
     loop {
-        let limit = if answered.load(Ordering::Relaxed) { Instant::now() + IDLE } else { opened + PROOF };
+        let limit = if answered.load(Ordering::Relaxed) {
+            drop(waiting.take());
+            Instant::now() + IDLE
+        } else {
+            opened + PROOF
+        };
         let Ok(Ok(packet)) = timeout_at(limit.into(), packet(&mut reader)).await else { return };
         let Some(packet) = packet else { return metrics.bad_input("rtc_packet") };
         if heard.send(Heard::Packet(peer, packet)).await.is_err() {
@@ -239,6 +254,29 @@ mod tests {
         assert!(matches!(heard.recv().await, Some(Heard::Closed(..))));
         let waited = started.elapsed();
         assert!((PROOF..IDLE).contains(&(waited + Duration::from_millis(100))), "{waited:?}");
+    }
+
+    #[tokio::test]
+    async fn one_address_has_few_connections_that_prove_nothing_until_one_does() {
+        let (mut heard, connection, mut client) = pair().await;
+        let address = client.peer_addr().unwrap();
+        let mut others = Vec::new();
+        for _ in 1..doorstep::MAX_UNPROVEN {
+            let other = TcpStream::connect(address).await.unwrap();
+            let Some(Heard::Opened(_, connection)) = heard.recv().await else { panic!("it is open") };
+            others.push((other, connection));
+        }
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        assert!(!matches!(refused.read(&mut [0]).await, Ok(1..)), "it is closed");
+
+        assert!(connection.send(&[7]));
+        client.write_all(&[0, 1, 1, 0, 1, 2]).await.unwrap();
+        for _ in 0..2 {
+            assert!(matches!(heard.recv().await, Some(Heard::Packet(..))));
+        }
+        // With the second it was known that the first was proof enough.
+        let _another = TcpStream::connect(address).await.unwrap();
+        assert!(matches!(heard.recv().await, Some(Heard::Opened(..))));
     }
 
     #[tokio::test]

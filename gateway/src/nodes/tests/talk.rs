@@ -171,3 +171,17 @@ async fn the_room_that_came_last_has_the_channel() {
     };
     timeout(LONG, subscribed).await.expect("who drops it unsubscribes");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_goes_leaves_the_topics_to_one_that_comes_at_that_moment() {
+    let redis = Redis::start();
+    let (nodes, _) = node(redis.settings());
+    let (mut room, _) = enter(&nodes, "ops");
+    for _ in 0..100 {
+        reachable(&mut room, true).await;
+        let gone = tokio::task::spawn_blocking(move || drop(room));
+        room = enter(&nodes, "ops").0;
+        gone.await.unwrap();
+    }
+    reachable(&mut room, true).await;
+}

@@ -20,7 +20,8 @@ impl Redis {
     pub(crate) fn start() -> Self {
         loop {
             // The listener is gone before Redis wants its port.
-            let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+            let address =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
             let port = address.expect("there is a free port").port();
             let mut redis = Self { port, directory: TempDir::new().expect("there is room"), child: None };
             redis.run();

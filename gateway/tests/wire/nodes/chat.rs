@@ -41,9 +41,11 @@ async fn what_is_written_at_two_nodes_is_told_once_and_in_one_order_at_both() {
 
     let mut told = [Vec::new(), Vec::new()];
     for number in 1..=2 * EACH {
-        for (told, stream) in told.iter_mut().zip([&mut here, &mut there]) {
+        for ((told, stream), own) in told.iter_mut().zip([&mut here, &mut there]).zip(["alice", "bob"]) {
             let chat = stream.hear("chat").await;
             assert_eq!(chat["message"], number, "in order and once");
+            let is_own = chat["user"] == own;
+            assert_eq!(chat.get("id"), is_own.then_some(&chat["text"]), "its sender knows it, nobody else");
             told.push(chat["text"].clone());
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use wildmatch::WildMatch;
 
 use super::at;
-use crate::kit::{Client, Redis, Seat, frame, kinds, number};
+use crate::kit::{Client, Redis, Seat, TestGateway, frame, kinds, number};
 
 fn split(is_split: bool) -> impl Fn(&Value) -> bool {
     move |said| said["type"] == "channel_state" && said["split"] == is_split
@@ -58,6 +58,39 @@ async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
             .is_some_and(|all| all.iter().any(|one| one["user"] == "alice" && one["unreachable"] == true))
     };
     carol.hear_that("who was at the dead node", lost).await;
+    drop(alice);
+}
+
+#[tokio::test]
+async fn a_node_that_ends_hands_over_what_it_decides_and_a_burst_goes_on() {
+    let redis = Redis::start();
+    let (one, other, third) = (redis.node().await, redis.node().await, redis.node().await);
+    let (alice, _) = at(&one, "alice", 0).await;
+    let (mut bob, own) = at(&other, "bob", 1).await;
+    let (mut carol, there) = at(&third, "carol", 2).await;
+    let decides = |gateway: &TestGateway| gateway.metric("suara_channels_owned") == 1.0;
+    assert!(decides(&one) && !decides(&other) && !decides(&third));
+    let grant = bob.floor(own.channel).await;
+    carol.hear("floor_taken").await;
+    bob.send_voice(&frame(own, grant, 0));
+    carol.voice().await;
+
+    one.gateway.announce_drain(Duration::from_secs(30));
+    one.finish().await;
+
+    // Its last word names the heir, which asks for the lease at once: nobody waits for the old one's end.
+    for sequence in 1..20 {
+        bob.send_voice(&frame(own, grant, sequence));
+        assert_eq!(carol.voice().await, frame(Seat { channel: there.channel, ..own }, grant, sequence));
+        sleep(Duration::from_millis(20)).await;
+    }
+    bob.release(own.channel, grant).await;
+    carol.hear("floor_idle").await;
+    assert!(decides(&other) || decides(&third));
+    let next = carol.floor(there.channel).await;
+    assert!(next > grant, "the newer term's grants are greater");
+    let users = ["bob", "carol"];
+    until_there_are(&mut carol, there, &users).await;
     drop(alice);
 }
 
