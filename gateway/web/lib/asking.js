@@ -1,15 +1,9 @@
 // A floor request's way to the gateway, and a release's: on the control stream, and by datagram beside it, for a packet that
 // is lost on a stream costs a probe timeout (PROTOCOL.md, section 5.6). A request is repeated until there is an answer.
 
+import { Repeats } from './repeats.js';
 import { BEST } from './road.js';
 import { ALL_PRIORITY, encodeFloor } from './wire/floor.js';
-
-/** Between the first two datagrams of a request: of 5 % of loss each way every tenth press needs the second. */
-export const SOON_MS = 10;
-/** Between two further ones. */
-export const REPEAT_MS = 20;
-/** Datagrams of a request at most (TS 24.380, T20 and C20): half a second, and then the stream has to do. */
-export const REPEATS = 25;
 
 /**
  * @typedef {object} Urgency how a request is to be taken
@@ -18,9 +12,7 @@ export const REPEATS = 25;
  */
 
 export class Asking {
-  #left = REPEATS;
-  /** @type {unknown} */
-  #timer = null;
+  #repeats;
 
   /**
    * Asks.
@@ -33,30 +25,22 @@ export class Asking {
    * @param {Urgency} options.urgency
    */
   constructor({ session, channel, clock, request, byDatagram, urgency: { level = 'normal', queue = false } }) {
-    this.session = session;
-    this.clock = clock;
     this.request = request;
     session.send({
       type: 'floor_request', request, channel: channel.number,
       ...(level !== 'normal' && { level }), ...(queue && { queue }),
     });
-    this.datagram = encodeFloor({
+    const datagram = encodeFloor({
       channel: channel.number, talker: channel.talker, subtype: 'request', request, level, queue, priority: ALL_PRIORITY,
     });
+    this.#repeats = new Repeats(clock, session, datagram);
     // Over TCP a datagram comes behind the stream's message, and is as late.
-    if (byDatagram && session.road.kind === BEST) this.#repeat();
+    if (byDatagram && session.road.kind === BEST) this.#repeats.start();
   }
 
   /** There was an answer, or none is wanted any more. */
   stop() {
-    this.clock.cancel(this.#timer);
-    this.#left = 0;
-  }
-
-  #repeat() {
-    if (this.#left-- <= 0) return;
-    this.session.sendDatagram(this.datagram);
-    this.#timer = this.clock.after(() => this.#repeat(), this.#left === REPEATS - 1 ? SOON_MS : REPEAT_MS);
+    this.#repeats.stop();
   }
 }
 

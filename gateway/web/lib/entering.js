@@ -1,7 +1,7 @@
 // A `join`'s way to the gateway: on the control stream, and by datagram beside it (PROTOCOL.md, section 5.8), for who enters in
 // the middle of a burst misses as much of it as a lost packet there costs. Its answer by datagram is enough to hear by.
 
-import { REPEAT_MS, REPEATS, SOON_MS } from './asking.js';
+import { Repeats } from './repeats.js';
 import { BEST } from './road.js';
 import { encodeEntry } from './wire/entry.js';
 
@@ -70,9 +70,7 @@ export class Entrances {
 class Entrance {
   number = -1;
   left = false;
-  #left = REPEATS;
-  /** @type {unknown} */
-  #timer = null;
+  #repeats;
 
   /**
    * @param {import('./clock.js').Clock} clock
@@ -81,23 +79,14 @@ class Entrance {
    * @param {string} name
    */
   constructor(clock, session, request, name) {
-    this.clock = clock;
-    this.session = session;
     this.request = request;
     this.name = name;
-    this.datagram = encodeEntry({ subtype: 'join', request, channel: name });
+    this.#repeats = new Repeats(clock, session, encodeEntry({ subtype: 'join', request, channel: name }));
     // Behind its message on the stream, and over TCP as late as that.
-    if (session.road.kind === BEST) this.#timer = clock.after(() => this.#repeat(), 0);
+    if (session.road.kind === BEST) this.#repeats.startBehind();
   }
 
   stop() {
-    this.clock.cancel(this.#timer);
-    this.#left = 0;
-  }
-
-  #repeat() {
-    if (this.#left-- <= 0) return;
-    this.session.sendDatagram(this.datagram);
-    this.#timer = this.clock.after(() => this.#repeat(), this.#left === REPEATS - 1 ? SOON_MS : REPEAT_MS);
+    this.#repeats.stop();
   }
 }

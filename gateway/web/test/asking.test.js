@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { REPEATS } from '../lib/asking.js';
+import { REPEATS } from '../lib/repeats.js';
 import { online } from './fakes.js';
 
 /** A press that nobody answers by itself. @param {import('../lib/road.js').RoadKind} [kind] @param {any} [urgency] */
