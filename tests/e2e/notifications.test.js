@@ -84,6 +84,16 @@ describe('POST /api/broadcast', () => {
     });
   }
 
+  test('a polling Python client that slept gets all that came meanwhile, in portions that its library takes', async (t) => {
+    const client = await member(t, server, 'sleeper', 'guard', { kind: 'python', transports: ['polling'] });
+    const all = Array.from({ length: 50 }, (_, n) => [n]);
+    await client.sleepThrough(async () => {
+      for (const [n] of all) assert.equal((await post({ event: 'notification', payload: n, room: 'user_sleeper' })).status, 200);
+    });
+    await gets(client, 'notification', all);
+    assert.deepEqual(got(client, 'disconnect'), []);
+  });
+
   test('no name that a client chooses is a role’s or a user’s room', async (t) => {
     const snoop = await member(t, server, 'snoop', 'guard');
     for (const name of ['role_admin', 'user_ann', 'role:admin', 'user:ann', 'everybody', 'in:role:admin']) {

@@ -15,6 +15,7 @@ mod log_in;
 mod outlet;
 mod payload;
 mod polls;
+mod portions;
 mod session;
 mod signals;
 mod staff;
@@ -187,6 +188,7 @@ impl Server {
             .route("/socket.io/", any(StatusCode::NOT_FOUND))
             .route("/socket.io", any(StatusCode::NOT_FOUND))
             .layer(self.layer)
+            .layer(from_fn_with_state(portions::Portions::default(), portions::portion))
             .layer(from_fn_with_state(shared.clone(), engine3::decide))
             .layer(from_fn(attempts::count))
             .layer(from_fn_with_state(MAX_MESSAGE, mend_line_breaks))

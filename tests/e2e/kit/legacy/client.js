@@ -17,6 +17,7 @@
  * @property {(file: string, sizes: number[], bytesPerSecond: number) => Promise<void>} voice
  * @property {() => Promise<string>} transport
  * @property {() => Promise<void>} disconnect and end
+ * @property {(stopped: boolean) => void} [stop] the process, as a device that sleeps does, and lets it go on
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -97,6 +98,13 @@ export class LegacyClient {
   /** The transport in use: `polling` or `websocket`. */
   transport() {
     return this.driver.transport();
+  }
+
+  /** Sleeps while this is done, as a device does; the server and the kernel go on. @param {() => Promise<void>} meanwhile */
+  async sleepThrough(meanwhile) {
+    assert.ok(this.driver.stop, 'a client in a process of its own');
+    this.driver.stop(true);
+    await meanwhile().finally(() => this.driver.stop?.(false));
   }
 
   async disconnect() {

@@ -55,6 +55,7 @@ export function subprocessDriver(command, args, heard) {
     emit: (event, values, ack) => request('emit', { event, args: values.map(toJson), ack }),
     voice: (file, sizes, bytesPerSecond) => request('voice', { file, sizes, bytes_per_second: bytesPerSecond }),
     transport: () => request('transport'),
+    stop: (stopped) => void child.kill(stopped ? 'SIGSTOP' : 'SIGCONT'),
     async disconnect() {
       if (child.exitCode === null) await request('disconnect').catch(() => {});
       child.stdin.end();
