@@ -2,6 +2,7 @@
 
 mod numbered;
 mod queue;
+mod renumbered;
 mod several;
 
 use std::sync::Mutex;

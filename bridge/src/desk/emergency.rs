@@ -39,7 +39,7 @@ impl State {
     }
 
     pub(super) fn brought(&mut self, member: MemberRef, channel: String, joined: Joined) {
-        if self.members.contains_key(&member) {
+        if self.members.contains_key(&member) && !self.renumbered(member, &channel, &joined) {
             self.calls.insert((member, channel), joined);
         }
     }
