@@ -81,10 +81,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
     addresses.add("metrics", internal_address);
     let (its_gateway, own) = match role {
         Role::Gateway => (None, None),
-        Role::Serve => {
-            let (url, own) = bridge::own_gateway(internal_address).await?;
-            (Some(url), own)
-        }
+        Role::Serve => bridge::own_gateway(internal_address).await.map(|(url, own)| (Some(url), own))?,
         Role::Bridge => (Some(plan.gateway.clone()), None),
     };
     let bridge = match its_gateway {
