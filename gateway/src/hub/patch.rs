@@ -140,7 +140,6 @@ impl Room {
     pub(super) fn unpatch(&mut self, number: ChannelNumber) -> bool {
         let Some(patch) = self.patches.by_peer.remove(&number) else { return false };
         patch.peer.tell(PeerWord::Over(self.handle.number));
-        // One that isn't in the state that was adopted may be another's by now; its fact goes by itself.
         self.order(Op::Dismiss { guest: patch.guest });
         self.share_patch(patch.guest, None);
         self.route_changed = true;
