@@ -24,6 +24,8 @@ async fn a_member_that_is_renumbered_stays_in_its_channel_and_its_session_is_tol
     // Once it has left, it has to ask.
     scene.state.request(scene.now, Request::Leave { member, channel: "gate".to_owned() });
     scene.said("leave");
+    scene.event(renumbered("gate", 17));
+    assert!(scene.state.calls.is_empty(), "that crossed its leaving");
     let _answer = scene.join(member);
     scene.said("join");
 }
