@@ -12,7 +12,7 @@ use thiserror::Error;
 const MAX_ENTRY: usize = 1024;
 
 /// The name of one run of a node: 128 random bits, so that who comes back after a crash is taken for another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(u128);
 
 impl NodeId {

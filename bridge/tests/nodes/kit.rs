@@ -8,6 +8,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use reqwest::{Response, StatusCode};
 use suara_bridge::{Bridge, Settings};
+use suara_redis::RedisAddress;
 use suara_tcp::StallAwareListener;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -97,7 +98,7 @@ impl Node {
         let token = directory.path().join("trunk.token");
         std::fs::write(&token, "none").unwrap();
         let mut settings = Settings::new("http://127.0.0.1:1", token);
-        settings.redis_url = Some(redis.url());
+        settings.redis = Some(RedisAddress::parse(&redis.url()).unwrap());
         settings.peers.secret = secret.map(|secret| secret.as_bytes().to_vec());
         let (mut registry, stop) = (Registry::default(), CancellationToken::new());
         let bridge = suara_bridge::start(settings, &mut registry, stop.clone()).await.unwrap();
