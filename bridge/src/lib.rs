@@ -148,13 +148,13 @@ pub async fn start(
     let (desk, trouble) =
         desk::Desk::start(happened, routes.clone(), Arc::new(outlet.clone()), metrics.clone());
     let notifier = notify::Notifier::new(outlet, desk.clone(), metrics.clone());
-    let (publisher, redis) = listen(&settings, &notifier, &board, &metrics, shutdown.clone());
+    let joined = join(&settings, &metrics).await?;
+    let nodes = joined.as_ref().map(|joined| &joined.nodes);
+    let (publisher, redis) = listen(&settings, &notifier, &board, nodes, &metrics, shutdown.clone());
     let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
     let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());
     let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
-    let joined = join(&settings, &metrics).await?;
-    let sio::Served { clients, peers, drain } =
-        server.serve(&shared, &settings, others, joined.as_ref().map(|joined| &joined.nodes));
+    let sio::Served { clients, peers, drain } = server.serve(&shared, &settings, others, nodes);
     let peers = joined.zip(peers).map(|(joined, router)| joined.serve(router, &shutdown));
     let rtc = media.map(|media| media.address);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
@@ -181,10 +181,11 @@ fn listen(
     settings: &Settings,
     notifier: &notify::Notifier,
     board: &signaling::Board,
+    nodes: Option<&nodes::Nodes>,
     metrics: &metrics::Metrics,
     shutdown: CancellationToken,
 ) -> (Option<bus::Publisher>, Option<Trouble>) {
-    let Some(address) = &settings.redis else { return (None, None) };
+    let (Some(address), Some(nodes)) = (&settings.redis, nodes) else { return (None, None) };
     let relay = Arc::new(board.clone());
     let (bus, publisher, trouble) = bus::Bus::new(
         (address.clone(), &settings.redis_prefix),
@@ -193,7 +194,7 @@ fn listen(
         notifier.clone(),
         relay,
     );
-    board.speaks_by(publisher.clone());
+    board.speaks_by(publisher.clone(), nodes.clone());
     tokio::spawn(bus.run(shutdown));
     (Some(publisher), Some(trouble))
 }

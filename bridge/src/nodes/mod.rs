@@ -25,15 +25,15 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::signaling::Living;
 
 pub(crate) use claims::{Claim, Claims};
 pub(crate) use forward::{Asked, Forwarder, Tunnels};
 pub(crate) use names::Names;
-pub(crate) use node::{Node, PeerAddress};
+pub(crate) use node::{Node, NodeId, PeerAddress};
 pub(crate) use peer::{PeerDoor, check_peer};
 
 use keeper::Keeper;
-use node::NodeId;
 use pass::Pass;
 use registry::Registry;
 use store::{Away, Store, Trust};
@@ -170,6 +170,16 @@ impl Nodes {
         if !matches!(tokio::time::timeout(LEAVE_PATIENCE, self.registry.leave()).await, Ok(Ok(()))) {
             tracing::debug!("this node leaves without a word to Redis");
         }
+    }
+}
+
+impl Living for Nodes {
+    fn me(&self) -> NodeId {
+        self.registry.me().id
+    }
+
+    fn lives(&self, node: NodeId) -> Option<bool> {
+        self.registry.lives(node, Instant::now())
     }
 }
 
