@@ -13,7 +13,7 @@ use redis::{
 
 use crate::address::{Place, RedisAddress};
 
-/// From the address to a connection that answers.
+/// From the address to a connection that answers, at least: whoever waits longer for an answer waits as long for this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; the clones share the connections. What is sent by one clone keeps its order.
@@ -36,11 +36,12 @@ impl Link {
         timeout: Duration,
         pushes: impl AsyncPushSender,
     ) -> Result<Self, String> {
+        let patience = timeout.max(CONNECT_TIMEOUT);
         let connecting = async {
             match &address.0 {
                 Place::Single(info) => {
                     let config = AsyncConnectionConfig::new()
-                        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                        .set_connection_timeout(Some(patience))
                         .set_response_timeout(Some(timeout))
                         .set_push_sender(pushes);
                     let client = Client::open((**info).clone())?;
@@ -49,7 +50,7 @@ impl Link {
                 Place::Cluster(nodes) => {
                     let client = ClusterClientBuilder::new(nodes.clone())
                         .use_protocol(ProtocolVersion::RESP3)
-                        .connection_timeout(CONNECT_TIMEOUT)
+                        .connection_timeout(patience)
                         .response_timeout(timeout)
                         .retries(3)
                         .tcp_settings(tcp_settings())
@@ -59,7 +60,7 @@ impl Link {
                 }
             }
         };
-        match tokio::time::timeout(2 * CONNECT_TIMEOUT, connecting).await {
+        match tokio::time::timeout(2 * patience, connecting).await {
             Err(_) => Err("it doesn't answer".to_owned()),
             Ok(connected) => connected.map_err(|error| in_short(&error)),
         }
