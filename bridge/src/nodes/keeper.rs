@@ -66,7 +66,7 @@ impl Keeper {
                     }
                 }
                 // A connection that stands is made anew; what was asked on it Redis may do yet.
-                Err(Away) if !self.own.heals() => break,
+                Err(Away) if self.own.is_lost() => break,
                 Err(Away) => {}
             }
         }
@@ -91,7 +91,7 @@ impl Keeper {
             // Whether all masters of a cluster are there, no single question tells.
             let looks = async { tokio::join!(self.registry.look(), self.store.ping()) };
             let is_there = matches!(looks.await, (Ok(()), Ok(())));
-            if !is_there && !self.store.heals() {
+            if !is_there && self.store.is_lost() {
                 return;
             }
         }

@@ -3,6 +3,7 @@
 //! Each command names one key, so that a Redis Cluster serves as well. Who asks is answered in bounded time; a connection
 //! that is lost is made again by the [keeper](super::keeper) alone. A cluster's heals by itself, master by master.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Failures in a row that make the wait longer, so that a lost Redis is looked for every second: the clients' own
 /// reconnects come in such steps.
 const MAX_FAILURES: u32 = 3;
+
+/// A cluster's connections are made anew as a whole after so many beats without any answer: that isn't one master's fault.
+const MAX_SILENT: u32 = 5;
 
 /// Redis can't be asked, or hasn't answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub(super) struct Store {
     /// Told when Redis may have forgotten what this node gave it.
     shaken: Arc<Notify>,
     open: Mutex<Option<Open>>,
+    /// How often in a row it was asked in vain whether it is any good.
+    silent: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -62,7 +68,7 @@ struct Open {
 
 impl Store {
     pub(super) fn new(address: RedisAddress, trust: Trust, shaken: Arc<Notify>) -> Self {
-        Self { address, trust, shaken, open: Mutex::new(None) }
+        Self { address, trust, shaken, open: Mutex::new(None), silent: AtomicU32::new(0) }
     }
 
     /// Connects, does `serve` for as long as the connection stands and `serve` lasts, and begins anew, until `stop`.
@@ -84,6 +90,8 @@ impl Store {
     /// Serves one connection; whether there was one.
     async fn once<S: Future<Output = ()>>(&self, serve: &impl Fn() -> S) -> bool {
         let over = CancellationToken::new();
+        // What a connection says after it was given up, the next one says too.
+        let _over = over.clone().drop_guard();
         let connected = Link::connect(&self.address, PATIENCE, self.watch(over.clone())).await;
         // What was given before may be forgotten.
         self.shake();
@@ -94,6 +102,7 @@ impl Store {
                 return false;
             }
         };
+        self.silent.store(0, Relaxed);
         *self.open() = Some(Open { link, over: over.clone() });
         tokio::select! {
             () = serve() => {}
@@ -130,7 +139,10 @@ impl Store {
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
         let Some(Open { mut link, over }) = self.open().clone() else { return Err(Away) };
         match tokio::time::timeout(PATIENCE, command.query_async(&mut link)).await {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                self.silent.store(0, Relaxed);
+                return Ok(answer);
+            }
             Ok(Err(error)) => {
                 tracing::debug!(reason = error.category(), "Redis didn't do what it was asked");
                 // One that is late may be busy: the keeper sees whether it lives.
@@ -157,9 +169,9 @@ impl Store {
         Err(Away)
     }
 
-    /// Whether one that doesn't answer may be waited for.
-    pub(super) fn heals(&self) -> bool {
-        self.address.is_cluster()
+    /// Whether one that hasn't answered is given up; asked once a beat. A cluster's connection heals by itself, mostly.
+    pub(super) fn is_lost(&self) -> bool {
+        !self.address.is_cluster() || self.silent.fetch_add(1, Relaxed) + 1 >= MAX_SILENT
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {

@@ -92,7 +92,11 @@ impl Redis {
         self.try_ask(std::mem::take(command)).await.unwrap()
     }
 
-    async fn try_ask<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> redis::RedisResult<T> {
+    /// The same, of a machine that may be busy.
+    pub(crate) async fn try_ask<T: redis::FromRedisValue>(
+        &self,
+        command: redis::Cmd,
+    ) -> redis::RedisResult<T> {
         let mut link = redis::Client::open(self.url())?.get_multiplexed_async_connection().await?;
         command.query_async(&mut link).await
     }

@@ -101,8 +101,9 @@ async fn a_node_with_much_to_say_to_a_slow_redis_stays_listed() {
     };
     let watched = async {
         loop {
-            let listed: Vec<String> = redis.ask(cmd("KEYS").arg("suara:node:*")).await;
-            assert_eq!(listed.len(), 2, "{listed:?}");
+            if let Ok(listed) = redis.try_ask::<Vec<String>>(cmd("KEYS").arg("suara:node:*").take()).await {
+                assert_eq!(listed.len(), 2, "{listed:?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
