@@ -84,18 +84,18 @@ async fn a_node_with_much_to_say_to_a_slow_redis_stays_listed() {
     let [busy, other] =
         [Node::of(&way, None, Prefix::default(), true).await, Node::start(&redis, None).await];
     until("the nodes to see each other", async || (other.metric("nodes") == 2.0).then_some(())).await;
-    // Twenty at a time, each of which waits for Redis for a while.
-    let opening = (0..20).map(async |_| {
+    // Forty at a time, each of which waits for Redis for a while.
+    let opening = (0..40).map(async |_| {
         for _ in 0..10 {
             busy.open_for_long().await;
         }
     });
     let told = async {
         futures_util::future::join_all(opening).await;
-        assert_eq!(busy.metric("owned_sessions"), 200.0);
+        assert_eq!(busy.metric("owned_sessions"), 400.0);
         let begun = Instant::now();
         // Long enough for a renewal of all of them.
-        while begun.elapsed() < Duration::from_secs(14) {
+        while begun.elapsed() < Duration::from_secs(16) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
