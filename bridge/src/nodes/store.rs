@@ -50,6 +50,7 @@ impl Trust {
 
 /// The connection, while there is one.
 pub(super) struct Store {
+    line: &'static str,
     address: RedisAddress,
     trust: Trust,
     /// Told when Redis may have forgotten what this node gave it.
@@ -67,8 +68,9 @@ struct Open {
 }
 
 impl Store {
-    pub(super) fn new(address: RedisAddress, trust: Trust, shaken: Arc<Notify>) -> Self {
-        Self { address, trust, shaken, open: Mutex::new(None), silent: AtomicU32::new(0) }
+    /// What `line` says is for the log.
+    pub(super) fn new(line: &'static str, address: RedisAddress, trust: Trust, shaken: Arc<Notify>) -> Self {
+        Self { line, address, trust, shaken, open: Mutex::new(None), silent: AtomicU32::new(0) }
     }
 
     /// Connects, does `serve` for as long as the connection stands and `serve` lasts, and begins anew, until `stop`.
@@ -98,17 +100,20 @@ impl Store {
         let link = match connected {
             Ok(link) => link,
             Err(reason) => {
-                tracing::debug!(%reason, "no Redis: other nodes don't see this one");
+                tracing::debug!(line = self.line, %reason, "no Redis: other nodes don't see this one");
                 return false;
             }
         };
         self.silent.store(0, Relaxed);
         *self.open() = Some(Open { link, over: over.clone() });
+        let since = Instant::now();
         tokio::select! {
             () = serve() => {}
             () = over.cancelled() => {}
         }
         self.shake();
+        let (line, after) = (self.line, since.elapsed());
+        tracing::warn!(line, ?after, "Redis is lost: sessions of other nodes can't be found");
         true
     }
 
@@ -130,7 +135,8 @@ impl Store {
         }
     }
 
-    fn shake(&self) {
+    /// Redis may have forgotten what it was given.
+    pub(super) fn shake(&self) {
         self.trust.shake();
         self.shaken.notify_one();
     }

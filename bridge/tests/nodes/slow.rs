@@ -32,15 +32,32 @@ async fn a_redis_that_stands_still_takes_nobody_for_dead() {
             assert_eq!(owner.say(&sid, ANYTHING).await.status(), StatusCode::OK);
         }
         redis.pause(false);
-        until("the session to be found", async || match other.say(&sid, ANYTHING).await.status() {
-            StatusCode::OK => Some(()),
-            status => {
-                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-                None
-            }
-        })
-        .await;
+        is_found(&other, &sid).await;
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_everything_while_its_connections_stand_is_told_again() {
+    let redis = Redis::start().await;
+    let [owner, other]: [Node; 2] = Node::pair(&redis).await;
+    // A young node couldn't be sure that there is no such session.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let sid = owner.open_for_long().await;
+    assert_eq!(other.say(&sid, ANYTHING).await.status(), StatusCode::OK);
+    redis.ask::<()>(&mut cmd("FLUSHALL")).await;
+    is_found(&other, &sid).await;
+}
+
+/// A session is found at another node, sooner or later, and isn't said to be gone until then.
+async fn is_found(at: &Node, sid: &str) {
+    until("the session to be found", async || match at.say(sid, ANYTHING).await.status() {
+        StatusCode::OK => Some(()),
+        status => {
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            None
+        }
+    })
+    .await;
 }
 
 /// A way to Redis that takes its time in both directions.
