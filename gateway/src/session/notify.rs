@@ -62,7 +62,10 @@ impl Session<'_> {
     }
 
     /// Tells the sessions of this node; says how many.
-    async fn spread(&self, Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>) -> usize {
+    async fn spread(
+        &mut self,
+        Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>,
+    ) -> usize {
         let notices = &self.core.notices;
         match (user, role, channel) {
             (Some(user), _, _) => notices.tell(To::User(user), event, payload),

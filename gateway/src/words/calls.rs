@@ -1,7 +1,6 @@
 //! Calls between users of several nodes: who can be called where, and that they are put into the call's channel.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use suara_proto::TalkerNumber;
@@ -54,11 +53,13 @@ impl Core {
         rung
     }
 
+    /// Whether other nodes are to be asked for a call by its name.
+    pub(crate) fn seeks_call(&self, channel: &str) -> bool {
+        is_call(channel) && !self.words.is_alone() && self.hub.find(channel).is_none()
+    }
+
     /// Opens the channel of a call that is made at another node, for one who comes to it by its name.
-    pub(crate) async fn find_call(self: &Arc<Self>, channel: &str) {
-        if !is_call(channel) || self.words.is_alone() || self.hub.find(channel).is_some() {
-            return;
-        }
+    pub(crate) async fn find_call(&self, channel: &str) {
         let known = |answer: &Answer| matches!(answer, Answer::Call(Some(_)));
         let question = Question::WhoseCall { channel: channel.to_owned() };
         let answers = self.words.ask(question, known).await;

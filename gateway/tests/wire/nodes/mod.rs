@@ -7,6 +7,7 @@ mod floor;
 #[expect(dead_code, clippy::unwrap_used, reason = "the store's own tests' kit, which they use whole")]
 #[path = "../../../store/tests/store/postgres.rs"]
 mod postgres;
+mod slow;
 mod users;
 mod voice;
 
