@@ -80,8 +80,9 @@ mod tests {
     fn pending() -> (oneshot::Sender<u16>, Pending<u16>, mpsc::Receiver<Command>) {
         let ((reply, answer), (commands, inbox)) = (oneshot::channel(), mpsc::channel(1));
         let session = SessionId::random();
-        let place =
-            move |talker| (talker > 0).then(|| Place { talker: TalkerNumber(talker), session, member: None });
+        let place = move |talker| {
+            (talker > 0).then_some(Place { talker: TalkerNumber(talker), session, member: None })
+        };
         (reply, Pending::new(answer, commands, place), inbox)
     }
 

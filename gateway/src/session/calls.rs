@@ -87,12 +87,7 @@ impl Session<'_> {
     }
 
     /// Calls users: those who are here, at whatever node, are put into a channel together with the caller.
-    pub(super) async fn call(
-        &mut self,
-        request: RequestId,
-        member: Option<MemberRef>,
-        users: &[Cow<'_, str>],
-    ) {
+    pub(super) fn call(&mut self, request: RequestId, member: Option<MemberRef>, users: &[Cow<'_, str>]) {
         let call = match self.may_call(member, users) {
             Ok(call) => call,
             Err((code, message)) => return self.refuse(Some(request), member, code, message),

@@ -128,7 +128,7 @@ impl Session<'_> {
     /// What goes beyond one channel: calls, emergencies, patches.
     async fn beyond(&mut self, message: ClientMessage<'_>) {
         match message {
-            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
+            ClientMessage::Call { request, member, users } => self.call(request, member, &users),
             ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
             ClientMessage::Emergency { request, member, location, text } => {
                 let text = text.map(Cow::into_owned);

@@ -286,7 +286,8 @@ mod tests {
         let settled = errands.ready().expect("it is done");
         assert_eq!((settled.lane, settled.wanted), (slow, true));
         assert_eq!(settled.waiting, [request(1), request(2)]);
-        assert!(errands.is_empty() && errands.len() == 0 && errands.ready().is_none());
+        assert!(errands.is_empty() && errands.ready().is_none());
+        assert_eq!((errands.waiting, errands.of(Some(MemberRef(1)))), (0, (0, 0)));
     }
 
     #[tokio::test]
