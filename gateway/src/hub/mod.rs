@@ -45,7 +45,7 @@ use crate::session::{Port, SessionId};
 use crate::voice::{Ear, EarlyFrame, RouteCell, Tapes};
 pub use administer::{Glance, Present};
 pub use alert::Alarm;
-pub use call::{Call, CallSettings, is_call};
+pub use call::{Call, CallSettings, is_call, names_call};
 use chat::Newest;
 pub use chat::Said;
 use command::Command;

@@ -182,6 +182,37 @@ async fn a_call_is_found_by_its_name_from_another_node_by_who_is_called_alone() 
 }
 
 #[tokio::test]
+async fn who_tries_names_of_calls_asks_other_nodes_seldom() {
+    let pair = Pair::start().await;
+    let mut eve = caller(&pair.other, "eve").await;
+    let sought = || pair.other.metric("suara_words_calls_sought_total");
+    let join = |name: String| json!({"type": "join", "channel": name});
+    for _ in 0..4 {
+        assert_eq!(eve.refusal(join(format!("call/{:032x}", 7))).await, "forbidden");
+    }
+    assert_eq!((sought(), pair.other.metric("suara_words_calls_unknown_total")), (1.0, 3.0));
+    for name in ["call/7".to_owned(), format!("call/{:032X}", 0xABC), format!("call/{:033x}", 7)] {
+        assert_eq!(eve.refusal(join(name)).await, "forbidden");
+    }
+    assert_eq!(sought(), 1.0, "no call is called so");
+    let mut refused = 0;
+    for number in 100..140 {
+        let code = eve.refusal(join(format!("call/{number:032x}"))).await;
+        refused += i32::from(code == "rate_limited");
+    }
+    assert!(refused > 0 && sought() + f64::from(refused) == 41.0, "{refused} of {}", sought());
+
+    // What somebody couldn't be asked isn't known.
+    pair.ether.cut_off(Pair::ONE);
+    let mut mallory = caller(&pair.other, "mallory").await;
+    let before = sought();
+    for _ in 0..2 {
+        assert_eq!(mallory.refusal(join(format!("call/{:032x}", 8))).await, "forbidden");
+    }
+    assert_eq!(sought(), before + 2.0);
+}
+
+#[tokio::test]
 async fn the_api_says_and_does_the_same_at_each_node() {
     let pair = Pair::start().await;
     let (mut alice, mut bob) = (pair.one.user("alice").await, pair.other.user("bob").await);
