@@ -125,6 +125,53 @@ async fn what_every_nodes_bridge_hears_is_told_once_and_kept_once() {
 }
 
 #[tokio::test]
+async fn what_a_slow_node_tells_after_it_was_kept_is_told_once() {
+    let pair = Pair::start().await;
+    let (mut trunk, mut far) = (pair.one.trunk().await, pair.other.trunk().await);
+    let mut there = pair.other.user("gus").await;
+    let keep = |payload: u32| json!({"event": "n", "payload": payload, "user": "gus", "keep_ms": 60_000});
+    pair.ether.slow_down(Pair::OTHER);
+    assert_eq!(notify(&mut trunk, keep(1)).await["kept"], true, "nobody said that it is there");
+    let mut copy = keep(2);
+    copy["copy"] = "a".into();
+    assert_eq!(notify(&mut trunk, copy.clone()).await["kept"], true);
+    assert_eq!(notify(&mut far, copy).await["sessions"], 1, "its own bridge tells it");
+    pair.ether.speed_up(Pair::OTHER);
+    let mut heard = told(&mut there, 2).await;
+    heard.sort_by_key(Value::as_u64);
+    assert_eq!(heard, [1, 2]);
+
+    // Neither the one who was told, nor who logs in later, hears of them again.
+    while notify(&mut trunk, keep(3)).await["kept"] == true {}
+    told(&mut there, 1).await;
+    let mut again = pair.one.user("gus").await;
+    notify(&mut trunk, json!({"event": "n", "payload": 4, "user": "gus"})).await;
+    for client in [&mut there, &mut again] {
+        let mut last = told(client, 1).await.remove(0);
+        while last == 3 {
+            last = told(client, 1).await.remove(0);
+        }
+        assert_eq!(last, 4);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_was_told_late_and_left_is_not_told_at_its_next_log_in() {
+    let pair = Pair::start().await;
+    let mut trunk = pair.one.trunk().await;
+    let mut there = pair.other.user("gus").await;
+    pair.ether.slow_down(Pair::OTHER);
+    let kept = json!({"event": "n", "payload": 1, "user": "gus", "keep_ms": 60_000});
+    assert_eq!(notify(&mut trunk, kept).await["kept"], true);
+    pair.ether.speed_up(Pair::OTHER);
+    assert_eq!(told(&mut there, 1).await, [1]);
+    there.vanish();
+    let mut again = pair.other.user("gus").await;
+    notify(&mut trunk, json!({"event": "n", "payload": 2})).await;
+    assert_eq!(told(&mut again, 1).await, [2]);
+}
+
+#[tokio::test]
 async fn what_is_kept_at_one_node_is_handed_over_by_the_one_that_sees_the_log_in() {
     let pair = Pair::start().await;
     let mut trunk = pair.one.trunk().await;
