@@ -25,6 +25,7 @@ async fn a_redis_that_dies_is_told_of_and_come_back_to() {
     reachable(&mut at_b, true).await;
     until("all lines are up", || a.trouble().is_none()).await;
     assert_eq!(metrics.nodes.reachable.get(), 1);
+    news(&mut words, |news| *news == News::Reachable(true)).await;
 
     redis.kill();
     reachable(&mut at_a, false).await;
