@@ -51,6 +51,13 @@ pub fn is_call(name: &str) -> bool {
     name.starts_with(CALL_PREFIX)
 }
 
+/// Whether a call can have that name.
+#[must_use]
+pub fn names_call(name: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.strip_prefix(CALL_PREFIX).is_some_and(|digits| digits.len() == 32 && digits.bytes().all(is_digit))
+}
+
 impl Call {
     /// A name that nobody guesses.
     pub(super) fn name() -> String {
@@ -96,6 +103,22 @@ impl Room {
     pub(super) fn end(&mut self, reason: LeaveReason) {
         for talker in self.seats.keys().copied().collect::<Vec<_>>() {
             self.put_out(talker, reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calls_name_is_told_from_others_by_its_form() {
+        let name = Call::name();
+        assert!(names_call(&name) && is_call(&name));
+        let upper = name.replace(CALL_PREFIX, "").to_uppercase();
+        let longer = format!("{name}0");
+        for other in ["ops", CALL_PREFIX, &name[1..], &longer, &format!("{CALL_PREFIX}{upper}g")] {
+            assert!(!names_call(other), "{other}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use suara_channel::{Asking, Identity, Rights, Road};
+use suara_channel::{Asking, Road};
 use suara_cluster::{Op, Outcome};
 use suara_proto::floor::{FloorDatagram, FloorWord};
 use suara_proto::message::{DispatchAction, ServerMessage};
@@ -14,8 +14,8 @@ use super::alert::Alarm;
 use super::chat::Missed;
 use super::room::Room;
 use super::seats::{Place, Seat};
-use super::{JoinRefused, Joining, RoomHandle, Said};
-use crate::session::{Port, SessionId};
+use super::{JoinRefused, Joining, Resuming, RoomHandle, Said};
+use crate::session::SessionId;
 
 /// What sessions ask of a channel.
 pub(super) enum Command {
@@ -33,7 +33,7 @@ pub(super) enum Command {
     },
     Resume {
         place: Place,
-        resuming: Box<(Port, Identity, Rights)>,
+        resuming: Box<Resuming>,
         reply: oneshot::Sender<bool>,
     },
     FloorRequest {

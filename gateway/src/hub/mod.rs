@@ -12,6 +12,7 @@ mod command;
 mod early;
 mod patch;
 mod patched;
+mod pending;
 mod presence;
 mod remote;
 mod room;
@@ -46,11 +47,13 @@ use crate::session::{Port, SessionId};
 use crate::voice::{Ear, EarlyFrame, RouteCell, Tapes};
 pub use administer::{Glance, Present};
 pub use alert::Alarm;
-pub use call::{Call, CallSettings, is_call};
+pub use call::{Call, CallSettings, is_call, names_call};
 use chat::Newest;
 pub use chat::Said;
 use command::Command;
 use patch::PeerWord;
+use pending::Pending;
+pub use pending::Told;
 use room::Room;
 pub use seats::Place;
 use writing::Writing;
@@ -86,6 +89,20 @@ pub struct Joining {
     pub rights: Rights,
     /// The number of the newest chat message there, as far as the store says; 0 for none.
     pub last_message: Option<u64>,
+    /// Whether its client may have been told already.
+    pub told: Told,
+}
+
+/// One who goes on in its place.
+pub struct Resuming {
+    /// The session.
+    pub port: Port,
+    /// What its token says of it now.
+    pub who: Identity,
+    /// What it may do there by it.
+    pub rights: Rights,
+    /// Whether its client may have been told already.
+    pub told: Told,
 }
 
 /// Why somebody can't come in.
@@ -319,9 +336,13 @@ impl RoomHandle {
     /// Brings a member in; nothing, when the channel is gone.
     pub async fn enter(&self, joining: Joining) -> Option<Result<TalkerNumber, JoinRefused>> {
         let (reply, answer) = oneshot::channel();
+        let (session, member) = (joining.port.id, joining.member);
+        let place =
+            move |answer: Result<_, JoinRefused>| answer.ok().map(|talker| Place { talker, session, member });
+        let pending = Pending::new(answer, self.commands.clone(), place);
         self.commands.send(Command::Join { joining: Box::new(joining), reply }).await.ok()?;
         // On a lone node it is decided at once.
-        timeout(PATIENCE, answer).await.unwrap_or(Ok(Err(JoinRefused::Unavailable))).ok()
+        pending.within_patience(Err(JoinRefused::Unavailable)).await
     }
 
     /// Ends a call, for a member that may: `false` for another, and where it is no call.
@@ -342,11 +363,15 @@ impl RoomHandle {
         self.peers.send(word).is_ok()
     }
 
-    /// A member raises an emergency; `false` when no more can be.
-    pub async fn raise(&self, talker: TalkerNumber, alarm: Alarm) -> bool {
+    /// A member raises an emergency. What comes of it is waited for elsewhere: `false` when no more can be.
+    pub async fn raise(
+        &self,
+        talker: TalkerNumber,
+        alarm: Alarm,
+    ) -> impl Future<Output = bool> + Send + use<> {
         let (reply, raised) = oneshot::channel();
         self.command(Command::Raise { talker, alarm: Box::new(alarm), reply }).await;
-        timeout(PATIENCE, raised).await.is_ok_and(|raised| raised.unwrap_or(false))
+        async { timeout(PATIENCE, raised).await.is_ok_and(|raised| raised.unwrap_or(false)) }
     }
 
     /// Takes an emergency back, of a user or one's own.
@@ -379,13 +404,20 @@ impl RoomHandle {
         self.command(Command::Lose { place }).await;
     }
 
-    /// A member goes on by another session, which is told all that it has to know. `false` when its place is not there any
-    /// more, or the token says something else of it than when it joined: then it is out of the channel.
-    pub async fn resume(&self, place: Place, port: Port, who: Identity, rights: Rights) -> bool {
+    /// A member goes on by another session, which is told all that it has to know. What comes of it is waited for elsewhere:
+    /// `false` when its place is not there any more, or the token says something else of it than when it joined: then it is out
+    /// of the channel.
+    pub async fn resume(
+        &self,
+        place: Place,
+        resuming: Resuming,
+    ) -> impl Future<Output = bool> + Send + use<> {
         let (reply, resumed) = oneshot::channel();
-        self.command(Command::Resume { place, resuming: Box::new((port, who, rights)), reply }).await;
+        let own = Place { session: resuming.port.id, ..place };
+        let pending = Pending::new(resumed, self.commands.clone(), move |is: bool| is.then_some(own));
+        self.command(Command::Resume { place, resuming: Box::new(resuming), reply }).await;
         // When it comes too late, its place is given up.
-        timeout(PATIENCE, resumed).await.is_ok_and(|resumed| resumed.unwrap_or(false))
+        async { pending.within_patience(false).await.unwrap_or(false) }
     }
 
     /// Passes on a Floor Request.

@@ -1,10 +1,11 @@
 //! Members whose transport is lost, and those who come back by another.
 
-use suara_channel::{Identity, Rights};
+use suara_channel::Rights;
 use suara_cluster::{Op, Outcome};
 use suara_proto::{LeaveReason, TalkerNumber};
 use tokio::sync::oneshot;
 
+use super::Resuming;
 use super::room::Room;
 use super::seats::Place;
 use super::submit::Answer;
@@ -29,7 +30,7 @@ impl Room {
     pub(super) fn resume(
         &mut self,
         place: Place,
-        (port, who, rights): (Port, Identity, Rights),
+        Resuming { port, who, rights, told }: Resuming,
         reply: oneshot::Sender<bool>,
     ) {
         let refuse = |reply: oneshot::Sender<bool>| reply.send(false).unwrap_or_default();
@@ -46,6 +47,7 @@ impl Room {
         }
         self.submit(Op::Resume { talker }, move |room, outcome| {
             let wishes = port.wishes.clone();
+            told.set();
             let is = outcome == Outcome::Done(true) && room.sit_again(talker, port, rights);
             if is && talker != place.talker {
                 let (channel, was) = (room.handle.number, place.talker);

@@ -71,6 +71,7 @@ impl Room {
                 // Nobody waits any more, and a client may have heard `unavailable`: it isn't told that it is in.
                 return room.order(Op::Leave { talker: *talker, reason: LeaveReason::Disconnected });
             }
+            joining.told.set();
             let verdict = room.let_in(*joining, outcome);
             if let Err(Ok(talker)) = reply.send(verdict) {
                 // The session ended while it waited.

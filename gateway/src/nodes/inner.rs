@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use suara_cluster::Change;
 use suara_redis::Prefix;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,10 +16,11 @@ use super::envelope::{self, Fault, MAX_WORD, Sort};
 use super::lease::{Call, Desk};
 use super::line::{Kind, Line, Listener};
 use super::metrics::{NodeDrop, NodesMetrics, What};
+use super::news::{Around, NewsFeed};
 use super::peers::{BEAT_EVERY, Load, Peers};
-use super::publish::{MAX_QUEUED, Publication, publish};
+use super::publish::{Farewell, Publication, Queue, publish, queue};
 use super::topics::Topics as _;
-use super::{Heard, News, NodeId, NodesSettings, Packet};
+use super::{Heard, NodeId, NodesSettings, Packet};
 use crate::metrics::{Metrics, VoiceMetrics};
 
 /// Words that may wait for who listens to them.
@@ -43,13 +44,14 @@ pub(super) struct Inner {
     control: Arc<Line>,
     speak: Arc<Line>,
     hear: Arc<Line>,
-    queue: mpsc::Sender<Publication>,
+    queue: Queue,
     calls: mpsc::UnboundedSender<Call>,
     numbers: AtomicU64,
     peers: Mutex<Peers>,
-    listeners: Mutex<Vec<mpsc::Sender<News>>>,
+    listeners: Mutex<Vec<mpsc::Sender<(NodeId, Bytes)>>>,
+    around: watch::Sender<Around>,
     trouble: Mutex<[Option<String>; Kind::ALL.len()]>,
-    closing: CancellationToken,
+    farewell: Farewell,
     last_words: TaskTracker,
     everybody: Arc<str>,
 }
@@ -63,13 +65,13 @@ impl Inner {
         let line = |kind| Line::new(kind, redis.clone(), timeout, metrics.clone());
         let ((control, a), (speak, b), (hear, c)) =
             (line(Kind::Control), line(Kind::Speak), line(Kind::Hear));
-        let (queue, publications) = mpsc::channel(MAX_QUEUED);
+        let (queue, publications) = queue();
         let (calls, asked) = mpsc::unbounded_channel();
-        let (stop, closing, last_words) = <(CancellationToken, CancellationToken, TaskTracker)>::default();
+        let (stop, farewell, last_words) = <(CancellationToken, Farewell, TaskTracker)>::default();
         let everybody: Arc<str> = prefix.all().into();
         control.want(&everybody);
         control.want(&prefix.inbox(me));
-        let publisher = publish(control.clone(), publications, metrics.clone(), closing.clone());
+        let publisher = publish(control.clone(), publications, metrics.clone(), farewell.clone());
         last_words.spawn(publisher);
         let desk = Desk {
             me,
@@ -79,8 +81,10 @@ impl Inner {
             line: control.clone(),
             metrics: metrics.clone(),
         };
-        last_words.spawn(desk.run(asked, closing.clone()));
+        last_words.spawn(desk.run(asked, farewell.closing()));
         last_words.close();
+        let mut around = Around::default();
+        around.reachable(false);
         let inner = Arc::new(Self {
             me,
             prefix,
@@ -99,8 +103,9 @@ impl Inner {
             numbers: AtomicU64::new(0),
             peers: Mutex::new(Peers::new(me)),
             listeners: Mutex::default(),
+            around: watch::Sender::new(around),
             trouble: Mutex::new(Kind::ALL.map(|_| Some("not connected yet".to_owned()))),
-            closing,
+            farewell,
             last_words,
             everybody,
         });
@@ -153,7 +158,7 @@ impl Inner {
             return;
         }
         let publication = Publication { what, topic, head, body, since: Instant::now() };
-        if self.queue.try_send(publication).is_err() {
+        if !self.queue.put(publication) {
             self.metrics.dropped(what, NodeDrop::Overflow);
         }
     }
@@ -173,18 +178,10 @@ impl Inner {
         self.publish(What::Word, topic, envelope::write(Sort::Word, self.me, to), word);
     }
 
-    pub(super) fn words(&self) -> mpsc::Receiver<News> {
+    pub(super) fn words(&self) -> NewsFeed {
         let (sender, receiver) = mpsc::channel(MAX_NEWS);
-        let trouble = lock(&self.trouble);
-        let peers = self.peers();
-        let known = peers.all().into_iter().map(|peer| News::Came(peer.node));
-        let is_reachable = trouble.iter().all(Option::is_none);
-        for news in std::iter::once(News::Reachable(is_reachable)).chain(known) {
-            // There is room for all nodes that are believed in.
-            sender.try_send(news).unwrap_or_default();
-        }
         lock(&self.listeners).push(sender);
-        receiver
+        NewsFeed::new(receiver, self.around.subscribe())
     }
 
     pub(super) fn peers(&self) -> MutexGuard<'_, Peers> {
@@ -196,13 +193,10 @@ impl Inner {
     }
 
     pub(super) async fn stop(&self) {
-        self.publish(
-            What::Word,
-            self.everybody.clone(),
-            envelope::write(Sort::Bye, self.me, None),
-            Bytes::new(),
-        );
-        self.closing.cancel();
+        // Behind all that was said before, however much waits.
+        let head = envelope::write(Sort::Bye, self.me, None);
+        let (topic, body, since) = (self.everybody.clone(), Bytes::new(), Instant::now());
+        self.farewell.say(Publication { what: What::Word, topic, head, body, since });
         let forget = async {
             self.last_words.wait().await;
             if let Some(mut link) = self.control.link() {
@@ -220,7 +214,7 @@ impl Inner {
 
     pub(super) fn abandon(&self) {
         self.stop.cancel();
-        self.closing.cancel();
+        self.farewell.abandon();
     }
 
     /// Says that this node lives, and looks who else does.
@@ -280,19 +274,19 @@ impl Inner {
             match change {
                 Change::Came(node) => {
                     tracing::info!(%node, "a node is there");
-                    self.news(&News::Came(node));
+                    self.around.send_modify(|around| around.came(node));
                 }
                 Change::Gone(node) => {
                     tracing::warn!(%node, "a node is gone");
                     self.berths.each(|berth| berth.say(Heard::Gone(node)));
-                    self.news(&News::Gone(node));
+                    self.around.send_modify(|around| around.gone(node));
                 }
             }
         }
     }
 
-    fn news(&self, news: &News) {
-        lock(&self.listeners).retain(|listener| match listener.try_send(news.clone()) {
+    fn heard_word(&self, from: NodeId, word: &Bytes) {
+        lock(&self.listeners).retain(|listener| match listener.try_send((from, word.clone())) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.metrics.dropped(What::Word, NodeDrop::Overflow);
@@ -343,7 +337,7 @@ impl Inner {
             }
             (Sort::Word, None) => {
                 self.metrics.packets_in.inc();
-                self.news(&News::Word { from, bytes: body });
+                self.heard_word(from, &body);
             }
             (Sort::Beat, None) => match serde_json::from_slice(&body) {
                 Ok(load) => {
@@ -388,7 +382,7 @@ impl Listener for Inner {
         let is_up = troubles.iter().all(Option::is_none);
         self.metrics.reachable.set(i64::from(is_up));
         if was_up != is_up {
-            self.news(&News::Reachable(is_up));
+            self.around.send_modify(|around| around.reachable(is_up));
         }
     }
 }

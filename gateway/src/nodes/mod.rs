@@ -12,6 +12,7 @@ mod lease;
 mod line;
 mod metrics;
 mod mooring;
+mod news;
 mod peers;
 mod publish;
 mod topics;
@@ -20,12 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 pub use berth::VoiceSink;
 pub use envelope::MAX_WORD;
 pub use metrics::{NodeDrop, NodesMetrics};
 pub use mooring::{Heard, Mooring, Packet};
+pub use news::{News, NewsFeed};
 pub use peers::{Load, Peer};
 pub use suara_cluster::{Epoch, LeaseAnswer, LeaseAsk, MAX_PACKET, NodeId};
 pub use suara_redis::{AddressError, Prefix, PrefixError, RedisAddress};
@@ -53,24 +54,6 @@ impl NodesSettings {
         let (lease, timeout) = (Duration::from_secs(3), Duration::from_millis(500));
         Self { redis, prefix: Prefix::default(), lease, timeout }
     }
-}
-
-/// What is heard besides channels' own: from all nodes, by who listens to [`Nodes::words`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// A node said something.
-    Word {
-        /// Which; never this one.
-        from: NodeId,
-        /// [`MAX_WORD`] bytes at most.
-        bytes: Bytes,
-    },
-    /// A node is there.
-    Came(NodeId),
-    /// A node is dead, or has said that it ends.
-    Gone(NodeId),
-    /// Whether Redis is there. What others said while it wasn't, wasn't heard.
-    Reachable(bool),
 }
 
 /// The way to the other nodes; the clones are one.
@@ -108,9 +91,10 @@ impl Nodes {
         self.0.word(Some(node), word);
     }
 
-    /// What all say from now on, behind whether Redis is there and which nodes are. Each receiver gets everything; one that lets too much wait loses what comes then.
+    /// What all say from now on, behind whether Redis is there and which nodes are. Each feed gets everything; one that lets too
+    /// many words wait loses those that come then, and nothing else.
     #[must_use]
-    pub fn words(&self) -> mpsc::Receiver<News> {
+    pub fn words(&self) -> NewsFeed {
         self.0.words()
     }
 

@@ -22,8 +22,10 @@ pub struct Keeping {
     pub payload: Value,
     /// How long.
     pub time: Duration,
-    /// What it was made of, and which time it was sent, where other nodes hear of it too: one of them keeps it.
-    pub copy: Option<String>,
+    /// What it is known by.
+    pub id: String,
+    /// Whether other nodes hear of it too: one of them keeps it.
+    pub is_copy: bool,
     /// Hears whether it is kept, or why it can't be.
     pub done: Box<dyn FnOnce(Result<bool, KeepError>) + Send + Sync>,
 }

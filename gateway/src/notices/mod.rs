@@ -5,6 +5,7 @@
 
 mod audience;
 mod copies;
+mod given;
 mod keeper;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use crate::session::{Outbox, SessionId};
 use crate::words::{Answer, Question, Word, Words};
 use audience::{Audience, Place};
 use copies::Copies;
+use given::{Given, copy_id, own_id};
 pub use keeper::Keeping;
 
 /// How many ask the store at a time what waits for them. When everybody logs in at once, the others stand in line here and
@@ -53,6 +55,7 @@ pub enum To<'a> {
 pub struct Notices {
     audience: Mutex<Audience>,
     copies: Mutex<Copies>,
+    given: Given,
     store: Store,
     asking: Semaphore,
     keeper: mpsc::Sender<Keeping>,
@@ -72,7 +75,8 @@ impl Notices {
     pub fn start(store: Store, words: Words) -> Arc<Self> {
         let (keeper, waiting) = mpsc::channel(keeper::MAX_WAITING);
         let (audience, copies, asking) = (Mutex::default(), Mutex::default(), Semaphore::new(ASKING));
-        let notices = Arc::new(Self { audience, copies, store, asking, keeper, words });
+        let given = Given::default();
+        let notices = Arc::new(Self { audience, copies, given, store, asking, keeper, words });
         tokio::spawn(keeper::run(Arc::downgrade(&notices), waiting));
         notices
     }
@@ -89,10 +93,43 @@ impl Notices {
         Here { notices: self.clone(), user: user.clone(), place }
     }
 
-    /// Which time it is that this message was sent, where it is heard of for the first time. Several bridges that listen to one
-    /// Redis all say what they hear: the n-th copy from one of them is the n-th message.
-    pub fn is_new(&self, copy: &str, from: SessionId, now: Duration) -> Option<u64> {
-        self.copies.lock().unwrap_or_else(PoisonError::into_inner).is_new(copy, from, now)
+    /// The id of a message that several bridges hear, where it is heard of for the first time. All that listen to one Redis say
+    /// what they hear: the n-th copy from one of them is the n-th message.
+    pub fn is_new(&self, copy: &str, from: SessionId, now: Duration) -> Option<String> {
+        let times = self.copies.lock().unwrap_or_else(PoisonError::into_inner).is_new(copy, from, now);
+        times.map(|times| copy_id(copy, times))
+    }
+
+    /// An id that no other message has.
+    #[must_use]
+    pub fn id(&self) -> String {
+        own_id()
+    }
+
+    /// Tells a user's sessions, unless that was done here; says how many. Where the user is here by a trunk alone, the trunk tells
+    /// it.
+    pub fn tell_once(&self, id: &str, user: &str, event: &str, payload: &Value) -> usize {
+        if self.given.has(id) {
+            return 0;
+        }
+        if self.is_here(user) {
+            self.given.note(id);
+        }
+        self.tell(To::User(user), event, payload)
+    }
+
+    /// Tells all that it is for, unless that was done here.
+    pub fn tell_all_once(&self, id: &str, to: To<'_>, event: &str, payload: &Value) {
+        if self.is_first(id) {
+            self.tell(to, event, payload);
+        }
+    }
+
+    /// Whether a message comes for the first time; from now on it has come.
+    pub fn is_first(&self, id: &str) -> bool {
+        let is_first = !self.given.has(id);
+        self.given.note(id);
+        is_first
     }
 
     /// Tells all sessions that it is for; says how many.
@@ -122,12 +159,13 @@ impl Notices {
     }
 
     async fn keep(&self, keeping: &Keeping) -> Result<bool, KeepError> {
-        let Keeping { user, event, payload, time, copy, .. } = keeping;
+        let Keeping { user, event, payload, time, id, is_copy, .. } = keeping;
         let (user, event, payload) = (user.clone(), event.clone(), payload.to_string());
-        let question = match copy {
+        let question = if *is_copy {
             // Told by that node's own bridges.
-            Some(_) => Question::Here { user },
-            None => Question::Notify { user, event: event.clone(), payload: payload.clone() },
+            Question::Here { user }
+        } else {
+            Question::Notify { user, event: event.clone(), payload: payload.clone(), id: id.clone() }
         };
         let yes = |answer: &Answer| *answer == Answer::Is(true);
         if self.words.ask(question, yes).await.iter().any(|(_, answer)| yes(answer)) {
@@ -135,10 +173,10 @@ impl Notices {
         }
         let (at, user) = (unix_ms(), &keeping.user);
         let expires_at = at.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let notice = Notice { event, payload, at, expires_at };
-        let kept = match copy {
-            Some(copy) => self.store.keep_once(user, &notice, copy).await,
-            None => self.store.keep(user, &notice).await,
+        let notice = Notice { id: id.clone(), event, payload, at, expires_at };
+        let kept = match is_copy {
+            true => self.store.keep_once(user, &notice, id).await,
+            false => self.store.keep(user, &notice).await,
         };
         kept.map_err(|error| match error {
             StoreError::Full => KeepError::Full,
@@ -148,8 +186,15 @@ impl Notices {
         if self.is_here(user) {
             self.hand_over(user).await;
         }
-        self.words.say(&Word::Kept { user: user.clone() });
+        self.words.say(&Word::Kept { user: user.clone(), id: id.clone() });
         Ok(true)
+    }
+
+    /// Whether what another node has kept is to be taken: it is for a user who is here, or this node has told it, for who was asked
+    /// to, and was slow, has done it after all.
+    #[must_use]
+    pub fn takes(&self, user: &str, id: &str) -> bool {
+        self.is_here(user) || self.given.has(id)
     }
 
     /// Hands what was kept for a user to the newest of its places, once. While the store is away it waits on, for the next
@@ -157,7 +202,9 @@ impl Notices {
     pub async fn hand_over(&self, user: &str) {
         for notice in self.take(user).await {
             let told = match (self.audience().newest(user), serde_json::from_str(&notice.payload)) {
+                _ if self.given.has(&notice.id) => true,
                 (Some(Place { outbox, member, .. }), Ok(payload)) => {
+                    self.given.note(&notice.id);
                     outbox.say(&notification(*member, &notice.event, &payload, Some(notice.at)));
                     true
                 }

@@ -9,17 +9,29 @@ use suara_proto::limits::{MAX_CALLED, MAX_CALLS_PER_MEMBER, MAX_CHANNELS_PER_MEM
 use suara_proto::message::{CallKind, Right, Rights, ServerMessage};
 use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 
-use super::dispatch::identity;
+use super::entering::{Refusal, TOO_MANY};
+use super::errands::{Lane, Purpose};
 use super::members::{Attached, Seat};
 use super::outbox::Closing;
 use super::serve::Session;
 use crate::auth::{Principal, Scope};
 use crate::directory::{Calling, Whereabouts, Wish};
-use crate::hub::{Call, Joining, RoomHandle, is_call};
+use crate::hub::{Call, RoomHandle, is_call};
 use crate::words::CallWord;
 
 /// A call makes a channel, and rings at others: it counts as so many messages more.
-const CALL_COST: NonZeroU32 = NonZeroU32::new(9).unwrap();
+pub(super) const CALL_COST: NonZeroU32 = NonZeroU32::new(9).unwrap();
+
+/// A call that its caller is about to enter.
+pub(super) struct Ringing {
+    pub(super) request: RequestId,
+    between: CallWord,
+    /// Where at this node it is to ring.
+    here: Vec<Whereabouts>,
+    /// Whether at others, too.
+    is_elsewhere: bool,
+    reached: Vec<Arc<str>>,
+}
 
 /// What a token gives in a channel. In a call, to which one is called by name, it is at least to hear and to talk.
 pub(super) fn rights_in(principal: &Principal, channel: &str) -> Rights {
@@ -47,15 +59,15 @@ impl Session<'_> {
     pub(super) async fn fulfil(&mut self, wish: Wish) -> Result<(), Closing> {
         match wish {
             Wish::Enter { member, room } => {
-                let free = |attached: &Attached| {
-                    !attached.seats.contains_key(&room.number) && calls_of(attached) < MAX_CALLS_PER_MEMBER
-                };
-                if self.members.get(member).is_some_and(free) {
-                    self.enter(member, room).await;
+                let lane = Lane { member, channel: room.name.clone() };
+                let is_in = |attached: &Attached| attached.seats.contains_key(&room.number);
+                if !self.members.get(member).is_none_or(is_in) && !self.errands.is_busy(&lane) {
+                    // Who has no room for another call isn't brought in.
+                    self.enter_call(lane, room, Purpose::Invited).unwrap_or_default();
                 }
             }
-            Wish::Join { request, channel } => self.join_by_datagram(request, &channel).await?,
-            Wish::Call(calling) => self.make_call(*calling).await,
+            Wish::Join { request, channel } => self.join_by_datagram(request, &channel)?,
+            Wish::Call(calling) => self.make_call(*calling),
             Wish::Rise { member, channel } => {
                 self.members.rise(member, channel);
                 self.publish();
@@ -75,12 +87,7 @@ impl Session<'_> {
     }
 
     /// Calls users: those who are here, at whatever node, are put into a channel together with the caller.
-    pub(super) async fn call(
-        &mut self,
-        request: RequestId,
-        member: Option<MemberRef>,
-        users: &[Cow<'_, str>],
-    ) {
+    pub(super) fn call(&mut self, request: RequestId, member: Option<MemberRef>, users: &[Cow<'_, str>]) {
         let call = match self.may_call(member, users) {
             Ok(call) => call,
             Err((code, message)) => return self.refuse(Some(request), member, code, message),
@@ -88,7 +95,7 @@ impl Session<'_> {
         let elsewhere = BTreeSet::new();
         let calling = Calling { member, request, call, elsewhere };
         if self.core.words.is_alone() {
-            return self.make_call(calling).await;
+            return self.make_call(calling);
         }
         // Others are asked meanwhile; whoever else speaks through this session doesn't wait for that.
         let (words, wishes) = (self.core.words.clone(), self.port.wishes.clone());
@@ -99,7 +106,7 @@ impl Session<'_> {
     }
 
     /// Makes a call, once it is known who is reached.
-    async fn make_call(&mut self, Calling { member, request, call, elsewhere }: Calling) {
+    fn make_call(&mut self, Calling { member, request, call, elsewhere }: Calling) {
         if let Err((code, message)) = self.has_room_for_call(member) {
             return self.refuse(Some(request), member, code, message);
         }
@@ -112,16 +119,23 @@ impl Session<'_> {
             let code = ErrorCode::UnknownUser;
             return self.refuse(Some(request), member, code, "nobody who is called is here");
         }
-        let between = CallWord::from(&call);
+        let (between, here) = (CallWord::from(&call), here.into_iter().flatten().collect());
+        let ringing =
+            Box::new(Ringing { request, between, here, is_elsewhere: !elsewhere.is_empty(), reached });
         let room = self.core.hub.call(call);
-        if !self.enter(member, room.clone()).await {
-            let code = ErrorCode::Unavailable;
-            return self.refuse(Some(request), member, code, "the gateway is closing");
+        let lane = Lane { member, channel: room.name.clone() };
+        if let Err((code, message)) = self.enter_call(lane, room, Purpose::Call(ringing)) {
+            self.refuse(Some(request), member, code, message);
         }
-        for Whereabouts { member, wishes, .. } in here.into_iter().flatten() {
+    }
+
+    /// Who calls is in the call: now it rings at the others.
+    pub(super) fn ring(&self, member: Option<MemberRef>, room: &RoomHandle, ringing: Ringing) {
+        let Ringing { request, between, here, is_elsewhere, reached } = ringing;
+        for Whereabouts { member, wishes, .. } in here {
             wishes.push(Wish::Enter { member, room: room.clone() });
         }
-        if !elsewhere.is_empty() {
+        if is_elsewhere {
             let (words, channel) = (self.core.words.clone(), room.name.to_string());
             self.core.tasks.spawn(async move { words.ring(channel, between).await });
         }
@@ -165,11 +179,7 @@ impl Session<'_> {
     }
 
     /// The call that a member asks for, if it may make it.
-    fn may_call(
-        &self,
-        member: Option<MemberRef>,
-        users: &[Cow<'_, str>],
-    ) -> Result<Call, (ErrorCode, &'static str)> {
+    fn may_call(&self, member: Option<MemberRef>, users: &[Cow<'_, str>]) -> Result<Call, Refusal> {
         let Some(attached) = self.members.get(member) else {
             return Err((ErrorCode::UnknownMember, "no such member"));
         };
@@ -205,32 +215,29 @@ impl Session<'_> {
         Ok(Call { kind, by: caller, name: attached.principal.name.clone(), users: all })
     }
 
-    fn has_room_for_call(&self, member: Option<MemberRef>) -> Result<(), (ErrorCode, &'static str)> {
+    fn has_room_for_call(&self, member: Option<MemberRef>) -> Result<(), Refusal> {
         let Some(attached) = self.members.get(member) else {
             return Err((ErrorCode::UnknownMember, "no such member"));
         };
-        if calls_of(attached) >= MAX_CALLS_PER_MEMBER {
+        let (entering, calls) = self.errands.of(member);
+        if calls_of(attached) + calls >= MAX_CALLS_PER_MEMBER {
             return Err((ErrorCode::TooManyCalls, "in as many calls as a member may be"));
         }
-        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
+        if attached.seats.len() + entering >= MAX_CHANNELS_PER_MEMBER {
             return Err((ErrorCode::TooManyChannels, "in as many channels as a member may be"));
         }
-        Ok(())
+        if self.is_busy() { Err(TOO_MANY) } else { Ok(()) }
     }
 
-    /// Brings a member into a channel that it didn't ask for.
-    async fn enter(&mut self, member: Option<MemberRef>, room: RoomHandle) -> bool {
-        let Some(attached) = self.members.get(member) else { return false };
-        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
-            return false;
-        }
-        let (who, rights) = (identity(&attached.principal), rights_in(&attached.principal, &room.name));
-        let joining =
-            Joining { port: self.port.clone(), member, request: None, who, rights, last_message: None };
-        let Some(Ok(talker)) = room.enter(joining).await else { return false };
-        self.members.sit(member, Seat { room, talker, session: self.port.id, member });
-        self.publish();
-        true
+    /// Begins to bring a member into a call's channel.
+    fn enter_call(&mut self, lane: Lane, room: RoomHandle, purpose: Purpose) -> Result<(), Refusal> {
+        self.has_room_for_call(lane.member)?;
+        let unknown = (ErrorCode::UnknownMember, "no such member");
+        let attached = self.members.get(lane.member).ok_or(unknown)?;
+        let rights = rights_in(&attached.principal, &room.name);
+        let joining = self.joining(lane.member, None, rights)?;
+        self.enter(lane, room, joining, purpose);
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use suara_proto::limits::{CHAT_PAGE, MAX_CHAT_ID, MAX_CHAT_PAGE, MAX_CHAT_TEXT};
 use suara_proto::message::chat::{Asked, chat_asked};
 use suara_proto::message::{
@@ -13,6 +14,8 @@ use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 use suara_store::{Draft, Span};
 
 use super::calls::rights_in;
+use super::entering::TOO_MANY;
+use super::errands::Held;
 use super::members::Attached;
 use super::outbox::Closing;
 use super::serve::Session;
@@ -30,11 +33,22 @@ struct Place {
 
 impl Session<'_> {
     /// Takes one message of the chat stream; an error ends the session.
-    pub(super) fn chat(&mut self, json: &[u8]) -> Result<(), Closing> {
+    pub(super) fn chat(&mut self, json: Bytes) -> Result<(), Closing> {
         if !self.admit()? {
-            self.refuse_chat(chat_asked(json), ErrorCode::RateLimited, "messages come too fast");
-            return Ok(());
+            self.refuse_chat(chat_asked(&json), ErrorCode::RateLimited, "messages come too fast");
+        } else if !self.errands.holds(&json) {
+            self.chat_message(&json);
+        } else if self.is_busy() {
+            let (code, message) = TOO_MANY;
+            self.refuse_chat(chat_asked(&json), code, message);
+        } else {
+            self.errands.hold(Held::Chat(json));
         }
+        Ok(())
+    }
+
+    /// Does what a message of the chat stream says.
+    pub(super) fn chat_message(&mut self, json: &[u8]) {
         match decode_chat_client(json) {
             Ok(ClientChat::Send { channel, member, id, text }) => {
                 let asked = Asked { id: Some(id.into_owned()), ..about(channel, member) };
@@ -52,7 +66,6 @@ impl Session<'_> {
             },
             Err(fault) => self.refuse_chat(chat_asked(json), fault.code(), fault.to_string()),
         }
-        Ok(())
     }
 
     fn send_chat(&self, mut asked: Asked, text: &str) {

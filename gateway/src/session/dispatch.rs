@@ -1,31 +1,28 @@
 //! What each message of a client leads to.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::SystemTime;
 
 use suara_channel::{Asking, Road};
-use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_CHANNELS_PER_MEMBER, MAX_MEMBERS_PER_TRUNK};
-use suara_proto::message::{ClientMessage, MemberScope, Right, Rights, ServerMessage};
+use suara_proto::limits::{MAX_CHANNEL_NAME, MAX_MEMBERS_PER_TRUNK};
+use suara_proto::message::{ClientMessage, MemberScope, Rights, ServerMessage};
 use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, LeaveReason, MemberRef, RequestId};
 
-use super::calls::rights_in;
-use super::members::Seat;
+use super::errands::Emergency;
 use super::serve::Session;
 use super::verifying::Verified;
 use crate::auth::Scope;
 use crate::guests::{GuestPass, as_guest};
-use crate::hub::{JoinRefused, Joining, RoomHandle, is_call};
+use crate::hub::{RoomHandle, is_call};
 use crate::livechat::{Pass, as_visitor, is_livechat};
 
 /// A roster can be ten thousand times as long as its request: it counts as so many messages more.
 const ROSTER_COST: NonZeroU32 = NonZeroU32::new(24).unwrap();
 
-/// What is said while no node decides in a channel.
-pub(super) const UNDECIDED: &str = "nobody decides in this channel for now; try again";
-
 /// What a name that no channel can have is answered with.
-const BAD_NAME: &str = "a channel's name is 1 to 128 bytes without control characters";
+pub(super) const BAD_NAME: &str = "a channel's name is 1 to 128 bytes without control characters";
 
 impl Session<'_> {
     pub(super) async fn dispatch(&mut self, message: ClientMessage<'_>) {
@@ -56,7 +53,7 @@ impl Session<'_> {
                 }
             }
             ClientMessage::Join { request, channel, member } => {
-                self.join_by_stream(request, &channel, member).await
+                self.join_by_stream(request, &channel, member);
             }
             ClientMessage::Leave { channel, member } => self.leave(channel, member).await,
             message @ (ClientMessage::FloorRequest { .. }
@@ -131,10 +128,11 @@ impl Session<'_> {
     /// What goes beyond one channel: calls, emergencies, patches.
     async fn beyond(&mut self, message: ClientMessage<'_>) {
         match message {
-            ClientMessage::Call { request, member, users } => self.call(request, member, &users).await,
+            ClientMessage::Call { request, member, users } => self.call(request, member, &users),
             ClientMessage::CallEnd { channel, member } => self.end_call(channel, member).await,
             ClientMessage::Emergency { request, member, location, text } => {
-                self.emergency(request, member, location, text).await;
+                let text = text.map(Cow::into_owned);
+                self.emergency(member, Emergency { request, location, text }).await;
             }
             ClientMessage::EmergencyCancel { channel, member, user } => {
                 self.cancel_emergency(channel, member, user).await;
@@ -262,6 +260,9 @@ impl Session<'_> {
     pub(super) async fn detach(&mut self, member: Option<MemberRef>, reason: LeaveReason) -> bool {
         let was_coming = member.is_some_and(|member| self.verifying.give_up(member));
         let Some(attached) = self.members.remove(member) else { return was_coming };
+        for waiting in self.errands.give_up(member) {
+            self.went(waiting.request(), member);
+        }
         if self.scope == Scope::Trunk {
             self.core.metrics.attached.dec();
         }
@@ -270,61 +271,6 @@ impl Session<'_> {
             seat.room.leave(seat.place(), reason, false).await;
         }
         true
-    }
-
-    /// Brings a member into a channel, which says `joined`; or why it doesn't come in.
-    pub(super) async fn join(
-        &mut self,
-        request: RequestId,
-        channel: &str,
-        member: Option<MemberRef>,
-    ) -> Result<(), (ErrorCode, &'static str)> {
-        let attached = self.members.get(member).ok_or((ErrorCode::UnknownMember, "no such member"))?;
-        if !is_plain(channel, MAX_CHANNEL_NAME) {
-            return Err((ErrorCode::BadField, BAD_NAME));
-        }
-        let visitor = attached.principal.scope == Scope::Livechat;
-        let rights = rights_in(&attached.principal, channel);
-        // A visitor's channel is its own, however wide the rights of others are: staff sees it by its inbox.
-        if !rights.has(Right::Listen) || is_livechat(channel) != visitor {
-            return Err((ErrorCode::Forbidden, "no right to listen to this channel"));
-        }
-        // It is written in, not talked in.
-        let rights = if visitor { Rights::from_iter([Right::Listen]) } else { rights };
-        if attached.seats.len() >= MAX_CHANNELS_PER_MEMBER {
-            return Err((ErrorCode::TooManyChannels, "in as many channels as a member may be"));
-        }
-        if attached.seats.values().any(|seat| &*seat.room.name == channel) {
-            return Err((ErrorCode::AlreadyJoined, "in that channel already"));
-        }
-        let who = identity(&attached.principal);
-        let name = who.name.clone();
-        self.core.find_call(channel).await;
-        let joining = Joining {
-            port: self.port.clone(),
-            member,
-            request: Some(request),
-            who,
-            rights,
-            last_message: None,
-        };
-        match self.core.hub.join(channel, joining).await {
-            Ok((room, talker)) => {
-                tracing::debug!(channel = %room.number, %talker, "joined");
-                self.members.sit(member, Seat { room, talker, session: self.port.id, member });
-                if visitor {
-                    self.members.visit(member, self.core.livechat.visit(channel, &name));
-                }
-                self.publish();
-                Ok(())
-            }
-            Err(JoinRefused::Full) => Err((ErrorCode::ChannelFull, "the channel is full")),
-            Err(JoinRefused::MayNotListen) => {
-                Err((ErrorCode::Forbidden, "no right to listen to this channel"))
-            }
-            Err(JoinRefused::Closing) => Err((ErrorCode::Unavailable, "the gateway is closing")),
-            Err(JoinRefused::Unavailable) => Err((ErrorCode::Unavailable, UNDECIDED)),
-        }
     }
 
     /// What a member's token gives on a channel, which it need not enter for that.

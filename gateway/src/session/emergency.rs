@@ -4,43 +4,87 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
 use suara_proto::limits::MAX_ALERT_TEXT;
-use suara_proto::message::{Location, Right, ServerMessage};
+use suara_proto::message::{Right, ServerMessage};
 use suara_proto::text::is_plain;
 use suara_proto::{ChannelNumber, ErrorCode, MemberRef, RequestId, TalkerNumber};
 
 use super::calls::rights_in;
-use super::dispatch::{UNDECIDED, identity};
-use super::members::Seat;
+use super::entering::{Refusal, TOO_MANY};
+use super::errands::{Came, Emergency, Lane, Purpose, Waiting};
 use super::serve::Session;
-use crate::hub::{Alarm, JoinRefused, Joining, RoomHandle};
+use crate::hub::{Alarm, RoomHandle, Told};
 
 /// Everybody in the channel is told: it counts as so many messages more.
 const ALERT_COST: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
 impl Session<'_> {
-    /// Raises an emergency.
-    pub(super) async fn emergency(
-        &mut self,
-        request: RequestId,
-        member: Option<MemberRef>,
-        location: Option<Location>,
-        text: Option<Cow<'_, str>>,
-    ) {
+    /// Raises an emergency, in the emergency channel, into which the member is brought.
+    pub(super) async fn emergency(&mut self, member: Option<MemberRef>, emergency: Emergency) {
+        let Emergency { request, location, text } = &emergency;
+        let request = *request;
         if text.as_ref().is_some_and(|text| !is_plain(text, MAX_ALERT_TEXT))
             || location.is_some_and(|location| !location.is_on_earth())
         {
             let message = "the text is one line of at most 256 bytes, and the location a place on Earth";
             return self.refuse(Some(request), member, ErrorCode::BadField, message);
         }
-        let (room, talker) = match self.emergency_seat(member).await {
-            Ok(seat) => seat,
-            Err((code, message)) => return self.refuse(Some(request), member, code, message),
-        };
+        let lane = Lane { member, channel: self.core.calls.emergency_channel.clone() };
+        if self.errands.is_busy(&lane) {
+            return self.wait(&lane, request, Waiting::Emergency(emergency));
+        }
+        if let Err((code, message)) = self.begin_emergency(lane, emergency).await {
+            self.refuse(Some(request), member, code, message);
+        }
+    }
+
+    async fn begin_emergency(&mut self, lane: Lane, emergency: Emergency) -> Result<(), Refusal> {
+        let name = &lane.channel;
+        let attached = self.members.get(lane.member).ok_or((ErrorCode::UnknownMember, "no such member"))?;
+        let rights = rights_in(&attached.principal, name);
+        if !rights.has(Right::Emergency) {
+            return Err((ErrorCode::Forbidden, "no right to raise an emergency in the emergency channel"));
+        }
+        if self.is_busy() {
+            return Err(TOO_MANY);
+        }
+        if !self.affords(ALERT_COST) {
+            return Err((ErrorCode::RateLimited, "alerts are raised too often"));
+        }
+        if let Some(seat) = attached.seats.values().find(|seat| seat.room.name == *name) {
+            let (room, talker) = (seat.room.clone(), seat.talker);
+            self.raise(lane, &room, talker, emergency).await;
+            return Ok(());
+        }
+        // However many channels it is in: this one comes besides.
+        let joining = self.joining(lane.member, None, rights)?;
+        let (core, told) = (self.core.clone(), joining.told.clone());
+        self.errands.start(lane.clone(), told, async move {
+            let entered = core.hub.join(&lane.channel, joining).await;
+            Came::Entered(Purpose::Emergency(emergency), entered)
+        });
+        Ok(())
+    }
+
+    /// The member is in the emergency channel. Whatever it says there from now on comes after its alert.
+    pub(super) async fn raise(
+        &mut self,
+        lane: Lane,
+        room: &RoomHandle,
+        talker: TalkerNumber,
+        Emergency { request, location, text }: Emergency,
+    ) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(since.as_millis()).unwrap_or_default();
-        let channel = room.number;
-        if !room.raise(talker, Alarm { at, location, text: text.map(Cow::into_owned) }).await {
+        let (channel, raised) = (room.number, room.raise(talker, Alarm { at, location, text }).await);
+        self.errands.start(lane, Told::default(), raised.map(move |is| Came::Raised(request, channel, is)));
+    }
+
+    /// It is known whether an alert is raised.
+    pub(super) fn raised(&self, lane: &Lane, request: RequestId, channel: ChannelNumber, is: bool) {
+        let member = lane.member;
+        if !is {
             let code = ErrorCode::Unavailable;
             return self.refuse_in(channel, Some(request), member, code, "too many alerts are in force");
         }
@@ -63,42 +107,5 @@ impl Session<'_> {
             };
             self.refuse_in(channel, None, member, code, message);
         }
-    }
-
-    /// The member's place in the emergency channel, into which it is brought.
-    async fn emergency_seat(
-        &mut self,
-        member: Option<MemberRef>,
-    ) -> Result<(RoomHandle, TalkerNumber), (ErrorCode, &'static str)> {
-        let name = &*self.core.calls.emergency_channel;
-        let Some(attached) = self.members.get(member) else {
-            return Err((ErrorCode::UnknownMember, "no such member"));
-        };
-        let rights = rights_in(&attached.principal, name);
-        if !rights.has(Right::Emergency) {
-            return Err((ErrorCode::Forbidden, "no right to raise an emergency in the emergency channel"));
-        }
-        if !self.affords(ALERT_COST) {
-            return Err((ErrorCode::RateLimited, "alerts are raised too often"));
-        }
-        if let Some(seat) = attached.seats.values().find(|seat| &*seat.room.name == name) {
-            return Ok((seat.room.clone(), seat.talker));
-        }
-        // However many channels it is in: this one comes besides.
-        let who = identity(&attached.principal);
-        let joining =
-            Joining { port: self.port.clone(), member, request: None, who, rights, last_message: None };
-        let (room, talker) = self.core.hub.join(name, joining).await.map_err(|refused| match refused {
-            JoinRefused::Full => (ErrorCode::ChannelFull, "the emergency channel is full"),
-            JoinRefused::MayNotListen => {
-                (ErrorCode::Forbidden, "no right to listen to the emergency channel")
-            }
-            JoinRefused::Closing => (ErrorCode::Unavailable, "the gateway is closing"),
-            JoinRefused::Unavailable => (ErrorCode::Unavailable, UNDECIDED),
-        })?;
-        let session = self.port.id;
-        self.members.sit(member, Seat { room: room.clone(), talker, session, member });
-        self.publish();
-        Ok((room, talker))
     }
 }

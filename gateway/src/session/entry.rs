@@ -4,6 +4,7 @@
 use suara_proto::entry::EntryDatagram;
 use suara_proto::{MemberRef, RequestId};
 
+use super::errands::{Lane, Waiting};
 use super::outbox::Closing;
 use super::serve::Session;
 use crate::auth::Scope;
@@ -32,7 +33,7 @@ impl Entries {
         self.0.iter().any(|entry| entry.request == request)
     }
 
-    fn note(&mut self, request: RequestId, ahead: bool) {
+    pub(super) fn note(&mut self, request: RequestId, ahead: bool) {
         self.0.retain(|entry| entry.request != request);
         if self.0.len() == REMEMBERED {
             self.0.remove(0);
@@ -42,43 +43,41 @@ impl Entries {
 }
 
 impl Session<'_> {
-    pub(super) async fn join_by_stream(
-        &mut self,
-        request: RequestId,
-        channel: &str,
-        member: Option<MemberRef>,
-    ) {
+    pub(super) fn join_by_stream(&mut self, request: RequestId, channel: &str, member: Option<MemberRef>) {
+        let lane = Lane { member, channel: channel.into() };
+        if self.errands.is_busy(&lane) {
+            return self.wait(&lane, request, Waiting::Join { request });
+        }
         if member.is_none() {
             if self.entries.has_come(request) {
                 return;
             }
             self.entries.note(request, false);
         }
-        if let Err((code, message)) = self.join(request, channel, member).await {
+        if let Err((code, message)) = self.join(request, lane, false) {
             self.refuse(Some(request), member, code, message);
         }
     }
 
     /// Joins, or answers again. What is refused is left to the message on the stream: this may have overtaken what came before
     /// that one, a `leave` or a fresh token. And what was left again is left.
-    pub(super) async fn join_by_datagram(
-        &mut self,
-        request: RequestId,
-        channel: &str,
-    ) -> Result<(), Closing> {
-        if self.scope == Scope::Trunk {
+    pub(super) fn join_by_datagram(&mut self, request: RequestId, channel: &str) -> Result<(), Closing> {
+        let lane = Lane { member: None, channel: channel.into() };
+        // What is under way is answered when it is done, or comes on the stream.
+        if self.scope == Scope::Trunk || self.errands.is_busy(&lane) {
             return Ok(());
         }
-        if !self.entries.knows(request) {
+        if self.entries.knows(request) {
+            self.answer_by_datagram(request, channel);
+        } else if self.admit()? {
             // Above the rate it is as good as lost.
-            if !self.admit()? {
-                return Ok(());
-            }
-            if self.join(request, channel, None).await.is_err() {
-                return Ok(());
-            }
-            self.entries.note(request, true);
+            self.join(request, lane, true).unwrap_or_default();
         }
+        Ok(())
+    }
+
+    /// Says that a request to enter has brought its client in, if it is in.
+    pub(super) fn answer_by_datagram(&self, request: RequestId, channel: &str) {
         let seats = self.members.get(None).into_iter().flat_map(|attached| attached.seats.values());
         let joined = seats.filter(|seat| &*seat.room.name == channel).map(|seat| EntryDatagram::Joined {
             request,
@@ -88,7 +87,6 @@ impl Session<'_> {
         for answer in joined {
             self.core.hub.send(&self.port.ear, &answer.encode());
         }
-        Ok(())
     }
 }
 

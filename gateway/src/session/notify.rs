@@ -22,10 +22,10 @@ impl Session<'_> {
             return self.refuse(Some(request), None, ErrorCode::BadField, fault);
         }
         let since = Duration::from_millis(self.core.clock.now().as_millis());
-        let copy = match &broadcast.copy {
-            None => None,
+        let id = match &broadcast.copy {
+            None => self.core.notices.id(),
             Some(copy) => match self.core.notices.is_new(copy, self.port.id, since) {
-                Some(times) => Some(format!("{copy}#{times}")),
+                Some(id) => id,
                 None => {
                     return self.port.outbox.say(&ServerMessage::Notified {
                         request,
@@ -35,14 +35,15 @@ impl Session<'_> {
                 }
             },
         };
-        let sessions = u32::try_from(self.spread(&broadcast).await).unwrap_or(u32::MAX);
+        let is_copy = broadcast.copy.is_some();
+        let sessions = u32::try_from(self.spread(&id, &broadcast).await).unwrap_or(u32::MAX);
         // At the moment at which it was told: who comes a moment later finds it kept.
         let is_away = broadcast.user.as_ref().is_some_and(|user| !self.core.notices.is_here(user));
         let keep = broadcast.keep_ms.filter(|_| is_away);
         let (Some(keep_ms), Broadcast { event, payload, user: Some(user), .. }) = (keep, &broadcast) else {
-            if copy.is_none() {
+            if !is_copy {
                 // What has copies is heard by the other nodes' own bridges.
-                self.core.words.say(&notice(&broadcast));
+                self.core.words.say(&notice(id, &broadcast));
             }
             return self.port.outbox.say(&ServerMessage::Notified { request, sessions, kept: false });
         };
@@ -58,14 +59,18 @@ impl Session<'_> {
         });
         let time = Duration::from_millis(keep_ms.into()).min(MAX_KEEP);
         let (user, event, payload) = (user.to_string(), event.to_string(), payload.clone());
-        self.core.notices.keep_if_away(Keeping { user, event, payload, time, copy, done });
+        self.core.notices.keep_if_away(Keeping { user, event, payload, time, id, is_copy, done });
     }
 
     /// Tells the sessions of this node; says how many.
-    async fn spread(&self, Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>) -> usize {
+    async fn spread(
+        &mut self,
+        id: &str,
+        Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>,
+    ) -> usize {
         let notices = &self.core.notices;
         match (user, role, channel) {
-            (Some(user), _, _) => notices.tell(To::User(user), event, payload),
+            (Some(user), _, _) => notices.tell_once(id, user, event, payload),
             (_, Some(role), _) => notices.tell(To::Role(role), event, payload),
             (_, _, Some(channel)) => {
                 let framed = encode(&notification(None, event, payload, None));
@@ -90,14 +95,14 @@ impl Session<'_> {
 }
 
 /// A broadcast for the sessions of other nodes.
-fn notice(Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>) -> Word {
+fn notice(id: String, Broadcast { event, payload, user, role, channel, .. }: &Broadcast<'_>) -> Word {
     let to = match (user, role, channel) {
         (Some(user), _, _) => ToWord::User(user.to_string()),
         (_, Some(role), _) => ToWord::Role(role.to_string()),
         (_, _, Some(channel)) => ToWord::Channel(channel.to_string()),
         _ => ToWord::Everybody,
     };
-    Word::Notice { to, event: event.to_string(), payload: payload.to_string() }
+    Word::Notice { to, event: event.to_string(), payload: payload.to_string(), id }
 }
 
 /// Bytes of a copy's name: thousands of them are remembered.

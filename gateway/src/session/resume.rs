@@ -12,13 +12,14 @@ use suara_proto::message::ServerMessage;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::SessionId;
 use super::calls::rights_in;
 use super::dispatch::identity;
 use super::members::Seat;
 use super::serve::{Session, unix_now};
+use super::{Port, SessionId};
 use crate::core::Core;
 use crate::directory::Wish;
+use crate::hub::{Resuming, Told};
 
 /// How long a busy session may take to hand over. One that a channel holds up longer is left to itself, and the newcomer
 /// begins anew.
@@ -141,6 +142,11 @@ pub(super) async fn claimed(ticket: &mut Option<Ticket>) -> Heir {
     }
 }
 
+/// Waits until the user is thrown out. Nothing else is asked of who is lost.
+async fn kicked(port: &Port) {
+    while !matches!(port.wishes.next().await, Wish::Kick { .. }) {}
+}
+
 impl Session<'_> {
     /// Keeps the places of a session whose transport is lost, until its client is back by a newer one, or for as long as
     /// the channels do.
@@ -159,17 +165,12 @@ impl Session<'_> {
         tokio::select! {
             heir = ticket.claimed() => return self.hand_over(heir),
             () = sleep(grace) => {}
-            () = self.kicked() => return self.leave_all(LeaveReason::Kicked).await,
+            () = kicked(self.port) => return self.leave_all(LeaveReason::Kicked).await,
             _ = core.dismissed() => {}
         }
         // The room for another attempt ends before the places do.
         drop(ticket);
         self.leave_all(LeaveReason::Disconnected).await;
-    }
-
-    /// Waits until the user is thrown out. Nothing else is asked of who is lost.
-    async fn kicked(&self) {
-        while !matches!(self.port.wishes.next().await, Wish::Kick { .. }) {}
     }
 
     /// Gives all places to the newer session; if that is gone meanwhile, they are given up.
@@ -179,20 +180,28 @@ impl Session<'_> {
         drop(heir.send(Estate::new(self.core.clone(), seats)));
     }
 
-    /// Takes the places of the session before, as far as they are there still, and tells the client of each.
+    /// Asks for the places of the session before. Each channel says so, as soon as its nodes have decided.
     pub(super) async fn inherit(&mut self, estate: Estate) {
+        let Some(principal) = self.members.get(None).map(|attached| attached.principal.clone()) else {
+            return;
+        };
         for seat in estate.take() {
-            let Some(attached) = self.members.get(None) else { return };
-            let who = identity(&attached.principal);
-            let rights = rights_in(&attached.principal, &seat.room.name);
-            if seat.room.resume(seat.place(), self.port.clone(), who, rights).await {
-                self.members.sit(None, Seat { session: self.port.id, ..seat });
-            } else {
-                let (channel, reason) = (seat.room.number, LeaveReason::Disconnected);
-                self.port.outbox.say(&ServerMessage::Left { member: None, channel, reason });
-            }
+            let (who, rights) = (identity(&principal), rights_in(&principal, &seat.room.name));
+            let (port, told) = (self.port.clone(), Told::default());
+            let resuming = Resuming { port, who, rights, told: told.clone() };
+            let resumed = seat.room.resume(seat.place(), resuming).await;
+            self.errands.start_return(seat, told, resumed);
         }
-        self.publish();
+    }
+
+    /// The session is back in a place, or hears that it is there no more.
+    pub(super) fn back(&mut self, seat: Seat, is: bool) {
+        if is {
+            self.members.sit(None, Seat { session: self.port.id, ..seat });
+            return self.publish();
+        }
+        let (channel, reason) = (seat.room.number, LeaveReason::Disconnected);
+        self.port.outbox.say(&ServerMessage::Left { member: None, channel, reason });
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -12,7 +13,9 @@ use suara_proto::message::{ServerMessage, decode_client, request_of};
 use suara_proto::{ChannelNumber, CloseCode, ErrorCode, LeaveReason, MemberRef, RequestId};
 use tokio::time::{Instant, sleep_until};
 
+use super::entering::TOO_MANY;
 use super::entry::Entries;
+use super::errands::{Errands, Held};
 use super::hello::{Greeting, welcome};
 use super::members::Members;
 use super::outbox::Closing;
@@ -44,6 +47,9 @@ pub(super) struct Session<'a> {
     /// Whether its client knows that it can be in channels that it never asked for.
     pub(super) calls: bool,
     pub(super) entries: Entries,
+    pub(super) errands: Errands,
+    /// How many of them there may be.
+    pub(super) most_errands: usize,
     rate: DefaultDirectRateLimiter,
     excess: u32,
 }
@@ -84,6 +90,12 @@ pub(super) async fn serve(
     }
     let here = session.announce();
     let end = session.live(&mut inbound, &mut ticket).await;
+    if !matches!(end, End::Over(_)) {
+        // A place that is on its way back can be kept, or handed on, once it is there.
+        Box::pin(session.all_back()).await;
+    }
+    // Who was on its way in goes again.
+    session.errands = Errands::default();
     // Its client can come back at once, and finds room.
     drop((inbound, present, here));
     match end {
@@ -150,6 +162,9 @@ impl<'a> Session<'a> {
             user,
             calls,
             entries: Entries::default(),
+            errands: Errands::default(),
+            // As many as may come at once.
+            most_errands: at_once.get() as usize,
             rate,
             excess: 0,
         };
@@ -182,19 +197,27 @@ impl<'a> Session<'a> {
                     Some(Inbound::Violation(what)) => {
                         return End::Over(Closing::new(CloseCode::ProtocolError, what));
                     }
-                    Some(Inbound::Chat(json)) => if let Err(closing) = self.chat(&json) {
-                        return End::Over(closing);
-                    },
+                    Some(Inbound::Chat(json)) => {
+                        self.keep_up().await;
+                        if let Err(closing) = self.chat(json) {
+                            return End::Over(closing);
+                        }
+                    }
                     Some(Inbound::Message(json)) => {
                         heard = Instant::now();
-                        if let Err(closing) = Box::pin(self.message(&json)).await {
+                        self.keep_up().await;
+                        if let Err(closing) = Box::pin(self.message(json)).await {
                             return End::Over(closing);
                         }
                     }
                 },
-                wish = self.port.wishes.next() => if let Err(closing) = Box::pin(self.fulfil(wish)).await {
-                    return End::Over(closing);
-                },
+                wish = self.port.wishes.next() => {
+                    self.keep_up().await;
+                    if let Err(closing) = Box::pin(self.fulfil(wish)).await {
+                        return End::Over(closing);
+                    }
+                }
+                settled = self.errands.next() => Box::pin(self.settled(settled)).await,
                 verified = self.verifying.next() => self.verified(verified),
                 () = sleep_until(expiry) => if let Err(closing) = Box::pin(self.expire()).await {
                     return End::Over(closing);
@@ -217,21 +240,34 @@ impl<'a> Session<'a> {
     }
 
     /// Takes one message; an error ends the session.
-    async fn message(&mut self, json: &[u8]) -> Result<(), Closing> {
+    async fn message(&mut self, json: Bytes) -> Result<(), Closing> {
         if !self.admit()? {
-            self.refuse(
-                request_of(json),
-                None,
-                ErrorCode::RateLimited,
-                "messages come too fast; this one is dropped",
-            );
-            return Ok(());
+            let why = "messages come too fast; this one is dropped";
+            self.refuse(request_of(&json), None, ErrorCode::RateLimited, why);
+        } else if !self.errands.holds(&json) {
+            self.control(&json).await;
+        } else if self.is_busy() {
+            let (code, message) = TOO_MANY;
+            self.refuse(request_of(&json), None, code, message);
+        } else {
+            self.errands.hold(Held::Control(json));
         }
+        Ok(())
+    }
+
+    /// Does what a message says.
+    pub(super) async fn control(&mut self, json: &[u8]) {
         match decode_client(json) {
             Ok(message) => self.dispatch(message).await,
             Err(fault) => self.refuse(request_of(json), None, fault.code(), fault.to_string()),
         }
-        Ok(())
+    }
+
+    /// Before anything else is done: what the client may know already, is known here.
+    async fn keep_up(&mut self) {
+        if !self.errands.is_empty() {
+            Box::pin(self.catch_up()).await;
+        }
     }
 
     /// Counts a message; `false` for one that comes too fast. An error ends the session.

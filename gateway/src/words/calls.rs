@@ -1,7 +1,6 @@
 //! Calls between users of several nodes: who can be called where, and that they are put into the call's channel.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use suara_proto::TalkerNumber;
@@ -9,7 +8,7 @@ use suara_proto::TalkerNumber;
 use super::{Answer, CallWord, Question, Words};
 use crate::core::Core;
 use crate::directory::{Whereabouts, Wish};
-use crate::hub::{Call, is_call};
+use crate::hub::{Call, is_call, names_call};
 
 /// A call's channel that nobody has entered by then is given up.
 const TO_ENTER: Duration = Duration::from_secs(5);
@@ -54,20 +53,34 @@ impl Core {
         rung
     }
 
-    /// Opens the channel of a call that is made at another node, for one who comes to it by its name.
-    pub(crate) async fn find_call(self: &Arc<Self>, channel: &str) {
-        if !is_call(channel) || self.words.is_alone() || self.hub.find(channel).is_some() {
-            return;
+    /// Whether other nodes are to be asked for a call by its name.
+    pub(crate) fn seeks_call(&self, channel: &str) -> bool {
+        if !names_call(channel) || self.words.is_alone() || self.hub.find(channel).is_some() {
+            return false;
         }
+        let is_unknown = self.words.0.unknown_calls.has(channel);
+        if is_unknown {
+            self.words.0.metrics.unknown_call();
+        }
+        !is_unknown
+    }
+
+    /// Opens the channel of a call that is made at another node, for one who comes to it by its name.
+    pub(crate) async fn find_call(&self, channel: &str) {
         let known = |answer: &Answer| matches!(answer, Answer::Call(Some(_)));
-        let question = Question::WhoseCall { channel: channel.to_owned() };
-        let answers = self.words.ask(question, known).await;
+        let (name, others) = (channel.to_owned(), self.words.others().len());
+        self.words.0.metrics.sought_call();
+        let answers = self.words.ask(Question::WhoseCall { channel: name.clone() }, known).await;
+        let is_sure = answers.len() >= others;
         let call = answers.into_iter().find_map(|(_, answer)| match answer {
             Answer::Call(call) => call,
             _ => None,
         });
-        if let Some(call) = call {
-            drop(self.hub.call_of(channel, call.into()));
+        match call {
+            Some(call) => drop(self.hub.call_of(channel, call.into())),
+            None if is_sure => self.words.0.unknown_calls.note(name).await,
+            // Whoever didn't answer may know it.
+            None => {}
         }
     }
 }

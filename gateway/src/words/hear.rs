@@ -101,31 +101,34 @@ impl Ear {
                     core.words.tell(from, &Word::Answer { number, answer });
                 }),
             },
-            Word::Notice { to, event, payload } => match serde_json::from_str(&payload) {
-                Ok(payload) => self.notice(&to, &event, &payload),
+            Word::Notice { to, event, payload, id } => match serde_json::from_str(&payload) {
+                Ok(payload) => self.notice(&id, &to, &event, &payload),
                 Err(_) => core.words.0.metrics.unreadable(),
             },
-            Word::Kept { user } => {
-                if core.notices.is_here(&user) {
+            Word::Kept { user, id } => {
+                if core.notices.takes(&user, &id) {
                     self.later(async move |core| core.notices.hand_over(&user).await);
                 }
             }
         }
     }
 
-    fn notice(&self, to: &ToWord, event: &str, payload: &Value) {
+    fn notice(&self, id: &str, to: &ToWord, event: &str, payload: &Value) {
         let to = match to {
             ToWord::Everybody => To::Everybody,
             ToWord::User(user) => To::User(user),
             ToWord::Role(role) => To::Role(role),
             ToWord::Channel(channel) => {
+                if !self.core.notices.is_first(id) {
+                    return;
+                }
                 let (channel, framed) = (channel.clone(), encode(&notification(None, event, payload, None)));
                 return self.later(async move |core| {
                     core.hub.notice(&channel, framed).await;
                 });
             }
         };
-        self.core.notices.tell(to, event, payload);
+        self.core.notices.tell_all_once(id, to, event, payload);
     }
 
     fn livechat(&self, from: NodeId, word: LivechatWord) {
@@ -190,9 +193,9 @@ impl Recent {
                 Answer::Done(throw_out(core, user))
             }
             Question::Here { user } => Answer::Is(core.notices.is_here(user)),
-            Question::Notify { user, event, payload } => {
+            Question::Notify { user, event, payload, id } => {
                 if let Ok(payload) = serde_json::from_str(payload) {
-                    core.notices.tell(To::User(user), event, &payload);
+                    core.notices.tell_once(id, user, event, &payload);
                 }
                 Answer::Is(core.notices.is_here(user))
             }

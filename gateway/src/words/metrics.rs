@@ -11,6 +11,8 @@ pub struct WordMetrics {
     heard: Counter,
     unreadable: Counter,
     unanswered: Counter,
+    calls_sought: Counter,
+    calls_unknown: Counter,
 }
 
 impl WordMetrics {
@@ -34,6 +36,16 @@ impl WordMetrics {
         self.unanswered.inc_by(nodes as u64);
     }
 
+    /// Others are asked for a call by its name.
+    pub(super) fn sought_call(&self) {
+        self.calls_sought.inc();
+    }
+
+    /// Others have just said that there is no such call.
+    pub(super) fn unknown_call(&self) {
+        self.calls_unknown.inc();
+    }
+
     /// Names everything in `suara`.
     pub fn register(&self, suara: &mut Registry) {
         suara.register("words_said", "Words to other nodes", self.said.clone());
@@ -48,6 +60,16 @@ impl WordMetrics {
             "words_unanswered",
             "Questions that another node didn't answer in time",
             self.unanswered.clone(),
+        );
+        suara.register(
+            "words_calls_sought",
+            "Calls that other nodes were asked for by name",
+            self.calls_sought.clone(),
+        );
+        suara.register(
+            "words_calls_unknown",
+            "Calls that weren't asked for, for there was none by that name a moment ago",
+            self.calls_unknown.clone(),
         );
     }
 }

@@ -10,6 +10,7 @@ mod carry;
 mod channels;
 mod hear;
 mod metrics;
+mod unknown;
 mod word;
 
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,7 @@ pub use word::{
 use crate::core::Core;
 pub use crate::nodes::NodeId;
 use ask::Questions;
+use unknown::Unknown;
 
 /// What carries words to other nodes. Nothing in it waits; it loses what it can't carry.
 pub trait Carrier: Send + Sync + 'static {
@@ -67,6 +69,7 @@ pub struct Words(Arc<Inner>);
 struct Inner {
     carrier: OnceLock<Arc<dyn Carrier>>,
     questions: Questions,
+    unknown_calls: Unknown,
     metrics: WordMetrics,
 }
 
@@ -74,8 +77,7 @@ impl Words {
     /// Without other nodes, until it is given a way to them ([`start`]).
     #[must_use]
     pub fn new(metrics: WordMetrics) -> Self {
-        let (carrier, questions) = (OnceLock::new(), Questions::default());
-        Self(Arc::new(Inner { carrier, questions, metrics }))
+        Self(Arc::new(Inner { metrics, ..Inner::default() }))
     }
 
     /// Whether there is no other node that could be told anything.

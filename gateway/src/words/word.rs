@@ -13,6 +13,9 @@ use crate::hub::Call;
 /// Bytes of one word. A notification has 60 KiB and a page of 100 members 40; higher lets one word hold up those behind it.
 pub const MAX_WORD: usize = 128 * 1024;
 
+/// Bytes of a notification's id: a bridge's name for it, and a number.
+const MAX_ID: usize = 96;
+
 /// What this gateway says. Words of another version are not read.
 const VERSION: u8 = 1;
 
@@ -34,11 +37,17 @@ pub enum Word {
         event: String,
         /// What it says, as JSON.
         payload: String,
+        /// What it is known by; empty from an older node.
+        #[serde(default)]
+        id: String,
     },
     /// A notification was kept for a user, who may have come meanwhile.
     Kept {
         /// The user.
         user: String,
+        /// What it is known by; empty from an older node.
+        #[serde(default)]
+        id: String,
     },
     /// About a visitor.
     Livechat(LivechatWord),
@@ -145,6 +154,9 @@ pub enum Question {
         event: String,
         /// What it says, as JSON.
         payload: String,
+        /// What it is known by; empty from an older node.
+        #[serde(default)]
+        id: String,
     },
     /// Which of these users can be called there.
     Find {
@@ -329,8 +341,11 @@ fn is_session(name: &str) -> bool {
 impl Word {
     fn is_sound(&self) -> bool {
         match self {
-            Self::Banned { user, .. } | Self::Kept { user } => is_user(user),
-            Self::Notice { to, event, .. } => to.is_sound() && is_plain(event, MAX_EVENT_NAME),
+            Self::Banned { user, .. } => is_user(user),
+            Self::Kept { user, id } => is_user(user) && id.len() <= MAX_ID,
+            Self::Notice { to, event, id, .. } => {
+                to.is_sound() && is_plain(event, MAX_EVENT_NAME) && id.len() <= MAX_ID
+            }
             Self::Livechat(word) => word.is_sound(),
             Self::Ask { question, .. } => question.is_sound(),
             Self::Answer { answer: Answer::Call(Some(call)), .. } => call.is_sound(),
@@ -367,7 +382,9 @@ impl Question {
     fn is_sound(&self) -> bool {
         match self {
             Self::Throw { user, .. } | Self::Here { user } => is_user(user),
-            Self::Notify { user, event, .. } => is_user(user) && is_plain(event, MAX_EVENT_NAME),
+            Self::Notify { user, event, id, .. } => {
+                is_user(user) && is_plain(event, MAX_EVENT_NAME) && id.len() <= MAX_ID
+            }
             Self::Find { users } => users.len() <= MAX_CALLED && users.iter().all(|user| is_user(user)),
             Self::Ring { channel, call } => is_channel(channel) && call.is_sound(),
             Self::IsIn { channel, user } => is_channel(channel) && is_user(user),

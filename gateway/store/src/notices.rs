@@ -17,6 +17,8 @@ const COPY_MS: i64 = 20_000;
 /// A notice for somebody who isn't there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
+    /// What it is known by; empty, where an older gateway kept it.
+    pub id: String,
     /// What kind it is.
     pub event: String,
     /// What it says, as it was given.
@@ -72,10 +74,10 @@ impl Store {
         if row.try_get::<i64, _>(0)? >= i64::from(MAX_NOTICES) {
             return Err(StoreError::Full);
         }
-        let insert = "INSERT INTO notices (user_id, number, event, payload, at, expires_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6)";
+        let insert = "INSERT INTO notices (user_id, number, event, payload, at, expires_at, id) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let insert = sqlx::query(insert).bind(user).bind(number).bind(&notice.event).bind(&notice.payload);
-        let insert = insert.bind(signed(notice.at)).bind(signed(notice.expires_at));
+        let insert = insert.bind(signed(notice.at)).bind(signed(notice.expires_at)).bind(&notice.id);
         insert.execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
@@ -99,7 +101,8 @@ impl Store {
         if look.fetch_optional(&self.pool).await?.is_none() {
             return Ok(Vec::new());
         }
-        let take = "DELETE FROM notices WHERE user_id = $1 RETURNING number, event, payload, at, expires_at";
+        let take = "DELETE FROM notices WHERE user_id = $1 \
+                    RETURNING number, event, payload, at, expires_at, id";
         let rows = sqlx::query(take).bind(user).fetch_all(&self.pool).await?;
         let notice = |row: &sqlx::any::AnyRow| {
             let notice = Notice {
@@ -107,6 +110,7 @@ impl Store {
                 payload: row.try_get(2)?,
                 at: unsigned(row.try_get(3)?),
                 expires_at: unsigned(row.try_get(4)?),
+                id: row.try_get(5)?,
             };
             Ok((row.try_get(0)?, notice))
         };

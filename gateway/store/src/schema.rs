@@ -8,10 +8,11 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::StoreError;
 
-const VERSIONS: [(i64, &str, &str); 3] = [
+const VERSIONS: [(i64, &str, &str); 4] = [
     (1, "chat", include_str!("../migrations/0001_chat.sql")),
     (2, "upkeep", include_str!("../migrations/0002_upkeep.sql")),
     (3, "copies", include_str!("../migrations/0003_copies.sql")),
+    (4, "notice ids", include_str!("../migrations/0004_notice_ids.sql")),
 ];
 
 /// Brings a database up to date. Several processes may do it at a time.

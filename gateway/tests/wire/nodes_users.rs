@@ -1,9 +1,12 @@
 //! Two nodes on one database: whom one throws out, notifies or calls may be at the other.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use suara_gateway::auth::Claims;
 use suara_proto::limits::MAX_CHANNELS_PER_MEMBER;
+use tokio::time::sleep;
 
 use crate::api::{Asker, dispatcher, refusal, refused, service};
 use crate::kit::{Client, Pair, TestGateway, claims, mint};
@@ -125,6 +128,32 @@ async fn what_every_nodes_bridge_hears_is_told_once_and_kept_once() {
 }
 
 #[tokio::test]
+async fn what_a_slow_node_tells_after_it_was_kept_is_told_once() {
+    let pair = Pair::start().await;
+    let (mut trunk, mut far) = (pair.one.trunk().await, pair.other.trunk().await);
+    let mut there = pair.other.user("gus").await;
+    let keep = |payload: u32| json!({"event": "n", "payload": payload, "user": "gus", "keep_ms": 60_000});
+    pair.ether.slow_down(Pair::OTHER);
+    assert_eq!(notify(&mut trunk, keep(1)).await["kept"], true, "nobody said that it is there");
+    let mut copy = keep(2);
+    copy["copy"] = "a".into();
+    assert_eq!(notify(&mut trunk, copy.clone()).await["kept"], true);
+    assert_eq!(notify(&mut far, copy).await["sessions"], 1, "its own bridge tells it");
+    pair.ether.speed_up(Pair::OTHER);
+    let mut heard = told(&mut there, 2).await;
+    heard.sort_by_key(Value::as_u64);
+    assert_eq!(heard, [1, 2]);
+
+    // What was kept is taken, and told neither to it nor to who logs in later.
+    sleep(Duration::from_millis(300)).await;
+    let mut again = pair.one.user("gus").await;
+    notify(&mut trunk, json!({"event": "n", "payload": 4, "user": "gus"})).await;
+    for client in [&mut there, &mut again] {
+        assert_eq!(told(client, 1).await, [4]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_kept_at_one_node_is_handed_over_by_the_one_that_sees_the_log_in() {
     let pair = Pair::start().await;
     let mut trunk = pair.one.trunk().await;
@@ -179,6 +208,37 @@ async fn a_call_is_found_by_its_name_from_another_node_by_who_is_called_alone() 
     assert_eq!((&joined["type"], &joined["call"]["by"]), (&json!("joined"), &json!("alice")));
     let unknown = json!({"type": "join", "channel": format!("call/{:032x}", 7)});
     assert_eq!(bob.refusal(unknown).await, "forbidden");
+}
+
+#[tokio::test]
+async fn who_tries_names_of_calls_asks_other_nodes_seldom() {
+    let pair = Pair::start().await;
+    let mut eve = caller(&pair.other, "eve").await;
+    let sought = || pair.other.metric("suara_words_calls_sought_total");
+    let join = |name: String| json!({"type": "join", "channel": name});
+    for _ in 0..4 {
+        assert_eq!(eve.refusal(join(format!("call/{:032x}", 7))).await, "forbidden");
+    }
+    assert_eq!((sought(), pair.other.metric("suara_words_calls_unknown_total")), (1.0, 3.0));
+    for name in ["call/7".to_owned(), format!("call/{:032X}", 0xABC), format!("call/{:033x}", 7)] {
+        assert_eq!(eve.refusal(join(name)).await, "forbidden");
+    }
+    assert_eq!(sought(), 1.0, "no call is called so");
+    let mut refused = 0;
+    for number in 100..140 {
+        let code = eve.refusal(join(format!("call/{number:032x}"))).await;
+        refused += i32::from(code == "rate_limited");
+    }
+    assert!(refused > 0 && sought() + f64::from(refused) == 41.0, "{refused} of {}", sought());
+
+    // What somebody couldn't be asked isn't known.
+    pair.ether.cut_off(Pair::ONE);
+    let mut mallory = caller(&pair.other, "mallory").await;
+    let before = sought();
+    for _ in 0..2 {
+        assert_eq!(mallory.refusal(join(format!("call/{:032x}", 8))).await, "forbidden");
+    }
+    assert_eq!(sought(), before + 2.0);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::time::Instant;
 use suara_engine::Frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::super::*;
 use super::kit::*;
@@ -24,6 +25,7 @@ async fn a_redis_that_dies_is_told_of_and_come_back_to() {
     reachable(&mut at_b, true).await;
     until("all lines are up", || a.trouble().is_none()).await;
     assert_eq!(metrics.nodes.reachable.get(), 1);
+    news(&mut words, |news| *news == News::Reachable(true)).await;
 
     redis.kill();
     reachable(&mut at_a, false).await;
@@ -72,7 +74,7 @@ async fn nodes_begin_without_redis() {
     until("nothing is wrong any more", || nodes.trouble().is_none()).await;
 }
 
-/// A road to Redis that can be made to stand: connections stay, and nothing moves.
+/// A road to Redis that can be long, and made to stand: connections stay, and nothing moves.
 struct Road {
     port: u16,
     stands: Arc<AtomicBool>,
@@ -80,6 +82,11 @@ struct Road {
 
 impl Road {
     async fn to(redis: u16) -> Self {
+        Self::of(redis, Duration::ZERO).await
+    }
+
+    /// Which takes so long each way.
+    async fn of(redis: u16, length: Duration) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (port, stands) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
         let stood = stands.clone();
@@ -87,11 +94,15 @@ impl Road {
             while let Ok((near, _)) = listener.accept().await {
                 let far = TcpStream::connect(("127.0.0.1", redis)).await.unwrap();
                 let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-                tokio::spawn(pass(from_near, to_far, stood.clone()));
-                tokio::spawn(pass(from_far, to_near, stood.clone()));
+                tokio::spawn(pass(from_near, to_far, stood.clone(), length));
+                tokio::spawn(pass(from_far, to_near, stood.clone(), length));
             }
         });
         Self { port, stands }
+    }
+
+    fn settings(&self) -> NodesSettings {
+        settings(&format!("redis://127.0.0.1:{}", self.port))
     }
 }
 
@@ -99,13 +110,23 @@ async fn pass(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     stands: Arc<AtomicBool>,
+    length: Duration,
 ) {
-    let mut bytes = vec![0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+    let (sender, mut on_the_way) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes).await {
+            if sender.send((Instant::now() + length, bytes[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+    });
+    while let Some((due, bytes)) = on_the_way.recv().await {
+        sleep_until(due.into()).await;
         while stands.load(SeqCst) {
             sleep(Duration::from_millis(5)).await;
         }
-        if to.write_all(&bytes[..count]).await.is_err() {
+        if to.write_all(&bytes).await.is_err() {
             return;
         }
     }
@@ -115,7 +136,7 @@ async fn pass(
 async fn a_redis_that_stands_holds_nobody_up_and_its_voice_grows_old() {
     let redis = Redis::start();
     let road = Road::to(redis.port).await;
-    let (a, metrics) = node(settings(&format!("redis://127.0.0.1:{}", road.port)));
+    let (a, metrics) = node(road.settings());
     let (b, _) = node(redis.settings());
     let ((mut at_a, _), (mut at_b, mut voice)) = (enter(&a, "ops"), enter(&b, "ops"));
     reachable(&mut at_a, true).await;
@@ -166,4 +187,71 @@ async fn voice_that_waited_too_long_is_not_sent() {
     at_a.voice.push(Instant::now() + Duration::from_secs(10), Frame::new(b"new"));
     assert_eq!(timeout(LONG, voice.recv()).await.unwrap().unwrap().1, b"new");
     assert_eq!(metrics.nodes.voice_out.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_many_channels_say_at_once_is_sent_however_far_away_redis_is() {
+    const MESSAGES: u64 = 3000;
+    let redis = Redis::start();
+    let road = Road::of(redis.port, Duration::from_millis(100)).await;
+    let (a, metrics) = node(NodesSettings { timeout: LONG, ..road.settings() });
+    let (mut at_a, _) = enter(&a, "ops");
+    reachable(&mut at_a, true).await;
+    let dropped = || {
+        let of_packets = |reason| metrics.nodes.count_of(metrics::What::Packet, reason);
+        of_packets(NodeDrop::Stale) + of_packets(NodeDrop::Overflow)
+    };
+    let (sent_before, mut attempts) = (metrics.nodes.packets_out.get(), 0);
+    // On a machine that stands for a second, messages grow old by no fault of the road's.
+    loop {
+        let before = dropped();
+        attempts += 1;
+        (0..MESSAGES).for_each(|_| at_a.send(None, Bytes::from_static(b"beat")));
+        let done = || metrics.nodes.packets_out.get() - sent_before + dropped() >= attempts * MESSAGES;
+        until("all are sent or lost", done).await;
+        if dropped() == before {
+            break;
+        }
+        assert!(attempts < 5, "{} were lost", dropped());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_ends_is_heard_to_behind_all_that_it_said_before() {
+    let redis = Redis::start();
+    for attempt in 0.. {
+        let road = Road::to(redis.port).await;
+        let (a, _) = node(NodesSettings { timeout: LONG, ..road.settings() });
+        let (b, _) = node(redis.settings());
+        let ((mut at_a, _), (mut at_b, _)) = (enter(&a, "ops"), enter(&b, "ops"));
+        reachable(&mut at_a, true).await;
+        reachable(&mut at_b, true).await;
+        let mut words = TcpStream::connect(("127.0.0.1", redis.port)).await.unwrap();
+        words.write_all(b"SSUBSCRIBE suara:{nodes}:all\r\n").await.unwrap();
+        let bye = envelope::write(envelope::Sort::Bye, a.id(), None);
+
+        road.stands.store(true, SeqCst);
+        // More than may be under way at a time.
+        (0..5).for_each(|number| at_a.send(None, vec![number; 2 << 20].into()));
+        let ending = a.clone();
+        let ending = tokio::spawn(async move { ending.stop().await });
+        sleep(Duration::from_millis(50)).await;
+        road.stands.store(false, SeqCst);
+        ending.await.unwrap();
+
+        let said = async {
+            let mut heard = Vec::new();
+            while !heard.windows(bye.len()).any(|window| window == bye) {
+                assert!(words.read_buf(&mut heard).await.unwrap() > 0);
+            }
+        };
+        // A busy machine may not get it all out in the second that a node has for its end.
+        if timeout(Duration::from_secs(3), said).await.is_ok() {
+            for number in 0..5 {
+                assert_eq!(packet(&mut at_b).await.bytes[0], number);
+            }
+            return;
+        }
+        assert!(attempt < 5, "its last word is lost");
+    }
 }

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::*;
@@ -132,7 +133,7 @@ pub(super) async fn asks(mooring: &mut Mooring, ask: LeaseAsk) -> LeaseAnswer {
     .await
 }
 
-pub(super) async fn news(words: &mut mpsc::Receiver<News>, wanted: impl Fn(&News) -> bool) -> News {
+pub(super) async fn news(words: &mut NewsFeed, wanted: impl Fn(&News) -> bool) -> News {
     let search = async {
         loop {
             let news = words.recv().await.unwrap();

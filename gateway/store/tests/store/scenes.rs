@@ -150,7 +150,8 @@ pub(crate) async fn any_text_is_kept_as_it_is(store: Store) {
 fn notice(payload: &str, kept: Duration) -> Notice {
     let at = unix_ms();
     let expires_at = at + u64::try_from(kept.as_millis()).unwrap();
-    Notice { event: "incident".into(), payload: payload.into(), at, expires_at }
+    let id = format!("id of {payload}");
+    Notice { id, event: "incident".into(), payload: payload.into(), at, expires_at }
 }
 
 fn unix_ms() -> u64 {

@@ -20,6 +20,20 @@ pub(crate) struct Ether(Arc<Mutex<BTreeMap<NodeId, Ear>>>);
 struct Ear {
     arrivals: mpsc::Sender<Arrival>,
     hears: bool,
+    /// What has not got there yet, where it is slow.
+    late: Option<Vec<Arrival>>,
+}
+
+impl Ear {
+    fn hear(&mut self, arrival: Arrival) -> bool {
+        match &mut self.late {
+            Some(late) => {
+                late.push(arrival);
+                true
+            }
+            None => self.arrivals.try_send(arrival).is_ok(),
+        }
+    }
 }
 
 struct Mouth {
@@ -37,7 +51,7 @@ impl Ether {
             arrivals.try_send(Arrival::Came(*other)).unwrap();
             ear.arrivals.try_send(Arrival::Came(node)).unwrap();
         }
-        ears.insert(node, Ear { arrivals, hears: true });
+        ears.insert(node, Ear { arrivals, hears: true, late: None });
         drop(ears);
         gateway.gateway.speak(Arc::new(Mouth { ether: self.clone(), node }), inbox);
     }
@@ -55,6 +69,20 @@ impl Ether {
         ear.arrivals.try_send(Arrival::Back).unwrap();
     }
 
+    /// What is said to a node takes its time, until it is quick again.
+    pub(crate) fn slow_down(&self, node: NodeId) {
+        self.0.lock().unwrap().get_mut(&node).unwrap().late = Some(Vec::new());
+    }
+
+    /// It hears all that it was told meanwhile.
+    pub(crate) fn speed_up(&self, node: NodeId) {
+        let mut ears = self.0.lock().unwrap();
+        let ear = ears.get_mut(&node).unwrap();
+        for arrival in ear.late.take().into_iter().flatten() {
+            ear.arrivals.try_send(arrival).unwrap();
+        }
+    }
+
     /// A node is known to be dead.
     pub(crate) fn bury(&self, node: NodeId) {
         let mut ears = self.0.lock().unwrap();
@@ -67,13 +95,13 @@ impl Ether {
 
 impl Mouth {
     fn carry(&self, to: impl Fn(NodeId) -> bool, bytes: &Bytes) -> bool {
-        let ears = self.ether.0.lock().unwrap();
+        let mut ears = self.ether.0.lock().unwrap();
         if !ears.get(&self.node).is_some_and(|own| own.hears) {
             return false;
         }
-        let there = ears.iter().filter(|(node, ear)| **node != self.node && to(**node) && ear.hears);
+        let there = ears.iter_mut().filter(|(node, ear)| **node != self.node && to(**node) && ear.hears);
         let word = || Arrival::Word { from: self.node, bytes: bytes.clone() };
-        there.filter(|(_, ear)| ear.arrivals.try_send(word()).is_err()).count() == 0
+        there.filter_map(|(_, ear)| (!ear.hear(word())).then_some(())).count() == 0
     }
 }
 

@@ -8,6 +8,7 @@ mod floor;
 #[expect(clippy::unwrap_used, reason = "the store's own tests' kit")]
 #[path = "../../../store/tests/store/postgres.rs"]
 mod postgres;
+mod slow;
 mod users;
 mod voice;
 
