@@ -265,7 +265,9 @@ impl Replica {
         if let Some(given) = outcome.talker() {
             self.own.keep_ghosts(|ghost| ghost != given);
         }
-        match self.own.settle(number) {
+        let settled = self.own.settle(number);
+        self.moved_on();
+        match settled {
             Some(settled) => self.say_answer(number, settled, outcome),
             // It came by a detour, and its room was told otherwise.
             None => outcome.talker().into_iter().for_each(|talker| self.drop_ghost(talker)),

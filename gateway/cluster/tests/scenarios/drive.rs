@@ -21,22 +21,28 @@ pub(crate) struct Node {
 pub(crate) struct Net {
     pub(crate) now: Time,
     pub(crate) nodes: Vec<Node>,
+    /// How often all that was said on the way was heard: a round trip is two.
+    pub(crate) hops: u32,
 }
 
 impl Net {
     /// So many nodes, of which the first owns the channel in epoch 1 and the others follow.
     pub(crate) fn of(count: u64) -> Self {
+        Self::with(count, &Settings::default())
+    }
+
+    pub(crate) fn with(count: u64, settings: &Settings) -> Self {
         let now = Time::from_millis(1_000);
         let node = |id| Node {
             id: NodeId(id),
-            replica: Replica::new(NodeId(id), id * 1_000, Settings::default(), Rules::default(), now),
+            replica: Replica::new(NodeId(id), id * 1_000, settings.clone(), Rules::default(), now),
             outputs: Vec::new(),
             sends: Vec::new(),
             asks: Vec::new(),
             submits: 0,
             cut: false,
         };
-        let mut net = Self { now, nodes: (1..=count).map(node).collect() };
+        let mut net = Self { now, nodes: (1..=count).map(node).collect(), hops: 0 };
         net.settle();
         net.answer(0, LeaseAnswer::Mine { epoch: Epoch(1), clean: true });
         for follower in 1..net.nodes.len() {
@@ -81,6 +87,7 @@ impl Net {
             if silent {
                 break;
             }
+            self.hops += 1;
         }
     }
 

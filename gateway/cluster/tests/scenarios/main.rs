@@ -7,8 +7,8 @@ use std::iter;
 use drive::{Net, join};
 use suara_channel::{Effect, LeaveReason, Settings, Time};
 use suara_cluster::{
-    Epoch, LeaseAnswer, LeaseAsk, MAX_SHARED, MAX_SHARED_BYTES, NodeId, Op, Outcome, Output, Packet, Replica,
-    Rules, Say, Standing, Term,
+    Epoch, LeaseAnswer, LeaseAsk, MAX_IN_FLIGHT, MAX_SHARED, MAX_SHARED_BYTES, NodeId, Op, Outcome, Output,
+    Packet, Replica, Rules, Say, Standing, Term,
 };
 
 #[test]
@@ -26,6 +26,38 @@ fn a_storm_of_joins_is_answered_first_and_told_in_one_delta() {
     );
     let [Output::Effect(Effect::Roster(delta))] = &outputs[100..] else { panic!("one delta: {outputs:?}") };
     assert_eq!((delta.since, delta.version, delta.joined.len()), (0, 100, 100));
+}
+
+#[test]
+fn a_storm_of_joins_at_a_follower_takes_its_round_trips_and_no_more() {
+    const JOINS: usize = 5_000;
+    let mut net = Net::with(2, &Settings { max_members: JOINS, ..Settings::default() });
+    let (now, hops) = (net.now, net.hops);
+    for index in 0..JOINS {
+        net.nodes[1].replica.submit(now, join(&format!("user {index}")));
+    }
+    net.settle();
+
+    let joined = |output: &&Output| matches!(output, Output::Applied { outcome: Outcome::Joined(Ok(_)), .. });
+    assert_eq!(net.nodes[1].take().iter().filter(joined).count(), JOINS);
+    let (trips, packets) = ((net.hops - hops) / 2, JOINS.div_ceil(MAX_IN_FLIGHT));
+    assert!(trips as usize <= packets + 1, "{trips} round trips");
+    // What is under way isn't sent again with what follows it.
+    assert_eq!(net.nodes[1].submits as usize, packets);
+    assert!(net.are_alike(&[0, 1]));
+}
+
+#[test]
+fn what_was_lost_on_its_way_to_the_owner_is_not_put_off_by_what_follows() {
+    let mut net = Net::of(2);
+    net.nodes[0].cut = true;
+    net.submit(1, join("bob"));
+    net.nodes[0].cut = false;
+    for index in 0..4 {
+        net.wait(50);
+        net.submit(1, join(&format!("user {index}")));
+    }
+    assert_eq!(net.nodes[0].replica.channel().len(), 5);
 }
 
 #[test]

@@ -52,7 +52,10 @@ impl World<'_> {
         let process = &self.processes[slot];
         // It may hear of it long after.
         let given_up = self.gone.get(&talker).map_or(self.now, |at| self.now.min(*at));
-        let is_well = if adopted {
+        let half_heard = |room: &Room| self.half_heard.contains(&room.replica.head().0);
+        let is_well = if adopted && process.room.as_ref().is_some_and(half_heard) {
+            false
+        } else if adopted {
             process.sound.max(here).saturating_add(SOUND) <= self.now
         } else {
             let since = process.room.as_ref().map_or(self.now, |room| room.term.1);

@@ -1,13 +1,13 @@
 //! What happens, in the order of the true time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use suara_channel::{Grant, Settings, TalkerNumber, Time};
 use suara_cluster::{
     ChatOutput, Epoch, LeaseAnswer, LeaseAsk, Membership, NodeId, Op, Output, Packet, Replica, Rules,
-    Standing,
+    Standing, Term,
 };
 
 use crate::faults::Faults;
@@ -23,6 +23,8 @@ pub(crate) type Tally = BTreeMap<&'static str, u64>;
 /// From the end of all faults and wishes to when everything has to be in order: T1, the lease, the kept places and the
 /// silence of a node that is in the channel no more come one after the other at most.
 const REST: u64 = 24_000;
+/// A new owner's round takes less, with all that is on its way.
+const ROUND: u64 = 1_000;
 /// Between two frames of a talker. Ten times as long as in truth: nothing here depends on how many there are.
 const FRAME: u64 = 200;
 
@@ -72,6 +74,8 @@ pub(crate) struct World<'a> {
     pub(crate) first_heard: BTreeMap<Grant, u64>,
     /// When a member's place was given up, by whoever did so first.
     pub(crate) gone: BTreeMap<TalkerNumber, u64>,
+    /// Terms of owners that weren't well when they asked round: who knew more may not have been heard.
+    pub(crate) half_heard: BTreeSet<Term>,
     /// How far the log came.
     newest: (Epoch, u64),
     /// Until when something was broken, or is.
@@ -117,6 +121,7 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
         dead: Vec::new(),
         first_heard: BTreeMap::new(),
         gone: BTreeMap::new(),
+        half_heard: BTreeSet::new(),
         newest: (Epoch::default(), 0),
         trouble: 0,
         has_split: false,
@@ -472,6 +477,10 @@ impl World<'_> {
     fn look_back(&mut self, slot: usize) {
         let Some(from) = self.processes[slot].room.as_ref().map(|room| room.progress) else { return };
         let now = self.now;
+        if self.processes[slot].sound.saturating_add(ROUND) > now {
+            let term = self.processes[slot].room.as_ref().map(|room| room.replica.head().0);
+            self.half_heard.extend(term);
+        }
         let in_reach = self
             .processes
             .iter()
