@@ -203,6 +203,13 @@ impl Replica {
         if by == self.node {
             return;
         }
+        let inherits = self.inherits.is_some_and(|(from, until)| from == by && now < until);
+        if inherits && matches!(self.role, Role::Follower { .. } | Role::Seeking) {
+            // Its goodbye was faster than what it told Redis.
+            self.role = Role::Seeking;
+            self.asks.take = now + self.rules.resend;
+            return;
+        }
         match &mut self.role {
             Role::Split { host, .. } => *host = Some((by, now)),
             Role::Follower { owner, epoch: of, hello, .. } if *owner == by && *of >= epoch => {

@@ -54,6 +54,8 @@ pub struct Replica {
     /// Nodes that were heard, and when; they may have no members yet.
     peers: BTreeMap<NodeId, Time>,
     dead: BTreeSet<NodeId>,
+    /// The owner that leaves its lease to this node, and until when that may not have been heard of by Redis.
+    inherits: Option<(NodeId, Time)>,
     /// When the owner was told something last.
     spoke: Time,
     /// The newest voice of those who talk, in local time.
@@ -101,6 +103,7 @@ impl Replica {
             held: Held::default(),
             peers: BTreeMap::new(),
             dead: BTreeSet::new(),
+            inherits: None,
             spoke: now,
             heard: BTreeMap::new(),
             outputs: Outputs::default(),

@@ -208,9 +208,13 @@ impl Replica {
     }
 
     pub(super) fn on_bye(&mut self, from: NodeId, heir: Option<NodeId>) {
+        let follows = matches!(self.role, Role::Follower { owner, .. } if owner == from);
         self.bury(from);
         if heir == Some(self.node) {
-            self.take();
+            self.inherits = Some((from, self.now + self.rules.lease));
+            if !follows {
+                self.take();
+            }
         }
     }
 

@@ -206,6 +206,21 @@ fn who_stops_hands_the_channel_to_another() {
 }
 
 #[test]
+fn an_heir_whose_question_is_faster_than_the_bequest_asks_again_soon() {
+    let mut net = Net::of(2);
+    net.join(1, "bob");
+    let now = net.now;
+    net.nodes[0].replica.quit(now);
+    net.settle();
+    net.answer(1, LeaseAnswer::Held { by: NodeId(1), epoch: Epoch(1) });
+    net.wait(150);
+    assert_eq!(net.nodes[1].asks.len(), 1);
+    net.answer(1, LeaseAnswer::Mine { epoch: Epoch(2), clean: false });
+    net.wait(200);
+    assert_eq!(net.nodes[1].replica.standing(), Standing::Owner { epoch: Epoch(2) });
+}
+
+#[test]
 fn what_is_shared_reaches_those_who_come_later_and_has_its_bounds() {
     let mut net = Net::of(2);
     net.join(0, "alice");
