@@ -39,13 +39,15 @@ impl Replica {
         self.tell();
     }
 
-    /// Redis went away, or is back.
-    pub fn reachable(&mut self, now: Time, redis: bool) {
+    /// Whether others are heard: the channel's topics are subscribed, or aren't any more. It is another thing than whether
+    /// Redis answers: a node that hears nobody for a lease time neither takes the channel nor keeps it, and serves its own.
+    pub fn hears(&mut self, now: Time, others: bool) {
         self.enter(now);
-        if redis {
-            self.is_back();
-        } else {
-            self.is_away();
+        if !others {
+            self.is_deaf();
+        } else if self.cut_off().is_some() {
+            (self.away, self.deaf) = (None, None);
+            self.comes_back();
         }
         self.tell();
     }
@@ -59,8 +61,11 @@ impl Replica {
         self.outputs.ask(self.asks.last, ask);
     }
 
-    /// Asks to own the channel.
+    /// Asks to own the channel, unless it couldn't hear what is asked of its owner.
     pub(super) fn take(&mut self) {
+        if self.deaf.is_some() {
+            return;
+        }
         self.asks.take = self.now + self.rules.renew;
         self.ask(LeaseAsk::Take { wanted: self.seen.next() });
     }
@@ -105,7 +110,9 @@ impl Replica {
     }
 
     fn taken(&mut self, lease: Time, epoch: Epoch, clean: bool) {
-        if matches!(self.role, Role::Lone | Role::Out) {
+        // What it doesn't keep alive is anybody's after a lease time.
+        let is_deaf = self.deaf.is_some() && !matches!(self.role, Role::Owner { .. });
+        if is_deaf || matches!(self.role, Role::Lone | Role::Out) {
             return;
         }
         if lease <= self.now
@@ -227,13 +234,33 @@ impl Replica {
         }
     }
 
-    pub(super) fn is_back(&mut self) {
-        let was_away = self.away.take().is_some();
-        if was_away {
-            self.own.hurry();
+    fn is_deaf(&mut self) {
+        self.deaf.get_or_insert(self.now);
+        if matches!(self.role, Role::Recovering { .. }) {
+            // It asked round, and doesn't hear the answers.
+            self.role = Role::Seeking;
         }
-        if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
+        if matches!(self.role, Role::Seeking) && self.state.is_blank() {
+            self.split();
+        }
+    }
+
+    /// Redis answers, or brings something.
+    pub(super) fn is_back(&mut self) {
+        if self.away.take().is_some() {
+            self.comes_back();
+        }
+    }
+
+    fn comes_back(&mut self) {
+        self.own.hurry();
+        if matches!(self.role, Role::Seeking | Role::Split { .. }) {
             self.take();
         }
+    }
+
+    /// Since when the others are out of reach, one way or the other.
+    pub(super) fn cut_off(&self) -> Option<Time> {
+        [self.away, self.deaf].into_iter().flatten().min()
     }
 }

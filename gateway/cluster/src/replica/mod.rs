@@ -45,6 +45,8 @@ pub struct Replica {
     seen: Epoch,
     /// Since when Redis doesn't answer.
     away: Option<Time>,
+    /// Since when others aren't heard, though Redis may answer.
+    deaf: Option<Time>,
     asks: Asks,
     own: Own,
     log: Log,
@@ -96,6 +98,7 @@ impl Replica {
             role: Role::Seeking,
             seen: Epoch::default(),
             away: None,
+            deaf: None,
             asks: Asks::new(first),
             own: Own::new(first.max(1)),
             log: Log::new(rules.kept),

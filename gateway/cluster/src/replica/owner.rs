@@ -218,21 +218,35 @@ impl Replica {
         }
     }
 
+    /// Says goodbye, and leaves the lease to another; `false` when there is none.
+    fn hand_over(&mut self, epoch: Epoch) -> bool {
+        let homes = self.state.homes.values().chain(self.peers.keys());
+        let others = homes.filter(|node| **node != self.node && !self.dead.contains(node));
+        // Who was heard last is the least likely to have been cut off, and to have missed what was decided since.
+        let heir = others.max_by_key(|node| self.peers.get(node)).copied();
+        self.outputs.send(None, Packet::Bye { heir });
+        heir.into_iter().for_each(|to| self.ask(LeaseAsk::HandOver { epoch, to }));
+        heir.is_some()
+    }
+
+    /// It has heard nobody for so long that another is to decide, and serves its own members from now on.
+    pub(super) fn abdicate(&mut self) {
+        if let Role::Owner { epoch, .. } = self.role {
+            self.publish();
+            self.hand_over(epoch);
+            self.split();
+        }
+    }
+
     /// This node has no members in the channel any more, or stops: it hands over what it has, and says goodbye. The replica
     /// is of no use after that but to be drained.
     pub fn quit(&mut self, now: Time) {
         self.enter(now);
         self.publish();
         if let Role::Owner { epoch, .. } = self.role {
-            let homes = self.state.homes.values().chain(self.peers.keys());
-            let others = homes.filter(|node| **node != self.node && !self.dead.contains(node));
-            // Who was heard last is the least likely to have been cut off, and to have missed what was decided since.
-            let heir = others.max_by_key(|node| self.peers.get(node)).copied();
-            self.outputs.send(None, Packet::Bye { heir });
-            self.ask(match heir {
-                Some(to) => LeaseAsk::HandOver { epoch, to },
-                None => LeaseAsk::Release { epoch },
-            });
+            if !self.hand_over(epoch) {
+                self.ask(LeaseAsk::Release { epoch });
+            }
         } else if !matches!(self.role, Role::Lone | Role::Out) {
             self.outputs.send(None, Packet::Bye { heir: None });
         }

@@ -16,6 +16,8 @@ pub(crate) struct Node {
     pub(crate) submits: u32,
     /// Hears nothing, and isn't heard.
     pub(crate) cut: bool,
+    /// Hears nothing.
+    pub(crate) deaf: bool,
 }
 
 pub(crate) struct Net {
@@ -41,6 +43,7 @@ impl Net {
             asks: Vec::new(),
             submits: 0,
             cut: false,
+            deaf: false,
         };
         let mut net = Self { now, nodes: (1..=count).map(node).collect(), hops: 0 };
         net.settle();
@@ -73,7 +76,7 @@ impl Net {
                 for (to, packet) in packets {
                     silent = false;
                     let hears =
-                        |node: &&mut Node| node.id != from && !node.cut && to.is_none_or(|to| to == node.id);
+                        |node: &&mut Node| node.hears() && node.id != from && to.is_none_or(|to| to == node.id);
                     for node in self.nodes.iter_mut().filter(hears) {
                         let bytes = packet.encode().expect("a short packet");
                         node.replica.receive(
@@ -153,6 +156,10 @@ impl Net {
 }
 
 impl Node {
+    fn hears(&self) -> bool {
+        !self.cut && !self.deaf
+    }
+
     fn drain(&mut self) {
         while let Some(output) = self.replica.poll_output() {
             match output {

@@ -153,7 +153,7 @@ fn without_redis_each_side_serves_its_own_and_afterwards_the_higher_epoch_wins()
     let (alice, bob) = (net.join(0, "alice"), net.join(1, "bob"));
     let now = net.now;
     net.nodes[1].cut = true;
-    net.nodes[1].replica.reachable(now, false);
+    net.nodes[1].replica.hears(now, false);
     net.wait_renewing(3_100, 0, 1);
     assert_eq!(net.nodes[1].replica.standing(), Standing::Split { epoch: Epoch(2) });
     let there = net.press(1, bob).expect("its own floor");
@@ -164,7 +164,7 @@ fn without_redis_each_side_serves_its_own_and_afterwards_the_higher_epoch_wins()
     net.nodes[1].asks.clear();
     net.nodes[1].cut = false;
     let now = net.now;
-    net.nodes[1].replica.reachable(now, true);
+    net.nodes[1].replica.hears(now, true);
     net.settle();
     net.answer(1, LeaseAnswer::Held { by: NodeId(1), epoch: Epoch(1) });
     let bump = net.nodes[0]
@@ -188,6 +188,58 @@ fn without_redis_each_side_serves_its_own_and_afterwards_the_higher_epoch_wins()
         "the other side's talker is revoked"
     );
     assert!(net.nodes[0].replica.channel().member(bob).is_some_and(|bob| !bob.unreachable));
+}
+
+#[test]
+fn an_owner_that_hears_nobody_leaves_the_channel_to_one_that_does() {
+    let mut net = Net::of(3);
+    let (alice, bob, _) = (net.join(0, "alice"), net.join(1, "bob"), net.join(2, "carol"));
+    let now = net.now;
+    net.nodes[0].deaf = true;
+    net.nodes[0].replica.hears(now, false);
+    net.wait_renewing(2_900, 0, 1);
+    assert_eq!(net.nodes[0].replica.standing(), Standing::Owner { epoch: Epoch(1) }, "a blip harms nobody");
+    net.nodes[0].asks.clear();
+    net.wait(200);
+    assert_eq!(net.nodes[0].replica.standing(), Standing::Split { epoch: Epoch(2) });
+    let asks: Vec<_> = net.nodes[0].asks.drain(..).map(|(_, ask)| ask).collect();
+    let [LeaseAsk::HandOver { epoch: Epoch(1), to }] = asks[..] else { panic!("a bequest: {asks:?}") };
+    let heir = if to == NodeId(2) { 1 } else { 2 };
+    net.answer(heir, LeaseAnswer::Mine { epoch: Epoch(2), clean: false });
+    net.wait(200);
+    assert_eq!(net.nodes[heir].replica.standing(), Standing::Owner { epoch: Epoch(2) });
+    assert!(net.press(1, bob).is_some() && net.press(0, alice).is_some(), "each has a floor of its own");
+    assert!(net.nodes[1].replica.channel().member(alice).is_some_and(|alice| alice.unreachable));
+
+    // Redis answers, but that isn't enough: it asks for nothing until it hears.
+    net.wait_renewing(5_000, heir, 2);
+    assert!(net.nodes[0].asks.is_empty());
+    net.nodes[0].deaf = false;
+    let now = net.now;
+    net.nodes[0].replica.hears(now, true);
+    net.settle();
+    net.answer(0, LeaseAnswer::Held { by: to, epoch: Epoch(2) });
+    while !net.nodes[heir].asks.iter().any(|(_, ask)| matches!(ask, LeaseAsk::Bump { .. })) {
+        net.wait(100);
+    }
+    net.nodes[heir].asks.retain(|(_, ask)| matches!(ask, LeaseAsk::Bump { .. }));
+    net.answer(heir, LeaseAnswer::Mine { epoch: Epoch(3), clean: false });
+    net.wait_renewing(500, heir, 3);
+    assert!(net.are_alike(&[0, 1, 2]));
+    assert!(net.nodes[1].replica.channel().member(alice).is_some_and(|alice| !alice.unreachable));
+}
+
+#[test]
+fn a_follower_that_hears_nobody_serves_its_own_and_says_so() {
+    let mut net = Net::of(2);
+    let (_, bob) = (net.join(0, "alice"), net.join(1, "bob"));
+    let now = net.now;
+    net.nodes[1].deaf = true;
+    net.nodes[1].replica.hears(now, false);
+    net.wait_renewing(3_100, 0, 1);
+    assert_eq!(net.nodes[1].replica.standing(), Standing::Split { epoch: Epoch(2) });
+    assert!(net.nodes[1].asks.is_empty(), "who hears nobody is not to own");
+    assert!(net.nodes[0].replica.channel().member(bob).is_some_and(|bob| bob.unreachable));
 }
 
 #[test]
@@ -263,10 +315,10 @@ fn what_nobody_answers_is_sent_ever_more_seldom_and_not_at_all_without_redis() {
     assert!((2..=5).contains(&few), "{few} in two seconds");
 
     let now = net.now;
-    net.nodes[1].replica.reachable(now, false);
+    net.nodes[1].replica.hears(now, false);
     assert_eq!(submits(&mut net, 5), 0);
     let now = net.now;
-    net.nodes[1].replica.reachable(now, true);
+    net.nodes[1].replica.hears(now, true);
     assert_eq!(submits(&mut net, 1), 1, "at once when Redis is back");
 }
 

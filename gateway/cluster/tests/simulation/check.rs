@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use suara_channel::{Grant, TalkerNumber};
 use suara_cluster::{NodeId, Standing};
 
+use crate::faults::NOTICED;
 use crate::room::Room;
 use crate::world::{Outcome, World};
 
@@ -15,6 +16,8 @@ const SOUND: u64 = 8_000;
 const LOSSY: u64 = 3_000;
 /// So long before a place is given up (two seconds after a node was held for dead) all that was said comes through.
 const PEACE: u64 = 1_500;
+/// A lease by the slowest clock, and what is known of it.
+const DEAF: u64 = 3_100;
 /// No grant lasts longer: T2, T3, a lease, a stall, and the way back.
 const LONGEST: u64 = 22_000;
 
@@ -40,6 +43,18 @@ impl World<'_> {
             }
             None => Ok(()),
         }
+    }
+
+    /// Who hears nobody doesn't go on deciding for all.
+    pub(crate) fn check_hears(&self, slot: usize) -> Outcome {
+        let process = &self.processes[slot];
+        let owns = |room: &Room| matches!(room.replica.standing(), Standing::Owner { .. });
+        let awake = process.stalled.unwrap_or_default();
+        let is_deaf = process.deaf.is_some_and(|since| since.max(awake) + NOTICED + DEAF < self.now);
+        if is_deaf && process.room.as_ref().is_some_and(owns) {
+            return Err(format!("{} decides, and hears nobody since {:?}", process.node, process.deaf));
+        }
+        Ok(())
     }
 
     /// Who is here is lost for a reason. What was decided outlives its owner: one who takes over asks round, and whoever is

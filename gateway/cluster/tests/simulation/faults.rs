@@ -17,15 +17,20 @@ enum Fault {
     Cut,
     /// A connection is made anew at once: what was said meanwhile is missed, and nobody splits.
     Blip,
+    /// Its subscriptions are gone and can't be made again; what it says and asks gets through.
+    Deaf,
     RedisDown,
 }
 
 impl Faults {
     pub(crate) fn any(random: &mut Random) -> Self {
-        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::Blip, Fault::RedisDown];
+        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::Blip, Fault::RedisDown, Fault::Deaf];
         Self { kinds: all.into_iter().filter(|_| random.chance(400)).collect() }
     }
 }
+
+/// What becomes of subscriptions is known so soon.
+pub(crate) const NOTICED: u64 = 800;
 
 impl World<'_> {
     pub(crate) fn something_breaks(&mut self) -> Outcome {
@@ -55,7 +60,7 @@ impl World<'_> {
                     self.note("owner stalled for longer than the lease");
                 }
                 self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
-                let until = self.now + wait;
+                let until = self.processes[slot].stalled.unwrap_or_default().max(self.now + wait);
                 self.processes[slot].stalled = Some(until);
                 self.processes[slot].sound = until;
                 self.trouble = self.trouble.max(until);
@@ -70,6 +75,19 @@ impl World<'_> {
                 self.notices(slot, false);
                 let longest = if matches!(fault, Fault::Cut) { 9_000 } else { 1_500 };
                 let wait = self.random.within(200, longest);
+                self.heal_later(slot, wait);
+            }
+            Fault::Deaf if self.processes[slot].hears() && !self.redis.down => {
+                if is_owner {
+                    self.note("owner went deaf");
+                }
+                self.log(|| format!("{} hears nobody", self.processes[slot].node));
+                (self.processes[slot].deaf, self.processes[slot].sound) = (Some(self.now), u64::MAX);
+                // Redis refuses its subscription: that is known at once.
+                let wait = self.random.within(0, NOTICED);
+                self.later(slot, wait, Event::Link(false));
+                let wait = self.random.within(200, 9_000);
+                self.trouble = self.trouble.max(self.now + wait);
                 self.heal_later(slot, wait);
             }
             Fault::RedisDown if !self.redis.down => {
@@ -94,7 +112,7 @@ impl World<'_> {
     /// Some notice at once that the connection is closed, some when nothing answers.
     fn notices(&mut self, slot: usize, up: bool) {
         if up || self.random.chance(500) {
-            let wait = self.random.within(0, 800);
+            let wait = self.random.within(0, NOTICED);
             self.later(slot, wait, Event::Link(up));
         }
     }
@@ -110,9 +128,13 @@ impl World<'_> {
             self.log(|| format!("{} starts", self.processes[slot].node));
             self.later(slot, 1, Event::Pulse);
         }
+        let hears = self.processes[slot].hears();
+        self.processes[slot].deaf = None;
         if !self.processes[slot].linked {
             self.log(|| format!("{} is linked again", self.processes[slot].node));
             self.processes[slot].linked = true;
+        }
+        if !hears {
             self.processes[slot].sound = self.now;
             self.notices(slot, true);
         }
@@ -126,7 +148,7 @@ impl World<'_> {
         self.redis.down = false;
         self.trouble = self.trouble.max(self.now);
         for slot in 0..self.processes.len() {
-            if self.processes[slot].linked {
+            if self.processes[slot].hears() {
                 self.processes[slot].sound = self.now;
                 self.notices(slot, true);
             }
