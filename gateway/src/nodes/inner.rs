@@ -1,6 +1,6 @@
 //! What a node's parts share, and the one place at which everything that comes is told apart.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ pub(super) struct Inner {
     calls: mpsc::UnboundedSender<Call>,
     numbers: AtomicU64,
     peers: Mutex<Peers>,
+    /// Whether heartbeats are heard: Redis may answer, and bring nothing.
+    hears: AtomicBool,
     listeners: Mutex<Vec<mpsc::Sender<News>>>,
     trouble: Mutex<[Option<String>; Kind::ALL.len()]>,
     closing: CancellationToken,
@@ -97,6 +99,7 @@ impl Inner {
             calls,
             numbers: AtomicU64::new(0),
             peers: Mutex::new(Peers::new(me)),
+            hears: AtomicBool::new(false),
             listeners: Mutex::default(),
             trouble: Mutex::new(Kind::ALL.map(|_| Some("not connected yet".to_owned()))),
             closing,
@@ -237,7 +240,7 @@ impl Inner {
                 self.enter_registry();
             }
             let mut peers = self.peers();
-            peers.tick(is_up);
+            peers.tick(is_up && self.hears.load(Relaxed));
             self.tell_of(peers);
         }
     }
@@ -372,6 +375,9 @@ impl Listener for Inner {
     }
 
     fn subscribed(&self, kind: Kind, topic: &str, is_subscribed: bool) {
+        if topic == &*self.everybody {
+            self.hears.store(is_subscribed, Relaxed);
+        }
         if let Some(berth) = self.prefix.key(topic).and_then(|key| self.berths.find(key)) {
             berth.subscribed(kind, is_subscribed);
         }
@@ -379,6 +385,9 @@ impl Listener for Inner {
 
     fn up(&self, kind: Kind, trouble: Option<String>) {
         if trouble.is_some() {
+            if kind == Kind::Control {
+                self.hears.store(false, Relaxed);
+            }
             self.berths.each(|berth| berth.subscribed(kind, false));
         }
         let mut troubles = lock(&self.trouble);

@@ -26,7 +26,9 @@ impl Replica {
                 let lost = self.gives_up().map(|at| at.max(silence));
                 [[silent, *hello].into_iter().flatten().min(), lost]
             }
-            Role::Split { host, .. } => [host.map(|(_, hello)| hello).into_iter().chain(take).min(), channel()],
+            Role::Split { host, .. } => {
+                [host.map(|(_, hello)| hello).into_iter().chain(take).min(), channel()]
+            }
         };
         role.into_iter().chain([self.resends()]).flatten().min()
     }

@@ -75,8 +75,9 @@ impl Net {
             for (from, _, packets) in said {
                 for (to, packet) in packets {
                     silent = false;
-                    let hears =
-                        |node: &&mut Node| node.hears() && node.id != from && to.is_none_or(|to| to == node.id);
+                    let hears = |node: &&mut Node| {
+                        node.hears() && node.id != from && to.is_none_or(|to| to == node.id)
+                    };
                     for node in self.nodes.iter_mut().filter(hears) {
                         let bytes = packet.encode().expect("a short packet");
                         node.replica.receive(
