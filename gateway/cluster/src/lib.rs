@@ -54,6 +54,7 @@
 
 mod chat;
 mod entry;
+mod grants;
 mod ids;
 mod log;
 mod membership;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use suara_channel::{Channel, Effect, Grant, Settings, TalkerNumber, Time};
 
 use crate::entry::{Entry, Step};
+use crate::grants;
 use crate::ids::{Epoch, NodeId, OpId, Term};
 use crate::log::Log;
 use crate::op::{Op, Outcome};
@@ -72,7 +73,7 @@ impl Replica {
     pub fn alone(settings: Settings) -> Self {
         let mut replica = Self::make(NodeId(0), 1, settings, Rules::default(), Time::default());
         replica.role = Role::Lone;
-        replica.order(Step::Term(replica.term(FIRST_EPOCH)));
+        replica.order(Step::Term { term: replica.term(FIRST_EPOCH), first: grants::leased(FIRST_EPOCH) });
         replica.told = replica.standing();
         replica
     }
@@ -234,6 +235,7 @@ impl Replica {
     fn order(&mut self, step: Step) {
         let entry = Entry { at: self.time(self.now), step };
         self.apply(entry);
+        self.renew_share();
     }
 
     fn apply(&mut self, entry: Entry) {
@@ -251,7 +253,7 @@ impl Replica {
                 Consequence::Shared { key, value } => outputs.push(Output::Shared { key, value }),
             },
         );
-        if matches!(entry.step, Step::Term(_)) {
+        if matches!(entry.step, Step::Term { .. }) {
             self.own.hurry();
         }
         let was_buried = matches!(entry.step, Step::NodeGone(node) if node == self.node);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use suara_channel::Time;
+use suara_channel::{Grant, Time};
 
 use super::FIRST_EPOCH;
 use crate::ids::{Epoch, NodeId};
@@ -39,6 +39,8 @@ pub(super) enum Role {
     },
     Split {
         epoch: Epoch,
+        /// The first of its grants.
+        first: Grant,
         /// Who decides on the side that counts, and when to ask it for its state.
         host: Option<(NodeId, Time)>,
     },

@@ -2,6 +2,7 @@
 
 mod drive;
 
+use std::collections::BTreeSet;
 use std::iter;
 
 use drive::{Net, join};
@@ -240,6 +241,63 @@ fn a_follower_that_hears_nobody_serves_its_own_and_says_so() {
     assert_eq!(net.nodes[1].replica.standing(), Standing::Split { epoch: Epoch(2) });
     assert!(net.nodes[1].asks.is_empty(), "who hears nobody is not to own");
     assert!(net.nodes[0].replica.channel().member(bob).is_some_and(|bob| bob.unreachable));
+}
+
+#[test]
+fn no_two_sides_of_a_split_give_the_same_grant() {
+    let mut net = Net::of(3);
+    let talkers: Vec<_> = (0..3).map(|node| net.join(node, &format!("user {node}"))).collect();
+    let now = net.now;
+    for node in &mut net.nodes {
+        node.cut = true;
+        node.replica.hears(now, false);
+    }
+    net.wait(3_100);
+    let mut given = BTreeSet::new();
+    for (node, talker) in talkers.into_iter().enumerate() {
+        let mut newest = None;
+        for _ in 0..600 {
+            net.wait(1);
+            let grant = net.press(node, talker);
+            assert!(grant > newest, "{grant:?} after {newest:?}");
+            newest = grant;
+            given.extend(grant);
+            let grant = grant.expect("a floor of its own");
+            net.submit(node, Op::FloorRelease { talker, grant, road: suara_channel::Road::Stream });
+        }
+    }
+    assert_eq!(given.len(), 3 * 600);
+}
+
+#[test]
+fn who_never_was_with_the_others_gives_grants_of_its_own() {
+    let now = Time::from_millis(0);
+    let lonely = |node: u64| {
+        let node = NodeId(node.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut replica = Replica::new(node, 7_000_000, Settings::default(), Rules::default(), now);
+        replica.hears(now, false);
+        replica.submit(now, join("alice"));
+        replica.channel().next_grant()
+    };
+    let given: BTreeSet<_> = (1..=100).map(lonely).collect();
+    assert_eq!(given.len(), 100);
+}
+
+#[test]
+fn an_owner_takes_a_new_epoch_before_it_gives_the_grants_of_others() {
+    let mut net = Net::of(1);
+    let alice = net.join(0, "alice");
+    let mut newest = None;
+    for count in 0..0x2000 {
+        net.wait_renewing(if count % 500 == 0 { 1_000 } else { 0 }, 0, 1);
+        net.wait(1);
+        let grant = net.press(0, alice).expect("an idle floor");
+        net.submit(0, Op::FloorRelease { talker: alice, grant, road: suara_channel::Road::Stream });
+        newest = Some(grant);
+    }
+    assert_eq!(newest.map(|grant| (grant.epoch(), grant.counter())), Some((1, 0x2000)));
+    net.wait_renewing(1_000, 0, 1);
+    assert!(net.nodes[0].asks.iter().any(|(_, ask)| matches!(ask, LeaseAsk::Bump { .. })));
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use suara_channel::{Grant, TalkerNumber};
-use suara_cluster::{NodeId, Standing};
+use suara_channel::{Grant, TalkerNumber, Talking};
+use suara_cluster::{Epoch, NodeId, Standing};
 
 use crate::faults::NOTICED;
+use crate::process::Process;
 use crate::room::Room;
+use crate::task::ROUND;
 use crate::world::{Outcome, World};
 
 /// So long nothing has been wrong with a node before it is held to what all others hear: the lease, a split, and the way
@@ -41,6 +43,48 @@ impl World<'_> {
             Some((other, at)) => {
                 Err(format!("{} hears {grant:?}, and others {other:?} since {at}", self.processes[slot].node))
             }
+            None => Ok(()),
+        }
+    }
+
+    /// No grant is ever given to two, on whatever side of a split. A Redis that lost its data has the leases' epochs once more.
+    pub(crate) fn check_given(&mut self, slot: usize) -> Outcome {
+        let Some(room) = self.processes[slot].room.as_ref().filter(|_| !self.redis.forgot) else {
+            return Ok(());
+        };
+        let channel = room.replica.channel();
+        for Talking { grant, talker, who, .. } in channel.all_talking(channel.now()) {
+            let holder = (talker, who.user);
+            let given = self.given.entry(grant).or_insert_with(|| holder.clone());
+            if *given != holder {
+                let node = self.processes[slot].node;
+                return Err(format!("{node}: {grant:?} is {holder:?}'s, and was given to {given:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who begins to decide knows what anybody knows who could have said so.
+    pub(crate) fn check_reign(&self, slot: usize) -> Outcome {
+        let is_well = |process: &Process| {
+            let awake = process.stalled.is_none_or(|until| until + ROUND <= self.now);
+            process.up && awake && process.in_reach.saturating_add(ROUND) <= self.now
+        };
+        let own = &self.processes[slot];
+        let was_in_reach = own.in_reach.saturating_add(ROUND) <= self.now;
+        if !was_in_reach || self.has_split || self.redis.forgot || self.network.is_lossy() {
+            return Ok(());
+        }
+        let others = self.processes.iter().filter(|other| other.node != own.node && is_well(other));
+        let Some((term, head)) = own.room.as_ref().map(|room| room.replica.head()) else { return Ok(()) };
+        let mut rooms = others.filter_map(|other| Some((other.node, other.room.as_ref()?)));
+        // Its term's first entries are in its head already.
+        let knows_more = |(epoch, index): (Epoch, u64)| epoch < term.epoch && index >= head;
+        match rooms.find(|(_, room)| knows_more(room.progress)) {
+            Some((other, room)) => Err(format!(
+                "{} decides in {term:?} from {head} on, and {other} knows {:?}",
+                own.node, room.progress
+            )),
             None => Ok(()),
         }
     }
@@ -131,7 +175,7 @@ impl World<'_> {
         let is_alike = own.version() == others.version()
             && own.members().eq(others.members())
             && own.speakers() == others.speakers()
-            && own.epoch() == others.epoch()
+            && own.next_grant() == others.next_grant()
             && room.replica.shared().eq(other.replica.shared());
         if !is_alike {
             return Err(format!("{node} and others differ: {own:?} {others:?}"));

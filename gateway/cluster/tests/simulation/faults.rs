@@ -54,13 +54,13 @@ impl World<'_> {
                 let wait = self.random.within(100, 6_000);
                 self.heal_later(slot, wait);
             }
-            Fault::Stall => {
+            Fault::Stall if self.processes[slot].stalled.is_none_or(|until| until <= self.now) => {
                 let wait = self.random.within(100, 8_000);
                 if is_owner && wait > 3_000 {
                     self.note("owner stalled for longer than the lease");
                 }
                 self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
-                let until = self.processes[slot].stalled.unwrap_or_default().max(self.now + wait);
+                let until = self.now + wait;
                 self.processes[slot].stalled = Some(until);
                 self.processes[slot].sound = until;
                 self.trouble = self.trouble.max(until);
@@ -71,7 +71,7 @@ impl World<'_> {
                 }
                 self.log(|| format!("{} is cut off", self.processes[slot].node));
                 self.processes[slot].linked = false;
-                self.processes[slot].sound = u64::MAX;
+                self.processes[slot].out_of_reach();
                 self.notices(slot, false);
                 let longest = if matches!(fault, Fault::Cut) { 9_000 } else { 1_500 };
                 let wait = self.random.within(200, longest);
@@ -82,7 +82,8 @@ impl World<'_> {
                     self.note("owner went deaf");
                 }
                 self.log(|| format!("{} hears nobody", self.processes[slot].node));
-                (self.processes[slot].deaf, self.processes[slot].sound) = (Some(self.now), u64::MAX);
+                self.processes[slot].deaf = Some(self.now);
+                self.processes[slot].out_of_reach();
                 // Redis refuses its subscription: that is known at once.
                 let wait = self.random.within(0, NOTICED);
                 self.later(slot, wait, Event::Link(false));
@@ -98,7 +99,7 @@ impl World<'_> {
                     self.redis.lose_data();
                 }
                 for slot in 0..self.processes.len() {
-                    self.processes[slot].sound = u64::MAX;
+                    self.processes[slot].out_of_reach();
                     self.notices(slot, false);
                 }
                 let wait = self.random.within(200, 9_000);
@@ -123,7 +124,7 @@ impl World<'_> {
             self.processes[slot].restart(&mut self.random, self.now);
             if self.redis.down {
                 // Each that starts now is on its own from the first.
-                self.processes[slot].sound = u64::MAX;
+                self.processes[slot].out_of_reach();
             }
             self.log(|| format!("{} starts", self.processes[slot].node));
             self.later(slot, 1, Event::Pulse);
@@ -135,7 +136,7 @@ impl World<'_> {
             self.processes[slot].linked = true;
         }
         if !hears {
-            self.processes[slot].sound = self.now;
+            self.processes[slot].within_reach(self.now);
             self.notices(slot, true);
         }
     }
@@ -149,7 +150,7 @@ impl World<'_> {
         self.trouble = self.trouble.max(self.now);
         for slot in 0..self.processes.len() {
             if self.processes[slot].hears() {
-                self.processes[slot].sound = self.now;
+                self.processes[slot].within_reach(self.now);
                 self.notices(slot, true);
             }
         }
@@ -162,10 +163,6 @@ impl World<'_> {
         self.network = self.network.calm();
         self.redis_returns();
         for slot in 0..self.processes.len() {
-            if let Some(until) = self.processes[slot].stalled {
-                // What came meanwhile is put in its queue for that time.
-                self.processes[slot].stalled = Some(until.min(self.now));
-            }
             self.heal(slot);
         }
         Ok(())

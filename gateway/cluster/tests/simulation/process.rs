@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) knows_away: bool,
     /// Since when nothing is wrong with it.
     pub(crate) sound: u64,
+    /// Since when it hears all that is said, be it that it sleeps and reads it later.
+    pub(crate) in_reach: u64,
     pub(crate) membership: Membership,
     pub(crate) room: Option<Room>,
     pub(crate) next_op: u64,
@@ -46,11 +48,20 @@ impl Process {
             deaf: None,
             knows_away: false,
             sound: now,
+            in_reach: now,
             membership: Membership::new(origin, node, HEARTBEAT, SILENCE),
             room: None,
             next_op: random.below(1 << 40) + 1,
             wake: None,
         }
+    }
+
+    pub(crate) fn out_of_reach(&mut self) {
+        (self.sound, self.in_reach) = (u64::MAX, u64::MAX);
+    }
+
+    pub(crate) fn within_reach(&mut self, now: u64) {
+        (self.sound, self.in_reach) = (now, now);
     }
 
     /// Another process on the same machine.

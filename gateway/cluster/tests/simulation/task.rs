@@ -9,7 +9,7 @@ use crate::room::{Room, Word};
 use crate::world::{Event, Outcome, World, settings};
 
 /// A new owner's round takes less, with all that is on its way.
-const ROUND: u64 = 1_000;
+pub(crate) const ROUND: u64 = 1_000;
 
 impl World<'_> {
     pub(crate) fn submit(&mut self, slot: usize, op: Op) -> Outcome {
@@ -62,7 +62,7 @@ impl World<'_> {
                         self.note(what);
                     }
                     Word::Gone(talker) => drop(self.gone.entry(talker).or_insert(self.now)),
-                    Word::Reigns => self.look_back(slot),
+                    Word::Reigns => self.look_back(slot)?,
                     Word::Lost { talker, adopted, since } => self.check_lost(slot, talker, adopted, since)?,
                     Word::Trace(what) => self.log(|| what),
                     Word::Forked => self.first_heard.clear(),
@@ -86,6 +86,7 @@ impl World<'_> {
             return Err(format!("{node} decides in {epoch}, and has no lease"));
         }
         self.check_hears(slot)?;
+        self.check_given(slot)?;
         self.settle_chat(slot, clock)?;
         self.close_if_empty(slot, clock);
         self.plan_wake(slot);
@@ -94,10 +95,11 @@ impl World<'_> {
 
     /// A node begins to decide. When nobody in reach knows as much as was decided before, because all who do are cut off or
     /// gone, the log goes on from less: who talks by that talks beside what those heard who are gone.
-    fn look_back(&mut self, slot: usize) {
-        let Some(from) = self.processes[slot].room.as_ref().map(|room| room.progress) else { return };
+    fn look_back(&mut self, slot: usize) -> Outcome {
+        let Some(from) = self.processes[slot].room.as_ref().map(|room| room.progress) else { return Ok(()) };
         let now = self.now;
-        if self.processes[slot].sound.saturating_add(ROUND) > now {
+        self.check_reign(slot)?;
+        if self.processes[slot].in_reach.saturating_add(ROUND) > now {
             let term = self.processes[slot].room.as_ref().map(|room| room.replica.head().0);
             self.half_heard.extend(term);
         }
@@ -110,6 +112,7 @@ impl World<'_> {
             self.log(|| format!("the log falls back from {:?} to {from:?}", self.newest));
             (self.newest, self.first_heard) = (from, BTreeMap::new());
         }
+        Ok(())
     }
 
     fn settle_chat(&mut self, slot: usize, clock: Time) -> Outcome {

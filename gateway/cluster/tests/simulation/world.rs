@@ -65,6 +65,8 @@ pub(crate) struct World<'a> {
     /// Nodes that were, until they crashed.
     pub(crate) dead: Vec<NodeId>,
     pub(crate) first_heard: BTreeMap<Grant, u64>,
+    /// To whom a grant was given: the talker's number, and its user.
+    pub(crate) given: BTreeMap<Grant, (TalkerNumber, Arc<str>)>,
     /// When a member's place was given up, by whoever did so first.
     pub(crate) gone: BTreeMap<TalkerNumber, u64>,
     /// Terms of owners that weren't well when they asked round: who knew more may not have been heard.
@@ -113,6 +115,7 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
         clients: 0,
         dead: Vec::new(),
         first_heard: BTreeMap::new(),
+        given: BTreeMap::new(),
         gone: BTreeMap::new(),
         half_heard: BTreeSet::new(),
         newest: (Epoch::default(), 0),
@@ -128,7 +131,9 @@ pub(crate) fn run(seed: u64, trace: bool, tally: &mut Tally) -> Outcome {
     world.begin();
     world.go_on(active)?;
     world.calm_down()?;
-    world.go_on(active + REST)?;
+    // Who sleeps still has its own time to wake.
+    let awake = world.processes.iter().filter_map(|process| process.stalled).max();
+    world.go_on(active.max(awake.unwrap_or_default()) + REST)?;
     world.check_rest().map_err(|fault| format!("at rest: {fault}"))
 }
 
