@@ -134,7 +134,7 @@ impl Replica {
             _ => {
                 let ends = self.now + self.rules.recover;
                 let silent = self.asked(epoch);
-                self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
+                self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent, slept: false };
                 self.recover();
             }
         }
@@ -159,9 +159,15 @@ impl Replica {
     /// Asks the others, and begins to decide when they have answered or had their time.
     pub(super) fn recover(&mut self) {
         let (now, half) = (self.now, self.rules.recover / 2);
-        let Role::Recovering { epoch, lease, ends, again, silent } = &mut self.role else { return };
+        let Role::Recovering { epoch, lease, ends, again, silent, slept } = &mut self.role else { return };
         let (epoch, lease) = (*epoch, *lease);
-        if *ends <= now || silent.as_ref().is_some_and(BTreeSet::is_empty) {
+        let have_all = silent.as_ref().is_some_and(BTreeSet::is_empty);
+        let overslept = *ends + half <= now && !*slept;
+        if overslept && !have_all {
+            // The answers are there, and weren't read.
+            (*slept, *ends, *again) = (true, now + half, now);
+        }
+        if have_all || *ends <= now {
             if self.state.term.epoch >= epoch {
                 // It was found on another side of a split, whose epoch is above this one.
                 self.role = Role::Seeking;

@@ -21,6 +21,8 @@ pub(super) enum Role {
         again: Time,
         /// Those who have to answer yet; none: it isn't known who.
         silent: Option<BTreeSet<NodeId>>,
+        /// It slept through the end once, and gave the answers time to be read.
+        slept: bool,
     },
     Owner {
         epoch: Epoch,

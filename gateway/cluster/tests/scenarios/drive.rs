@@ -174,6 +174,19 @@ impl Node {
         }
     }
 
+    /// What it says at this moment, which nobody hears yet.
+    pub(crate) fn said(&mut self) -> Vec<Packet> {
+        self.drain();
+        mem::take(&mut self.sends).into_iter().map(|(_, packet)| packet).collect()
+    }
+
+    /// It hears what another said.
+    pub(crate) fn hear(&mut self, now: Time, from: u64, packets: &[Packet]) {
+        for packet in packets {
+            self.replica.receive(now, NodeId(from), packet.clone());
+        }
+    }
+
     /// What it was to do since this was asked last.
     pub(crate) fn take(&mut self) -> Vec<Output> {
         mem::take(&mut self.outputs)

@@ -1,6 +1,7 @@
 //! What two or three nodes do, one situation at a time.
 
 mod drive;
+mod takeover;
 
 use std::collections::BTreeSet;
 use std::iter;
