@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use suara_channel::{Identity, LeaveReason, Rights, Settings, TalkerNumber};
-use suara_cluster::{Epoch, LeaseAnswer, NodeId, Op, Packet, Replica, Rules, Standing, Term};
+use suara_cluster::{Epoch, LeaseAnswer, NodeId, Op, Output, Packet, Replica, Rules, Standing, Term};
 
 use crate::drive::{Net, join};
 
@@ -59,10 +59,13 @@ fn what_was_wished_of_a_former_term_is_not_taken() {
     net.answer(1, LeaseAnswer::Mine { epoch: Epoch(2), clean: false });
     net.wait(200);
     let ops = vec![(3_001, Op::Leave { talker: TalkerNumber(3), reason: LeaveReason::Left })];
-    let late = Packet::Submit { epoch: Epoch(1), term, settled: 3_000, ops };
-    let now = net.now;
-    net.nodes[1].hear(now, 3, &[late]);
-    assert!(has(&net, 1, "carol"));
+    // Who is new, and knows no term yet, says so by the epoch alone.
+    for term in [term, Term::default()] {
+        let late = Packet::Submit { epoch: Epoch(1), term, settled: 3_000, ops: ops.clone() };
+        let now = net.now;
+        net.nodes[1].hear(now, 3, &[late]);
+        assert!(has(&net, 1, "carol"));
+    }
 }
 
 #[test]
@@ -130,10 +133,13 @@ fn who_hears_of_an_owner_long_gone_asks_those_it_doesnt_know_of() {
     let ((number, _), now) = (net.nodes[1].asks.pop().expect("a question"), net.now);
     net.nodes[1].hear(now, 1, &old);
     net.nodes[1].replica.leased(now, number, LeaseAnswer::Mine { epoch: Epoch(3), clean: false });
+    assert_eq!(net.nodes[1].replica.standing(), Standing::Seeking, "it asks round");
     net.settle();
     net.wait(200);
     assert_eq!(net.nodes[1].replica.standing(), Standing::Owner { epoch: Epoch(3) });
     assert!(has(&net, 1, "dora") && net.are_alike(&[1, 2]));
+    let is_lost = |output: &Output| matches!(output, Output::Lost { .. });
+    assert!(!net.nodes[2].take().iter().any(is_lost), "nobody has to come in again");
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(crate) struct Faults {
     kinds: Vec<Fault>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Fault {
     Crash,
     Stall,
@@ -26,6 +26,10 @@ impl Faults {
     pub(crate) fn any(random: &mut Random) -> Self {
         let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::Blip, Fault::RedisDown, Fault::Deaf];
         Self { kinds: all.into_iter().filter(|_| random.chance(400)).collect() }
+    }
+
+    fn has(&self, kind: Fault) -> bool {
+        self.kinds.contains(&kind)
     }
 }
 
@@ -59,11 +63,7 @@ impl World<'_> {
                 if is_owner && wait > 3_000 {
                     self.note("owner stalled for longer than the lease");
                 }
-                self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
-                let until = self.now + wait;
-                self.processes[slot].stalled = Some(until);
-                self.processes[slot].sound = until;
-                self.trouble = self.trouble.max(until);
+                self.stall(slot, wait);
             }
             Fault::Cut | Fault::Blip if self.processes[slot].linked => {
                 if is_owner {
@@ -108,6 +108,24 @@ impl World<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn stall(&mut self, slot: usize, wait: u64) {
+        self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
+        let until = self.now + wait;
+        self.processes[slot].stalled = Some(until);
+        self.processes[slot].sound = until;
+        self.trouble = self.trouble.max(until);
+    }
+
+    /// It asks who knows more, and sleeps through the answers.
+    pub(crate) fn asks_round(&mut self, slot: usize) {
+        let woke = self.processes[slot].stalled.is_none_or(|until| until + 1_000 <= self.now);
+        if woke && !self.quiet && self.faults.has(Fault::Stall) && self.random.chance(100) {
+            self.note("stalled while it asked round");
+            let wait = self.random.within(250, 2_500);
+            self.stall(slot, wait);
+        }
     }
 
     /// Some notice at once that the connection is closed, some when nothing answers.

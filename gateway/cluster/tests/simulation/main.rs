@@ -40,6 +40,7 @@ const WORTH_HAVING: &[&str] = &[
     "owner stalled for longer than the lease",
     "owner was cut off",
     "owner went deaf",
+    "stalled while it asked round",
     "redis lost its data",
     "split",
     "adopted",

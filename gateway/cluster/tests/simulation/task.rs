@@ -46,6 +46,9 @@ impl World<'_> {
             let Some(room) = &mut self.processes[slot].room else { return Ok(()) };
             room.drain(node, clock, &mut words);
             let (term, _) = room.replica.head();
+            if term.epoch < room.term.0.epoch {
+                return Err(format!("{node} was in {:?}, and is in {term:?}", room.term.0));
+            }
             if term != room.term.0 {
                 room.term = (term, self.now);
             }

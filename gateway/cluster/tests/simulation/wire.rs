@@ -34,6 +34,9 @@ impl World<'_> {
                     self.note("handed over");
                 }
                 self.log(|| format!("{node} to {to:?}: {}", brief(&packet)));
+                if matches!(packet, Packet::Taking { .. }) {
+                    self.asks_round(slot);
+                }
                 if !reached {
                     return;
                 }
