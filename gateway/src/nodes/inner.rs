@@ -1,6 +1,6 @@
 //! What a node's parts share, and the one place at which everything that comes is told apart.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,8 +46,6 @@ pub(super) struct Inner {
     calls: mpsc::UnboundedSender<Call>,
     numbers: AtomicU64,
     peers: Mutex<Peers>,
-    /// Whether heartbeats are heard: Redis may answer, and bring nothing.
-    hears: AtomicBool,
     listeners: Mutex<Vec<mpsc::Sender<News>>>,
     trouble: Mutex<[Option<String>; Kind::ALL.len()]>,
     closing: CancellationToken,
@@ -99,7 +97,6 @@ impl Inner {
             calls,
             numbers: AtomicU64::new(0),
             peers: Mutex::new(Peers::new(me)),
-            hears: AtomicBool::new(false),
             listeners: Mutex::default(),
             trouble: Mutex::new(Kind::ALL.map(|_| Some("not connected yet".to_owned()))),
             closing,
@@ -237,17 +234,17 @@ impl Inner {
             let is_up = self.control.is_up();
             if is_up {
                 self.beat();
-                self.enter_registry();
             }
             let mut peers = self.peers();
-            peers.tick(is_up && self.hears.load(Relaxed));
+            peers.tick(is_up);
             self.tell_of(peers);
         }
     }
 
-    fn beat(&self) {
+    fn beat(self: &Arc<Self>) {
         let head = envelope::write(Sort::Beat, self.me, None);
         self.publish(What::Word, self.everybody.clone(), head, self.load().into());
+        self.enter_registry();
     }
 
     fn load(&self) -> Vec<u8> {
@@ -277,8 +274,7 @@ impl Inner {
     /// Tells who came and who is gone, while nobody else changes it: who begins to listen now hears it once.
     fn tell_of(&self, mut peers: MutexGuard<'_, Peers>) {
         while let Some(change) = peers.change() {
-            let live = peers.all().len() + 1;
-            self.metrics.nodes.set(i64::try_from(live).unwrap_or(i64::MAX));
+            self.metrics.nodes.set(i64::try_from(peers.all().len() + 1).unwrap_or(i64::MAX));
             match change {
                 Change::Came(node) => {
                     tracing::info!(%node, "a node is there");
@@ -376,7 +372,7 @@ impl Listener for Inner {
 
     fn subscribed(&self, kind: Kind, topic: &str, is_subscribed: bool) {
         if topic == &*self.everybody {
-            self.hears.store(is_subscribed, Relaxed);
+            self.peers().subscribed(is_subscribed);
         }
         if let Some(berth) = self.prefix.key(topic).and_then(|key| self.berths.find(key)) {
             berth.subscribed(kind, is_subscribed);
@@ -385,9 +381,6 @@ impl Listener for Inner {
 
     fn up(&self, kind: Kind, trouble: Option<String>) {
         if trouble.is_some() {
-            if kind == Kind::Control {
-                self.hears.store(false, Relaxed);
-            }
             self.berths.each(|berth| berth.subscribed(kind, false));
         }
         let mut troubles = lock(&self.trouble);

@@ -78,8 +78,8 @@ impl World<'_> {
         let others = self.processes.iter().filter(|other| other.node != own.node && is_well(other));
         let Some((term, head)) = own.room.as_ref().map(|room| room.replica.head()) else { return Ok(()) };
         let mut rooms = others.filter_map(|other| Some((other.node, other.room.as_ref()?)));
-        // Its term's first entries are in its head already.
-        let knows_more = |(epoch, index): (Epoch, u64)| epoch < term.epoch && index >= head;
+        // Its term's first entries are in its head already. Who slept through another term since has to give up what it knows.
+        let knows_more = |(epoch, index): (Epoch, u64)| epoch.next() == term.epoch && index >= head;
         match rooms.find(|(_, room)| knows_more(room.progress)) {
             Some((other, room)) => Err(format!(
                 "{} decides in {term:?} from {head} on, and {other} knows {:?}",
