@@ -296,17 +296,17 @@ impl Channel {
         self.roster.version()
     }
 
-    /// From here on the next grant is `Grant::new(epoch, 1)`: somebody else decides now, whose grants are to be greater than
-    /// all that were given before, and the roster's versions too. Bursts and the queue go on as they are. An epoch that isn't above is ignored.
-    pub fn open_epoch(&mut self, epoch: u16) {
-        self.floor.open_epoch(epoch);
-        self.roster.open_epoch(epoch);
+    /// From here on `first` is the next grant: somebody else decides now, whose grants are to be greater than all that were
+    /// given before, and the roster's versions too. Bursts and the queue go on as they are. One that isn't above is ignored.
+    pub fn open_term(&mut self, first: Grant) {
+        self.floor.open_term(first);
+        self.roster.open_epoch(first.epoch());
     }
 
-    /// The epoch of the next grant: above the one that was opened when its counter has run over. None when all are used up.
+    /// The next grant: of an epoch above the one that was opened when its counter has run over. None when all are used up.
     #[must_use]
-    pub fn epoch(&self) -> Option<u16> {
-        self.floor.epoch()
+    pub fn next_grant(&self) -> Option<Grant> {
+        self.floor.next_grant()
     }
 
     /// The latest time that was seen.

@@ -31,7 +31,12 @@ pub enum Step {
         media: Vec<(Grant, Time)>,
     },
     /// A new term of ownership begins.
-    Term(Term),
+    Term {
+        /// Who decides from here on.
+        term: Term,
+        /// The first grant that is given in it.
+        first: Grant,
+    },
     /// A node is dead, or on another side: its members are unreachable, its guests gone.
     NodeGone(NodeId),
 }

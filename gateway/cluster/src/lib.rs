@@ -12,7 +12,7 @@
 //!
 //! After each call take out [`Replica::poll_output`] until `None` and carry it out in that order; then ask
 //! [`Replica::poll_timeout`] when to come back. Several [`Replica::submit`] in a row may be drained together, and are told
-//! together then; what came from outside ([`Replica::receive`], [`Replica::leased`], [`Replica::reachable`],
+//! together then; what came from outside ([`Replica::receive`], [`Replica::leased`], [`Replica::hears`],
 //! [`Replica::gone`], [`Replica::attend`]) is drained before anything is submitted, for members may have other numbers after
 //! it. [`Replica::handle_timeout`] comes before what came in after it, and [`Replica::media`] before that. Times that are
 //! given are local and monotonic; the channel has its own ([`Replica::time`]).
@@ -54,6 +54,7 @@
 
 mod chat;
 mod entry;
+mod grants;
 mod ids;
 mod log;
 mod membership;

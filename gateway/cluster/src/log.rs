@@ -58,7 +58,7 @@ impl Log {
 /// The term that holds after an entry.
 pub(crate) fn term_after(before: Term, entry: &Entry) -> Term {
     match entry.step {
-        Step::Term(term) => term,
+        Step::Term { term, .. } => term,
         _ => before,
     }
 }

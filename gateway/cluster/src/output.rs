@@ -98,7 +98,7 @@ pub enum Standing {
         /// In which term.
         epoch: Epoch,
     },
-    /// Redis is away: it serves its own members alone.
+    /// Redis is away, or brings nothing of the others: it serves its own members alone.
     Split {
         /// Above all that it has seen.
         epoch: Epoch,

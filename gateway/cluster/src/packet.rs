@@ -12,7 +12,7 @@ use crate::op::Op;
 use crate::state::State;
 
 /// The version of the packets, their first byte. A node that gets another ignores it.
-pub const PACKET_VERSION: u8 = 1;
+pub const PACKET_VERSION: u8 = 2;
 
 /// No packet is longer, in bytes: a snapshot of a full channel has about 300 bytes for each of its members.
 pub const MAX_PACKET: usize = 16 << 20;

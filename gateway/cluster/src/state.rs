@@ -1,12 +1,13 @@
 //! What all nodes hold alike, and how an entry changes it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter;
 
 use serde::{Deserialize, Serialize};
 use suara_channel::{Channel, Effect, Settings, TalkerNumber, Time};
 
 use crate::entry::{Entry, Step};
+use crate::grants::NUMBERS;
 use crate::ids::{Epoch, NodeId, OpId, Term};
 use crate::op::{Op, Outcome, Say};
 use crate::packet::MAX_IN_FLIGHT;
@@ -42,6 +43,8 @@ struct Done {
     outcomes: VecDeque<(u64, Outcome)>,
     /// The entry of the last.
     at: u64,
+    /// No other that is remembered has it.
+    number: Option<u8>,
 }
 
 /// What came of an entry, for those who carry it out.
@@ -113,9 +116,9 @@ impl State {
                 media.iter().for_each(|(grant, heard)| self.channel.media(*grant, *heard));
                 self.channel.handle_timeout(at);
             }
-            Step::Term(term) => {
+            Step::Term { term, first } => {
                 self.term = *term;
-                self.channel.open_epoch(term.epoch.0);
+                self.channel.open_term(*first);
             }
             Step::NodeGone(node) => self.abandon(*node),
         }
@@ -227,6 +230,10 @@ impl State {
 
     fn note(&mut self, id: OpId, outcome: Outcome) {
         let at = self.index;
+        if !self.nodes.contains_key(&id.node) {
+            let number = self.free_number();
+            self.nodes.insert(id.node, Done { number, ..Done::default() });
+        }
         let done = self.nodes.entry(id.node).or_default();
         done.applied = id.number;
         done.at = at;
@@ -235,10 +242,28 @@ impl State {
             done.outcomes.pop_front();
         }
         if self.nodes.len() > MAX_NODES {
-            let absent = self.nodes.iter().filter(|(node, _)| !self.homes.values().any(|home| home == *node));
-            let oldest = absent.min_by_key(|(_, done)| done.at).map(|(node, _)| *node);
-            oldest.map(|node| self.nodes.remove(&node));
+            self.oldest_absent(|_| true).map(|node| self.nodes.remove(&node));
         }
+    }
+
+    /// The one that did nothing for longest, of those that have nobody here.
+    fn oldest_absent(&self, is_one: impl Fn(&Done) -> bool) -> Option<NodeId> {
+        let absent = self.nodes.iter().filter(|(node, _)| !self.homes.values().any(|home| home == *node));
+        absent.filter(|(_, done)| is_one(done)).min_by_key(|(_, done)| done.at).map(|(node, _)| *node)
+    }
+
+    /// A number for one more node: when all are taken, that of one that is long gone.
+    fn free_number(&mut self) -> Option<u8> {
+        let taken: BTreeSet<_> = self.nodes.values().filter_map(|done| done.number).collect();
+        (0..NUMBERS).find(|number| !taken.contains(number)).or_else(|| {
+            let oldest = self.oldest_absent(|done| done.number.is_some())?;
+            self.nodes.get_mut(&oldest)?.number.take()
+        })
+    }
+
+    /// What tells a node's grants from others' when it is on its own; none before it has done anything here.
+    pub(crate) fn number(&self, node: NodeId) -> Option<u8> {
+        self.nodes.get(&node)?.number
     }
 
     pub(crate) fn is_bounded(&self) -> bool {

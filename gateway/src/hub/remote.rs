@@ -126,7 +126,7 @@ impl Room {
             Tidings::Heard(Heard::Lease { number, answer }) => self.replica.leased(now, number, answer),
             Tidings::Heard(Heard::Gone(node)) => self.replica.gone(now, node),
             Tidings::Heard(Heard::Reachable(reachable)) => {
-                self.replica.reachable(now, reachable);
+                self.replica.hears(now, reachable);
                 if reachable {
                     self.catch_up();
                 }

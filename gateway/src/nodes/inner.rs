@@ -229,7 +229,6 @@ impl Inner {
             let is_up = self.control.is_up();
             if is_up {
                 self.beat();
-                self.enter_registry();
             }
             let mut peers = self.peers();
             peers.tick(is_up);
@@ -237,9 +236,10 @@ impl Inner {
         }
     }
 
-    fn beat(&self) {
+    fn beat(self: &Arc<Self>) {
         let head = envelope::write(Sort::Beat, self.me, None);
         self.publish(What::Word, self.everybody.clone(), head, self.load().into());
+        self.enter_registry();
     }
 
     fn load(&self) -> Vec<u8> {
@@ -269,8 +269,7 @@ impl Inner {
     /// Tells who came and who is gone, while nobody else changes it: who begins to listen now hears it once.
     fn tell_of(&self, mut peers: MutexGuard<'_, Peers>) {
         while let Some(change) = peers.change() {
-            let live = peers.all().len() + 1;
-            self.metrics.nodes.set(i64::try_from(live).unwrap_or(i64::MAX));
+            self.metrics.nodes.set(i64::try_from(peers.all().len() + 1).unwrap_or(i64::MAX));
             match change {
                 Change::Came(node) => {
                     tracing::info!(%node, "a node is there");
@@ -367,6 +366,9 @@ impl Listener for Inner {
     }
 
     fn subscribed(&self, kind: Kind, topic: &str, is_subscribed: bool) {
+        if topic == &*self.everybody {
+            self.peers().subscribed(is_subscribed);
+        }
         if let Some(berth) = self.prefix.key(topic).and_then(|key| self.berths.find(key)) {
             berth.subscribed(kind, is_subscribed);
         }

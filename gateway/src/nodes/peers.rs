@@ -42,13 +42,15 @@ pub(super) struct Peers {
     clock: Clock,
     membership: Membership,
     loads: BTreeMap<NodeId, Load>,
+    /// Whether heartbeats come: Redis may answer, and bring nothing.
+    hears: bool,
 }
 
 impl Peers {
     pub(super) fn new(own: NodeId) -> Self {
         let clock = Clock::start();
         let membership = Membership::new(clock.now(), own, BEAT_EVERY, DEAD_AFTER);
-        Self { clock, membership, loads: BTreeMap::new() }
+        Self { clock, membership, loads: BTreeMap::new(), hears: false }
     }
 
     /// A heartbeat.
@@ -64,10 +66,15 @@ impl Peers {
         self.membership.left(node);
     }
 
+    /// Heartbeats come from now on, or don't.
+    pub(super) fn subscribed(&mut self, hears: bool) {
+        self.hears = hears;
+    }
+
     /// Time passes, in which Redis was there or not.
     pub(super) fn tick(&mut self, is_reachable: bool) {
         let now = self.clock.now();
-        self.membership.reachable(now, is_reachable);
+        self.membership.reachable(now, is_reachable && self.hears);
         self.membership.handle_timeout(now);
     }
 

@@ -78,13 +78,12 @@ impl Floor {
         }
     }
 
-    pub(crate) fn open_epoch(&mut self, epoch: u16) {
-        let first = Grant::new(epoch, 1);
+    pub(crate) fn open_term(&mut self, first: Grant) {
         self.next_grant = self.next_grant.map(|next| next.max(first));
     }
 
-    pub(crate) fn epoch(&self) -> Option<u16> {
-        self.next_grant.map(Grant::epoch)
+    pub(crate) fn next_grant(&self) -> Option<Grant> {
+        self.next_grant
     }
 
     pub(crate) fn waits(&self, talker: TalkerNumber) -> Option<RequestId> {

@@ -163,7 +163,7 @@ impl Replica {
                 *at = again;
                 (*owner, Packet::Hello { term, index, seen })
             }
-            Role::Split { epoch, host: Some((host, at)) } if *at <= now => {
+            Role::Split { epoch, host: Some((host, at)), .. } if *at <= now => {
                 *at = again;
                 let seen = seen.max(epoch.next());
                 (*host, Packet::Hello { term: Term::default(), index: 0, seen })

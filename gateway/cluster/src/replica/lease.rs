@@ -39,13 +39,15 @@ impl Replica {
         self.tell();
     }
 
-    /// Redis went away, or is back.
-    pub fn reachable(&mut self, now: Time, redis: bool) {
+    /// Whether others are heard: the channel's topics are subscribed, or aren't any more. It is another thing than whether
+    /// Redis answers: a node that hears nobody for a lease time neither takes the channel nor keeps it, and serves its own.
+    pub fn hears(&mut self, now: Time, others: bool) {
         self.enter(now);
-        if redis {
-            self.is_back();
-        } else {
-            self.is_away();
+        if !others {
+            self.is_deaf();
+        } else if self.cut_off().is_some() {
+            (self.away, self.deaf) = (None, None);
+            self.comes_back();
         }
         self.tell();
     }
@@ -59,8 +61,11 @@ impl Replica {
         self.outputs.ask(self.asks.last, ask);
     }
 
-    /// Asks to own the channel.
+    /// Asks to own the channel, unless it couldn't hear what is asked of its owner.
     pub(super) fn take(&mut self) {
+        if self.deaf.is_some() {
+            return;
+        }
         self.asks.take = self.now + self.rules.renew;
         self.ask(LeaseAsk::Take { wanted: self.seen.next() });
     }
@@ -105,7 +110,9 @@ impl Replica {
     }
 
     fn taken(&mut self, lease: Time, epoch: Epoch, clean: bool) {
-        if matches!(self.role, Role::Lone | Role::Out) {
+        // What it doesn't keep alive is anybody's after a lease time.
+        let is_deaf = self.deaf.is_some() && !matches!(self.role, Role::Owner { .. });
+        if is_deaf || matches!(self.role, Role::Lone | Role::Out) {
             return;
         }
         if lease <= self.now
@@ -127,7 +134,7 @@ impl Replica {
             _ => {
                 let ends = self.now + self.rules.recover;
                 let silent = self.asked(epoch);
-                self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent };
+                self.role = Role::Recovering { epoch, lease, ends, again: self.now, silent, slept: false };
                 self.recover();
             }
         }
@@ -152,9 +159,15 @@ impl Replica {
     /// Asks the others, and begins to decide when they have answered or had their time.
     pub(super) fn recover(&mut self) {
         let (now, half) = (self.now, self.rules.recover / 2);
-        let Role::Recovering { epoch, lease, ends, again, silent } = &mut self.role else { return };
+        let Role::Recovering { epoch, lease, ends, again, silent, slept } = &mut self.role else { return };
         let (epoch, lease) = (*epoch, *lease);
-        if *ends <= now || silent.as_ref().is_some_and(BTreeSet::is_empty) {
+        let have_all = silent.as_ref().is_some_and(BTreeSet::is_empty);
+        let overslept = *ends + half <= now && !*slept;
+        if overslept && !have_all {
+            // The answers are there, and weren't read.
+            (*slept, *ends, *again) = (true, now + half, now);
+        }
+        if have_all || *ends <= now {
             if self.state.term.epoch >= epoch {
                 // It was found on another side of a split, whose epoch is above this one.
                 self.role = Role::Seeking;
@@ -203,6 +216,13 @@ impl Replica {
         if by == self.node {
             return;
         }
+        let inherits = self.inherits.is_some_and(|(from, until)| from == by && now < until);
+        if inherits && matches!(self.role, Role::Follower { .. } | Role::Seeking) {
+            // Its goodbye was faster than what it told Redis.
+            self.role = Role::Seeking;
+            self.asks.take = now + self.rules.resend;
+            return;
+        }
         match &mut self.role {
             Role::Split { host, .. } => *host = Some((by, now)),
             Role::Follower { owner, epoch: of, hello, .. } if *owner == by && *of >= epoch => {
@@ -220,13 +240,33 @@ impl Replica {
         }
     }
 
-    pub(super) fn is_back(&mut self) {
-        let was_away = self.away.take().is_some();
-        if was_away {
-            self.own.hurry();
+    fn is_deaf(&mut self) {
+        self.deaf.get_or_insert(self.now);
+        if matches!(self.role, Role::Recovering { .. }) {
+            // It asked round, and doesn't hear the answers.
+            self.role = Role::Seeking;
         }
-        if was_away && matches!(self.role, Role::Seeking | Role::Split { .. }) {
+        if matches!(self.role, Role::Seeking) && self.state.is_blank() {
+            self.split();
+        }
+    }
+
+    /// Redis answers, or brings something.
+    pub(super) fn is_back(&mut self) {
+        if self.away.take().is_some() {
+            self.comes_back();
+        }
+    }
+
+    fn comes_back(&mut self) {
+        self.own.hurry();
+        if matches!(self.role, Role::Seeking | Role::Split { .. }) {
             self.take();
         }
+    }
+
+    /// Since when the others are out of reach, one way or the other.
+    pub(super) fn cut_off(&self) -> Option<Time> {
+        [self.away, self.deaf].into_iter().flatten().min()
     }
 }

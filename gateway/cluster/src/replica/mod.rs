@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use suara_channel::{Channel, Effect, Grant, Settings, TalkerNumber, Time};
 
 use crate::entry::{Entry, Step};
+use crate::grants;
 use crate::ids::{Epoch, NodeId, OpId, Term};
 use crate::log::Log;
 use crate::op::{Op, Outcome};
@@ -45,6 +46,8 @@ pub struct Replica {
     seen: Epoch,
     /// Since when Redis doesn't answer.
     away: Option<Time>,
+    /// Since when others aren't heard, though Redis may answer.
+    deaf: Option<Time>,
     asks: Asks,
     own: Own,
     log: Log,
@@ -54,6 +57,8 @@ pub struct Replica {
     /// Nodes that were heard, and when; they may have no members yet.
     peers: BTreeMap<NodeId, Time>,
     dead: BTreeSet<NodeId>,
+    /// The owner that leaves its lease to this node, and until when that may not have been heard of by Redis.
+    inherits: Option<(NodeId, Time)>,
     /// When the owner was told something last.
     spoke: Time,
     /// The newest voice of those who talk, in local time.
@@ -68,7 +73,7 @@ impl Replica {
     pub fn alone(settings: Settings) -> Self {
         let mut replica = Self::make(NodeId(0), 1, settings, Rules::default(), Time::default());
         replica.role = Role::Lone;
-        replica.order(Step::Term(replica.term(FIRST_EPOCH)));
+        replica.order(Step::Term { term: replica.term(FIRST_EPOCH), first: grants::leased(FIRST_EPOCH) });
         replica.told = replica.standing();
         replica
     }
@@ -94,6 +99,7 @@ impl Replica {
             role: Role::Seeking,
             seen: Epoch::default(),
             away: None,
+            deaf: None,
             asks: Asks::new(first),
             own: Own::new(first.max(1)),
             log: Log::new(rules.kept),
@@ -101,6 +107,7 @@ impl Replica {
             held: Held::default(),
             peers: BTreeMap::new(),
             dead: BTreeSet::new(),
+            inherits: None,
             spoke: now,
             heard: BTreeMap::new(),
             outputs: Outputs::default(),
@@ -228,6 +235,7 @@ impl Replica {
     fn order(&mut self, step: Step) {
         let entry = Entry { at: self.time(self.now), step };
         self.apply(entry);
+        self.renew_share();
     }
 
     fn apply(&mut self, entry: Entry) {
@@ -245,7 +253,7 @@ impl Replica {
                 Consequence::Shared { key, value } => outputs.push(Output::Shared { key, value }),
             },
         );
-        if matches!(entry.step, Step::Term(_)) {
+        if matches!(entry.step, Step::Term { .. }) {
             self.own.hurry();
         }
         let was_buried = matches!(entry.step, Step::NodeGone(node) if node == self.node);
@@ -265,7 +273,9 @@ impl Replica {
         if let Some(given) = outcome.talker() {
             self.own.keep_ghosts(|ghost| ghost != given);
         }
-        match self.own.settle(number) {
+        let settled = self.own.settle(number);
+        self.moved_on();
+        match settled {
             Some(settled) => self.say_answer(number, settled, outcome),
             // It came by a detour, and its room was told otherwise.
             None => outcome.talker().into_iter().for_each(|talker| self.drop_ghost(talker)),

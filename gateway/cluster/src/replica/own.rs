@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
+use std::time::Duration;
 
 use suara_channel::{JoinError, LeaveReason, TalkerNumber, Time};
 
@@ -19,11 +20,11 @@ const MAX_DOUBLINGS: u32 = 8;
 pub(super) struct Own {
     next: u64,
     pending: VecDeque<(u64, Op)>,
-    /// Something new waits to be sent.
-    due: bool,
-    /// When what waits is sent again.
+    /// Operations up to this number are under way to the owner.
+    sent: u64,
+    /// When what is under way is sent again.
     again: Option<Time>,
-    /// How often it was, since something was new.
+    /// How often it was, since something took effect.
     tries: u32,
     /// Joins by which lost members come back.
     rejoins: BTreeMap<u64, Rejoin>,
@@ -59,7 +60,7 @@ impl Own {
         Self {
             next,
             pending: VecDeque::new(),
-            due: false,
+            sent: 0,
             again: None,
             tries: 0,
             rejoins: BTreeMap::new(),
@@ -111,8 +112,15 @@ impl Own {
         if self.pending.iter().any(joins) { BTreeSet::new() } else { mem::take(&mut self.ghosts) }
     }
 
+    /// All that waits is sent anew: to another owner, or to one who may not have heard it.
     pub(super) fn hurry(&mut self) {
-        self.due = true;
+        (self.sent, self.again, self.tries) = (0, None, 0);
+    }
+
+    /// Of the first that wait, those that aren't under way.
+    fn unsent(&self) -> Vec<(u64, Op)> {
+        let first = self.pending.iter().take(MAX_IN_FLIGHT);
+        first.filter(|(number, _)| *number > self.sent).cloned().collect()
     }
 
     pub(super) fn is_settled(&self) -> bool {
@@ -132,8 +140,6 @@ impl Replica {
         self.own.pending.push_back((id.number, op));
         if self.role.decides() {
             self.carry_out_own();
-        } else {
-            self.own.due = true;
         }
         id
     }
@@ -265,25 +271,34 @@ impl Replica {
         }
     }
 
-    /// Sends what waits to the owner, if something is new or it is time again.
+    /// Sends to the owner what isn't under way yet; and all again, when it is time.
     pub(super) fn send_own(&mut self) {
-        let is_due = self.own.due || self.resends().is_some_and(|again| again <= self.now);
         let Role::Follower { owner, epoch, .. } = self.role else { return };
-        if !is_due || !self.is_of_one_mind() {
+        if !self.is_of_one_mind() {
             return;
         }
-        self.own.tries = if self.own.due { 0 } else { self.own.tries.saturating_add(1) };
-        self.own.due = false;
-        let Some((first, _)) = self.own.pending.front() else {
-            self.own.again = None;
-            return;
-        };
+        if self.resends().is_some_and(|again| again <= self.now) {
+            (self.own.sent, self.own.again) = (0, None);
+            self.own.tries = self.own.tries.saturating_add(1);
+        }
+        let ops = self.own.unsent();
+        let (Some((first, _)), Some((last, _))) = (self.own.pending.front(), ops.last()) else { return };
         let settled = *first - 1;
-        let ops = self.own.pending.iter().take(MAX_IN_FLIGHT).cloned().collect();
-        self.spoke = self.now;
+        (self.own.sent, self.spoke) = (*last, self.now);
         self.outputs.send(Some(owner), Packet::Submit { epoch, term: self.state.term, settled, ops });
-        // Whoever doesn't answer at once may not hear anything: it isn't talked to ever and ever as often.
+        // What is new doesn't put off what was sent before it, and is lost.
+        self.own.again.get_or_insert(self.now + self.patience());
+    }
+
+    /// Something took effect: the owner hears, and what else is under way has its time from here.
+    pub(super) fn moved_on(&mut self) {
+        self.own.tries = 0;
+        self.own.again = self.own.pending.front().map(|_| self.now + self.patience());
+    }
+
+    /// Whoever doesn't answer at once may not hear anything: it isn't talked to ever and ever as often.
+    fn patience(&self) -> Duration {
         let wait = self.rules.resend.saturating_mul(1 << self.own.tries.min(MAX_DOUBLINGS));
-        self.own.again = Some(self.now + wait.min(self.rules.renew).max(self.rules.resend));
+        wait.min(self.rules.renew).max(self.rules.resend)
     }
 }

@@ -6,6 +6,7 @@ use suara_channel::{Grant, Time};
 
 use super::{Replica, Role};
 use crate::entry::Step;
+use crate::grants;
 use crate::ids::{Epoch, NodeId, OpId, Term};
 use crate::log::Mark;
 use crate::op::Op;
@@ -20,22 +21,35 @@ impl Replica {
     pub(super) fn reign(&mut self, epoch: Epoch, lease: Time) {
         let (renew, beat) = (self.now + self.rules.renew, self.now + self.rules.beat);
         self.role = Role::Owner { epoch, lease, renew, beat, bumping: false };
-        self.open(epoch);
+        self.open(epoch, grants::leased(epoch));
         self.tick();
     }
 
-    /// Begins to decide for its own members alone: Redis is away.
+    /// Begins to decide for its own members alone: Redis is away, or brings nothing of the others.
     pub(super) fn split(&mut self) {
-        let epoch = self.seen.next();
-        self.role = Role::Split { epoch, host: None };
+        let number = self.state.number(self.node);
+        let first = grants::apart(self.seen, self.node, self.first, number);
+        let epoch = Epoch(first.epoch());
+        self.role = Role::Split { epoch, first, host: None };
         let others: BTreeSet<_> =
             self.state.homes.values().copied().filter(|home| *home != self.node).collect();
-        self.open(epoch);
+        self.open(epoch, first);
         others.into_iter().for_each(|node| self.order(Step::NodeGone(node)));
         self.tick();
     }
 
-    fn open(&mut self, epoch: Epoch) {
+    /// On its own for long, it has given as many grants as are its.
+    pub(super) fn renew_share(&mut self) {
+        let next = self.state.channel.next_grant();
+        let Role::Split { epoch, first, .. } = &mut self.role else { return };
+        let Some(renewed) = grants::renewed(*first, next) else { return };
+        (*epoch, *first) = (Epoch(renewed.epoch()), renewed);
+        let epoch = *epoch;
+        self.seen = self.seen.max(epoch);
+        self.order(Step::Term { term: self.term(epoch), first: renewed });
+    }
+
+    fn open(&mut self, epoch: Epoch, first: Grant) {
         self.seen = self.seen.max(epoch);
         self.held.clear();
         let (now, homes) = (self.now, self.state.homes.values().filter(|home| **home != self.node));
@@ -45,7 +59,7 @@ impl Replica {
         if self.to_channel(self.now) < self.state.at {
             self.set_time(self.state.at);
         }
-        self.order(Step::Term(self.term(epoch)));
+        self.order(Step::Term { term: self.term(epoch), first });
         let dead: Vec<_> =
             self.dead.iter().copied().filter(|dead| self.state.of(*dead).next().is_some()).collect();
         dead.into_iter().for_each(|node| self.order(Step::NodeGone(node)));
@@ -136,7 +150,7 @@ impl Replica {
             };
             let first = self.sent + 1;
             self.sent += entries.len() as u64;
-            let is_news = matches!(entries.first().map(|entry| &entry.step), Some(Step::Term(_)));
+            let is_news = matches!(entries.first().map(|entry| &entry.step), Some(Step::Term { .. }));
             if is_news || self.other_nodes() {
                 self.outputs.send(None, Packet::Log { epoch, prior, first, entries });
             }
@@ -162,10 +176,10 @@ impl Replica {
             self.outputs.send(None, self.beat(epoch));
             self.miss_nodes();
         }
-        // Its grants have run into the next epoch, or others have seen a higher one.
-        let granted = self.state.channel.epoch().map_or(epoch, Epoch);
-        self.seen = self.seen.max(granted);
-        if renews && self.seen > epoch {
+        // Its grants are about to run into those of others, or others have seen a higher epoch.
+        let next = self.state.channel.next_grant();
+        self.seen = next.map_or(self.seen, |next| self.seen.max(Epoch(next.epoch())));
+        if renews && (self.seen > epoch || next.is_some_and(grants::is_long)) {
             self.bump();
         }
     }
@@ -208,9 +222,33 @@ impl Replica {
     }
 
     pub(super) fn on_bye(&mut self, from: NodeId, heir: Option<NodeId>) {
+        let follows = matches!(self.role, Role::Follower { owner, .. } if owner == from);
         self.bury(from);
         if heir == Some(self.node) {
-            self.take();
+            self.inherits = Some((from, self.now + self.rules.lease));
+            if !follows {
+                self.take();
+            }
+        }
+    }
+
+    /// Says goodbye, and leaves the lease to another; `false` when there is none.
+    fn hand_over(&mut self, epoch: Epoch) -> bool {
+        let homes = self.state.homes.values().chain(self.peers.keys());
+        let others = homes.filter(|node| **node != self.node && !self.dead.contains(node));
+        // Who was heard last is the least likely to have been cut off, and to have missed what was decided since.
+        let heir = others.max_by_key(|node| self.peers.get(node)).copied();
+        self.outputs.send(None, Packet::Bye { heir });
+        heir.into_iter().for_each(|to| self.ask(LeaseAsk::HandOver { epoch, to }));
+        heir.is_some()
+    }
+
+    /// It has heard nobody for so long that another is to decide, and serves its own members from now on.
+    pub(super) fn abdicate(&mut self) {
+        if let Role::Owner { epoch, .. } = self.role {
+            self.publish();
+            self.hand_over(epoch);
+            self.split();
         }
     }
 
@@ -220,15 +258,9 @@ impl Replica {
         self.enter(now);
         self.publish();
         if let Role::Owner { epoch, .. } = self.role {
-            let homes = self.state.homes.values().chain(self.peers.keys());
-            let others = homes.filter(|node| **node != self.node && !self.dead.contains(node));
-            // Who was heard last is the least likely to have been cut off, and to have missed what was decided since.
-            let heir = others.max_by_key(|node| self.peers.get(node)).copied();
-            self.outputs.send(None, Packet::Bye { heir });
-            self.ask(match heir {
-                Some(to) => LeaseAsk::HandOver { epoch, to },
-                None => LeaseAsk::Release { epoch },
-            });
+            if !self.hand_over(epoch) {
+                self.ask(LeaseAsk::Release { epoch });
+            }
         } else if !matches!(self.role, Role::Lone | Role::Out) {
             self.outputs.send(None, Packet::Bye { heir: None });
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use suara_channel::Time;
+use suara_channel::{Grant, Time};
 
 use super::FIRST_EPOCH;
 use crate::ids::{Epoch, NodeId};
@@ -21,6 +21,8 @@ pub(super) enum Role {
         again: Time,
         /// Those who have to answer yet; none: it isn't known who.
         silent: Option<BTreeSet<NodeId>>,
+        /// It slept through the end once, and gave the answers time to be read.
+        slept: bool,
     },
     Owner {
         epoch: Epoch,
@@ -39,6 +41,8 @@ pub(super) enum Role {
     },
     Split {
         epoch: Epoch,
+        /// The first of its grants.
+        first: Grant,
         /// Who decides on the side that counts, and when to ask it for its state.
         host: Option<(NodeId, Time)>,
     },

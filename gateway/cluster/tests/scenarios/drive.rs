@@ -16,27 +16,36 @@ pub(crate) struct Node {
     pub(crate) submits: u32,
     /// Hears nothing, and isn't heard.
     pub(crate) cut: bool,
+    /// Hears nothing.
+    pub(crate) deaf: bool,
 }
 
 pub(crate) struct Net {
     pub(crate) now: Time,
     pub(crate) nodes: Vec<Node>,
+    /// How often all that was said on the way was heard: a round trip is two.
+    pub(crate) hops: u32,
 }
 
 impl Net {
     /// So many nodes, of which the first owns the channel in epoch 1 and the others follow.
     pub(crate) fn of(count: u64) -> Self {
+        Self::with(count, &Settings::default())
+    }
+
+    pub(crate) fn with(count: u64, settings: &Settings) -> Self {
         let now = Time::from_millis(1_000);
         let node = |id| Node {
             id: NodeId(id),
-            replica: Replica::new(NodeId(id), id * 1_000, Settings::default(), Rules::default(), now),
+            replica: Replica::new(NodeId(id), id * 1_000, settings.clone(), Rules::default(), now),
             outputs: Vec::new(),
             sends: Vec::new(),
             asks: Vec::new(),
             submits: 0,
             cut: false,
+            deaf: false,
         };
-        let mut net = Self { now, nodes: (1..=count).map(node).collect() };
+        let mut net = Self { now, nodes: (1..=count).map(node).collect(), hops: 0 };
         net.settle();
         net.answer(0, LeaseAnswer::Mine { epoch: Epoch(1), clean: true });
         for follower in 1..net.nodes.len() {
@@ -66,8 +75,9 @@ impl Net {
             for (from, _, packets) in said {
                 for (to, packet) in packets {
                     silent = false;
-                    let hears =
-                        |node: &&mut Node| node.id != from && !node.cut && to.is_none_or(|to| to == node.id);
+                    let hears = |node: &&mut Node| {
+                        node.hears() && node.id != from && to.is_none_or(|to| to == node.id)
+                    };
                     for node in self.nodes.iter_mut().filter(hears) {
                         let bytes = packet.encode().expect("a short packet");
                         node.replica.receive(
@@ -81,6 +91,7 @@ impl Net {
             if silent {
                 break;
             }
+            self.hops += 1;
         }
     }
 
@@ -146,6 +157,10 @@ impl Net {
 }
 
 impl Node {
+    fn hears(&self) -> bool {
+        !self.cut && !self.deaf
+    }
+
     fn drain(&mut self) {
         while let Some(output) = self.replica.poll_output() {
             match output {
@@ -156,6 +171,19 @@ impl Node {
                 Output::Lease { number, ask } => self.asks.push((number, ask)),
                 output => self.outputs.push(output),
             }
+        }
+    }
+
+    /// What it says at this moment, which nobody hears yet.
+    pub(crate) fn said(&mut self) -> Vec<Packet> {
+        self.drain();
+        mem::take(&mut self.sends).into_iter().map(|(_, packet)| packet).collect()
+    }
+
+    /// It hears what another said.
+    pub(crate) fn hear(&mut self, now: Time, from: u64, packets: &[Packet]) {
+        for packet in packets {
+            self.replica.receive(now, NodeId(from), packet.clone());
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use suara_channel::{Grant, TalkerNumber};
-use suara_cluster::{NodeId, Standing};
+use suara_channel::{Grant, TalkerNumber, Talking};
+use suara_cluster::{Epoch, NodeId, Standing};
 
+use crate::faults::NOTICED;
+use crate::process::Process;
 use crate::room::Room;
+use crate::task::ROUND;
 use crate::world::{Outcome, World};
 
 /// So long nothing has been wrong with a node before it is held to what all others hear: the lease, a split, and the way
@@ -15,6 +18,8 @@ const SOUND: u64 = 8_000;
 const LOSSY: u64 = 3_000;
 /// So long before a place is given up (two seconds after a node was held for dead) all that was said comes through.
 const PEACE: u64 = 1_500;
+/// A lease by the slowest clock, and what is known of it.
+const DEAF: u64 = 3_100;
 /// No grant lasts longer: T2, T3, a lease, a stall, and the way back.
 const LONGEST: u64 = 22_000;
 
@@ -42,6 +47,60 @@ impl World<'_> {
         }
     }
 
+    /// No grant is ever given to two, on whatever side of a split. A Redis that lost its data has the leases' epochs once more.
+    pub(crate) fn check_given(&mut self, slot: usize) -> Outcome {
+        let Some(room) = self.processes[slot].room.as_ref().filter(|_| !self.redis.forgot) else {
+            return Ok(());
+        };
+        let channel = room.replica.channel();
+        for Talking { grant, talker, who, .. } in channel.all_talking(channel.now()) {
+            let holder = (talker, who.user);
+            let given = self.given.entry(grant).or_insert_with(|| holder.clone());
+            if *given != holder {
+                let node = self.processes[slot].node;
+                return Err(format!("{node}: {grant:?} is {holder:?}'s, and was given to {given:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who begins to decide knows what anybody knows who could have said so.
+    pub(crate) fn check_reign(&self, slot: usize) -> Outcome {
+        let is_well = |process: &Process| {
+            let awake = process.stalled.is_none_or(|until| until + ROUND <= self.now);
+            process.up && awake && process.in_reach.saturating_add(ROUND) <= self.now
+        };
+        let own = &self.processes[slot];
+        let was_in_reach = own.in_reach.saturating_add(ROUND) <= self.now;
+        if !was_in_reach || self.has_split || self.redis.forgot || self.network.is_lossy() {
+            return Ok(());
+        }
+        let others = self.processes.iter().filter(|other| other.node != own.node && is_well(other));
+        let Some((term, head)) = own.room.as_ref().map(|room| room.replica.head()) else { return Ok(()) };
+        let mut rooms = others.filter_map(|other| Some((other.node, other.room.as_ref()?)));
+        // Its term's first entries are in its head already. Who slept through another term since has to give up what it knows.
+        let knows_more = |(epoch, index): (Epoch, u64)| epoch.next() == term.epoch && index >= head;
+        match rooms.find(|(_, room)| knows_more(room.progress)) {
+            Some((other, room)) => Err(format!(
+                "{} decides in {term:?} from {head} on, and {other} knows {:?}",
+                own.node, room.progress
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Who hears nobody doesn't go on deciding for all.
+    pub(crate) fn check_hears(&self, slot: usize) -> Outcome {
+        let process = &self.processes[slot];
+        let owns = |room: &Room| matches!(room.replica.standing(), Standing::Owner { .. });
+        let awake = process.stalled.unwrap_or_default();
+        let is_deaf = process.deaf.is_some_and(|since| since.max(awake) + NOTICED + DEAF < self.now);
+        if is_deaf && process.room.as_ref().is_some_and(owns) {
+            return Err(format!("{} decides, and hears nobody since {:?}", process.node, process.deaf));
+        }
+        Ok(())
+    }
+
     /// Who is here is lost for a reason. What was decided outlives its owner: one who takes over asks round, and whoever is
     /// well has had an answer to give. And who was held for dead and isn't says so, long before its members' places are
     /// given up.
@@ -52,7 +111,10 @@ impl World<'_> {
         let process = &self.processes[slot];
         // It may hear of it long after.
         let given_up = self.gone.get(&talker).map_or(self.now, |at| self.now.min(*at));
-        let is_well = if adopted {
+        let half_heard = |room: &Room| self.half_heard.contains(&room.replica.head().0);
+        let is_well = if adopted && process.room.as_ref().is_some_and(half_heard) {
+            false
+        } else if adopted {
             process.sound.max(here).saturating_add(SOUND) <= self.now
         } else {
             let since = process.room.as_ref().map_or(self.now, |room| room.term.1);
@@ -113,7 +175,7 @@ impl World<'_> {
         let is_alike = own.version() == others.version()
             && own.members().eq(others.members())
             && own.speakers() == others.speakers()
-            && own.epoch() == others.epoch()
+            && own.next_grant() == others.next_grant()
             && room.replica.shared().eq(other.replica.shared());
         if !is_alike {
             return Err(format!("{node} and others differ: {own:?} {others:?}"));

@@ -10,22 +10,31 @@ pub(crate) struct Faults {
     kinds: Vec<Fault>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Fault {
     Crash,
     Stall,
     Cut,
     /// A connection is made anew at once: what was said meanwhile is missed, and nobody splits.
     Blip,
+    /// Its subscriptions are gone and can't be made again; what it says and asks gets through.
+    Deaf,
     RedisDown,
 }
 
 impl Faults {
     pub(crate) fn any(random: &mut Random) -> Self {
-        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::Blip, Fault::RedisDown];
+        let all = [Fault::Crash, Fault::Stall, Fault::Cut, Fault::Blip, Fault::RedisDown, Fault::Deaf];
         Self { kinds: all.into_iter().filter(|_| random.chance(400)).collect() }
     }
+
+    fn has(&self, kind: Fault) -> bool {
+        self.kinds.contains(&kind)
+    }
 }
+
+/// What becomes of subscriptions is known so soon.
+pub(crate) const NOTICED: u64 = 800;
 
 impl World<'_> {
     pub(crate) fn something_breaks(&mut self) -> Outcome {
@@ -49,16 +58,12 @@ impl World<'_> {
                 let wait = self.random.within(100, 6_000);
                 self.heal_later(slot, wait);
             }
-            Fault::Stall => {
+            Fault::Stall if self.processes[slot].stalled.is_none_or(|until| until <= self.now) => {
                 let wait = self.random.within(100, 8_000);
                 if is_owner && wait > 3_000 {
                     self.note("owner stalled for longer than the lease");
                 }
-                self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
-                let until = self.now + wait;
-                self.processes[slot].stalled = Some(until);
-                self.processes[slot].sound = until;
-                self.trouble = self.trouble.max(until);
+                self.stall(slot, wait);
             }
             Fault::Cut | Fault::Blip if self.processes[slot].linked => {
                 if is_owner {
@@ -66,10 +71,24 @@ impl World<'_> {
                 }
                 self.log(|| format!("{} is cut off", self.processes[slot].node));
                 self.processes[slot].linked = false;
-                self.processes[slot].sound = u64::MAX;
+                self.processes[slot].out_of_reach();
                 self.notices(slot, false);
                 let longest = if matches!(fault, Fault::Cut) { 9_000 } else { 1_500 };
                 let wait = self.random.within(200, longest);
+                self.heal_later(slot, wait);
+            }
+            Fault::Deaf if self.processes[slot].hears() && !self.redis.down => {
+                if is_owner {
+                    self.note("owner went deaf");
+                }
+                self.log(|| format!("{} hears nobody", self.processes[slot].node));
+                self.processes[slot].deaf = Some(self.now);
+                self.processes[slot].out_of_reach();
+                // Redis refuses its subscription: that is known at once.
+                let wait = self.random.within(0, NOTICED);
+                self.later(slot, wait, Event::Link(false));
+                let wait = self.random.within(200, 9_000);
+                self.trouble = self.trouble.max(self.now + wait);
                 self.heal_later(slot, wait);
             }
             Fault::RedisDown if !self.redis.down => {
@@ -80,7 +99,7 @@ impl World<'_> {
                     self.redis.lose_data();
                 }
                 for slot in 0..self.processes.len() {
-                    self.processes[slot].sound = u64::MAX;
+                    self.processes[slot].out_of_reach();
                     self.notices(slot, false);
                 }
                 let wait = self.random.within(200, 9_000);
@@ -91,10 +110,28 @@ impl World<'_> {
         Ok(())
     }
 
+    fn stall(&mut self, slot: usize, wait: u64) {
+        self.log(|| format!("{} stalls for {wait}", self.processes[slot].node));
+        let until = self.now + wait;
+        self.processes[slot].stalled = Some(until);
+        self.processes[slot].sound = until;
+        self.trouble = self.trouble.max(until);
+    }
+
+    /// It asks who knows more, and sleeps through the answers.
+    pub(crate) fn asks_round(&mut self, slot: usize) {
+        let woke = self.processes[slot].stalled.is_none_or(|until| until + 1_000 <= self.now);
+        if woke && !self.quiet && self.faults.has(Fault::Stall) && self.random.chance(100) {
+            self.note("stalled while it asked round");
+            let wait = self.random.within(250, 2_500);
+            self.stall(slot, wait);
+        }
+    }
+
     /// Some notice at once that the connection is closed, some when nothing answers.
     fn notices(&mut self, slot: usize, up: bool) {
         if up || self.random.chance(500) {
-            let wait = self.random.within(0, 800);
+            let wait = self.random.within(0, NOTICED);
             self.later(slot, wait, Event::Link(up));
         }
     }
@@ -105,15 +142,19 @@ impl World<'_> {
             self.processes[slot].restart(&mut self.random, self.now);
             if self.redis.down {
                 // Each that starts now is on its own from the first.
-                self.processes[slot].sound = u64::MAX;
+                self.processes[slot].out_of_reach();
             }
             self.log(|| format!("{} starts", self.processes[slot].node));
             self.later(slot, 1, Event::Pulse);
         }
+        let hears = self.processes[slot].hears();
+        self.processes[slot].deaf = None;
         if !self.processes[slot].linked {
             self.log(|| format!("{} is linked again", self.processes[slot].node));
             self.processes[slot].linked = true;
-            self.processes[slot].sound = self.now;
+        }
+        if !hears {
+            self.processes[slot].within_reach(self.now);
             self.notices(slot, true);
         }
     }
@@ -126,8 +167,8 @@ impl World<'_> {
         self.redis.down = false;
         self.trouble = self.trouble.max(self.now);
         for slot in 0..self.processes.len() {
-            if self.processes[slot].linked {
-                self.processes[slot].sound = self.now;
+            if self.processes[slot].hears() {
+                self.processes[slot].within_reach(self.now);
                 self.notices(slot, true);
             }
         }
@@ -140,10 +181,6 @@ impl World<'_> {
         self.network = self.network.calm();
         self.redis_returns();
         for slot in 0..self.processes.len() {
-            if let Some(until) = self.processes[slot].stalled {
-                // What came meanwhile is put in its queue for that time.
-                self.processes[slot].stalled = Some(until.min(self.now));
-            }
             self.heal(slot);
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! Nodes, and a Redis that fails them, from a seed: messages are late, lost, doubled and out of order, clocks differ and
-//! drift, nodes stall for longer than the lease, crash and start anew, are cut off from Redis, and Redis loses what it knew.
+//! drift, nodes stall for longer than the lease, crash and start anew, are cut off from Redis, or hear nothing by it though it answers, and Redis loses what it knew.
 //! Members come and go, press and release, are muted, lose their transport; chat is stored and told.
 //!
 //! `SUARA_SIMULATION_CASES` is the number of schedules (30 000 where it is not given), `SUARA_SIMULATION_SEED` the first
@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, reason = "a trace is printed when it is asked for")]
 
 mod check;
+mod events;
 mod faults;
 mod network;
 mod people;
@@ -17,6 +18,9 @@ mod process;
 mod random;
 mod redis;
 mod room;
+mod task;
+mod voice;
+mod wire;
 mod world;
 
 use std::collections::BTreeMap;
@@ -35,6 +39,8 @@ const WORTH_HAVING: &[&str] = &[
     "owner crashed",
     "owner stalled for longer than the lease",
     "owner was cut off",
+    "owner went deaf",
+    "stalled while it asked round",
     "redis lost its data",
     "split",
     "adopted",

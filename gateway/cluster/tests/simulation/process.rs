@@ -16,10 +16,14 @@ pub(crate) struct Process {
     rate: i64,
     pub(crate) stalled: Option<u64>,
     pub(crate) linked: bool,
-    /// Whether the process knows that it isn't linked.
+    /// Since when it is subscribed to nothing, though Redis answers and takes what it says.
+    pub(crate) deaf: Option<u64>,
+    /// Whether the process knows that it hears nobody.
     pub(crate) knows_away: bool,
     /// Since when nothing is wrong with it.
     pub(crate) sound: u64,
+    /// Since when it hears all that is said, be it that it sleeps and reads it later.
+    pub(crate) in_reach: u64,
     pub(crate) membership: Membership,
     pub(crate) room: Option<Room>,
     pub(crate) next_op: u64,
@@ -41,8 +45,10 @@ impl Process {
             rate: random.within(0, 20_000) as i64 - 10_000,
             stalled: None,
             linked: true,
+            deaf: None,
             knows_away: false,
             sound: now,
+            in_reach: now,
             membership: Membership::new(origin, node, HEARTBEAT, SILENCE),
             room: None,
             next_op: random.below(1 << 40) + 1,
@@ -50,10 +56,24 @@ impl Process {
         }
     }
 
+    pub(crate) fn out_of_reach(&mut self) {
+        (self.sound, self.in_reach) = (u64::MAX, u64::MAX);
+    }
+
+    pub(crate) fn within_reach(&mut self, now: u64) {
+        (self.sound, self.in_reach) = (now, now);
+    }
+
     /// Another process on the same machine.
     pub(crate) fn restart(&mut self, random: &mut Random, now: u64) {
         let (offset, rate, linked) = (self.offset, self.rate, self.linked);
+        // One that is subscribed anew hears, unless nothing gets through at all.
         *self = Self { offset, rate, linked, knows_away: !linked, ..Self::any(random, now) };
+    }
+
+    /// Whether it hears what others say, when Redis is there.
+    pub(crate) fn hears(&self) -> bool {
+        self.linked && self.deaf.is_none()
     }
 
     pub(crate) fn clock(&self, now: u64) -> Time {

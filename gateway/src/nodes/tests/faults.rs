@@ -1,5 +1,6 @@
 //! Redis that dies, comes back, or stands still.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use std::time::Instant;
@@ -72,6 +73,44 @@ async fn nodes_begin_without_redis() {
     redis.run();
     reachable(&mut mooring, true).await;
     until("nothing is wrong any more", || nodes.trouble().is_none()).await;
+}
+
+/// Says something to Redis as who runs it.
+fn order(redis: &Redis, words: &[&str]) {
+    let said = Command::new("redis-cli").args(["-p", &redis.port.to_string()]).args(words).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hears_nothing_is_told_so_though_redis_answers() {
+    let redis = Redis::start();
+    let deaf = ["ACL", "SETUSER", "guard", "on", ">secret", "~*", "&*", "+@all", "-ssubscribe"];
+    let hears = ["ACL", "SETUSER", "guard", "+ssubscribe"];
+    order(&redis, &deaf);
+    order(&redis, &hears);
+    let (a, _) = node(settings(&format!("redis://guard:secret@127.0.0.1:{}", redis.port)));
+    let (b, _) = node(redis.settings());
+    let ((mut at_a, _), (mut at_b, _)) = (enter(&a, "ops"), enter(&b, "ops"));
+    reachable(&mut at_a, true).await;
+    reachable(&mut at_b, true).await;
+    let knows_b = || a.peers().iter().any(|peer| peer.node == b.id());
+    until("heartbeats are heard", knows_b).await;
+
+    order(&redis, &deaf);
+    order(&redis, &["CLIENT", "KILL", "USER", "guard"]);
+    reachable(&mut at_a, false).await;
+    until("all lines are up again", || a.trouble().is_none()).await;
+    assert!(matches!(asks(&mut at_a, TAKE).await, LeaseAnswer::Mine { epoch: Epoch(1), .. }));
+    at_a.send(None, Bytes::from_static(b"said"));
+    assert_eq!(packet(&mut at_b).await.bytes, Bytes::from_static(b"said"));
+    // Longer than a node may be silent: who hears nothing holds nobody for dead.
+    sleep(Duration::from_secs(4)).await;
+    assert!(knows_b());
+
+    order(&redis, &hears);
+    reachable(&mut at_a, true).await;
+    at_b.send(None, Bytes::from_static(b"heard"));
+    assert_eq!(packet(&mut at_a).await.bytes, Bytes::from_static(b"heard"));
 }
 
 /// A road to Redis that can be long, and made to stand: connections stay, and nothing moves.

@@ -65,8 +65,24 @@ impl Redis {
         gateway
     }
 
+    /// One that is another user of Redis than the usual, by `user:password`.
+    pub(crate) async fn node_as(&self, who: &str) -> TestGateway {
+        let nodes = NodesSettings::new(self.address(&format!("{who}@")));
+        self.node_with(|settings| settings.nodes = Some(nodes)).await
+    }
+
+    /// Says something to Redis as who runs it.
+    pub(crate) fn order(&self, words: &[&str]) {
+        let said = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
+        assert!(said.expect("it comes with the server").status.success());
+    }
+
+    fn address(&self, who: &str) -> RedisAddress {
+        RedisAddress::parse(&format!("redis://{who}127.0.0.1:{}", self.port)).expect("an address")
+    }
+
     pub(super) fn begin(&self, change: impl FnOnce(&mut Settings)) -> TestGateway {
-        let address = RedisAddress::parse(&format!("redis://127.0.0.1:{}", self.port)).expect("an address");
+        let address = self.address("");
         TestGateway::with(|settings| {
             settings.nodes = Some(NodesSettings::new(address));
             change(settings);

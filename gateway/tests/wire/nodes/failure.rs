@@ -99,6 +99,29 @@ async fn a_node_that_ends_hands_over_what_it_decides_and_a_burst_goes_on() {
 }
 
 #[tokio::test]
+async fn an_owner_that_hears_nothing_leaves_the_channel_to_one_that_does() {
+    let redis = Redis::start();
+    redis.order(&["ACL", "SETUSER", "guard", "on", ">secret", "~*", "&*", "+@all"]);
+    let (one, other) = (redis.node_as("guard:secret").await, redis.node().await);
+    let (mut alice, at_one) = at(&one, "alice", 0).await;
+    let (mut bob, at_other) = at(&other, "bob", 1).await;
+    alice.sees_join("bob").await;
+    assert_eq!(one.metric("suara_channels_owned"), 1.0);
+
+    // From here on Redis answers it, and brings it nothing.
+    redis.order(&["ACL", "SETUSER", "guard", "-ssubscribe"]);
+    redis.order(&["CLIENT", "KILL", "USER", "guard"]);
+    alice.hear_that("the split", split(true)).await;
+    let grant = bob.floor(at_other.channel).await;
+    assert_ne!(alice.floor(at_one.channel).await, grant, "no grant is two talkers'");
+    assert_eq!(other.metric("suara_channels_owned"), 1.0);
+
+    redis.order(&["ACL", "SETUSER", "guard", "+ssubscribe"]);
+    alice.hear_that("the end of the split", split(false)).await;
+    until_there_are(&mut alice, at_one, &["alice", "bob"]).await;
+}
+
+#[tokio::test]
 async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_again() {
     let mut redis = Redis::start();
     // Nobody talks all the time here, and a Redis that is back is found within seconds.
