@@ -28,6 +28,11 @@ fn report_seeds_hold() {
 }
 
 #[test]
+fn entry_seeds_hold() {
+    run("entry", checks::entry);
+}
+
+#[test]
 fn frames_seeds_hold() {
     run("frames", checks::frames);
 }

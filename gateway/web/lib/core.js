@@ -179,7 +179,7 @@ export class Core {
   }
 
   stats() {
-    const { road, rttMs = -1, earlier = 0 } = this.#connection?.session ?? {};
+    const { road, uplink: { rttMs = -1, wanted: earlier = 0 } = {} } = this.#connection?.session ?? {};
     const hear = this.options.speaker.stats();
     return { ...this.hearing.counts, ...this.#button.counts, rttMs, earlier, road: road?.kind ?? null, hear };
   }

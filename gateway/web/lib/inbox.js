@@ -88,7 +88,7 @@ export class Inbox {
     const session = current();
     try {
       const { earlier } = decodeReport(bytes);
-      if (session) session.earlier = earlier;
+      if (session) session.uplink.wanted = earlier;
     } catch (error) {
       if (error instanceof ReportError) hearing.counts.framesRefused++;
     }

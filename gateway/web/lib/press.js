@@ -48,7 +48,7 @@ export class Press {
     const timestamp = Math.floor(random() * 0x100000000);
     this.#saw = new Said(clock.now(), timestamp);
     this.#talkspurt = new Talkspurt({
-      clock, onHeldTooLong, send: (frame) => send(frame, this.#session), earlier: () => this.#session.earlier,
+      clock, onHeldTooLong, send: (frame) => send(frame, this.#session), uplink: () => this.#session.uplink,
       channel: channel.number, talker: channel.talker,
       sequence: Math.floor(random() * 0x10000), timestamp,
       release: (grant) => {

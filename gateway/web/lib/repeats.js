@@ -1,11 +1,13 @@
 // A datagram that is said again until there is an answer: on the control stream its message goes as well, but a packet that is
 // lost there costs a probe timeout (PROTOCOL.md, sections 5.6 and 5.8).
 
-/** Between the first two: of 5 % of loss each way every tenth needs the second. */
-const SOON_MS = 10;
-/** Between two further ones. */
+/** The first ones follow each other so soon: of 10 % of loss each way every fifth asks in vain, and of four in a row one of 770. */
+const SOON_MS = 5;
+/** So many of them. */
+const SOON = 4;
+/** Between two further ones (TS 24.380, T20). */
 const REPEAT_MS = 20;
-/** At most (TS 24.380, T20 and C20): half a second, and then the stream has to do. */
+/** At most (C20): not quite half a second, and then the stream has to do. */
 export const REPEATS = 25;
 
 export class Repeats {
@@ -28,7 +30,7 @@ export class Repeats {
   start() {
     if (this.#left-- <= 0) return;
     this.session.sendDatagram(this.datagram);
-    this.#timer = this.clock.after(() => this.start(), this.#left === REPEATS - 1 ? SOON_MS : REPEAT_MS);
+    this.#timer = this.clock.after(() => this.start(), this.#left > REPEATS - SOON ? SOON_MS : REPEAT_MS);
   }
 
   /** Says it the first time in a moment: behind what is said on the stream right now. */

@@ -3,6 +3,7 @@
 
 import { Reporter } from './reception.js';
 import { RequestError } from './request-error.js';
+import { Uplink } from './uplink.js';
 import { encodeMessage, decodeMessage, PROTOCOL_VERSION } from './wire/messages.js';
 
 export { RequestError, unlessJoined } from './request-error.js';
@@ -58,10 +59,8 @@ export class Session {
   welcome = null;
   /** What this path loses of what is heard. */
   reporter = new Reporter();
-  /** Earlier packets that the gateway wants in each frame that is said here (PROTOCOL.md, section 6.3). */
-  earlier = 0;
-  /** Of the last ping; -1 before. */
-  rttMs = -1;
+  /** And what goes along with what is said. */
+  uplink = new Uplink();
 
   /**
    * @param {Road} road
@@ -209,7 +208,7 @@ export class Session {
     const sent = this.#pings.get(nonce);
     if (sent === undefined) return;
     this.#pings.delete(nonce);
-    this.rttMs = this.options.clock.now() - sent;
+    this.uplink.rttMs = this.options.clock.now() - sent;
     if (this.#caughtUp) return;
     this.#caughtUp = true;
     this.options.onCaughtUp?.();

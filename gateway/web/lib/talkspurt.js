@@ -2,7 +2,7 @@
 // neither microphone nor network: packets come in, frames go out, time is an argument.
 
 import { ticks } from './wire/opus.js';
-import { HEADER_LEN, MAX_DATAGRAM, MAX_REDUNDANT } from './wire/voice.js';
+import { MAX_REDUNDANT } from './wire/voice.js';
 
 /** What is kept until the floor is asked for, and what the gateway keeps until the grant; older voice would be late voice. */
 export const HOLD_MS = 300;
@@ -12,12 +12,6 @@ export const SPACING_MS = 5;
 export const REPEAT_MS = 20;
 /** How often END is repeated: with 10 % of loss, one in a thousand talkspurts ends without it. */
 export const REPEATS = 2;
-
-/** A talkspurt's first frames carry as many earlier packets as there may be: the gateway can't have told yet what is lost,
- * and a first syllable is what is missed most. */
-export const OPENING = 10;
-/** And one at least in each frame of the first second: by then a path that loses has told. */
-export const FIRST_SECOND = 50;
 
 const FRAME_MS = 20;
 
@@ -30,7 +24,7 @@ const FRAME_MS = 20;
  * @property {number} talker
  * @property {number} sequence of the first frame
  * @property {number} timestamp of the first sample
- * @property {() => number} earlier packets that each frame is to carry, 0 to 2
+ * @property {() => import('./uplink.js').Uplink} uplink the way of its frames, by now
  * @property {(frame: VoiceFrame) => void} send
  * @property {() => void} onHeldTooLong a packet was too old when the floor was asked for
  * @property {(grant: number) => void} release says `floor_release`
@@ -162,22 +156,12 @@ export class Talkspurt {
   #sendNext(end) {
     const { packet, timestamp } = this.#queue.shift() ?? { packet: new Uint8Array(0), timestamp: this.#timestamp };
     const { channel, talker } = this.options;
-    const start = this.#sent++ === 0;
-    const redundant = this.#redundant(packet);
-    const frame = this.#send({ start, end, sequence: this.#sequence, talker, timestamp, channel, redundant, packet });
+    const number = this.#sent++;
+    const redundant = this.options.uplink().earlier({ number, end, packet }, this.#before);
+    const frame = this.#send({ start: number === 0, end, sequence: this.#sequence, talker, timestamp, channel, redundant, packet });
     this.#before = [...this.#before, packet].slice(-MAX_REDUNDANT);
     this.#sequence = (this.#sequence + 1) & 0xffff;
     return frame;
-  }
-
-  /** As many of those before as the gateway wants and a datagram holds. @param {Uint8Array} packet */
-  #redundant(packet) {
-    const least = this.#sent <= OPENING ? MAX_REDUNDANT : Number(this.#sent <= FIRST_SECOND);
-    const wanted = Math.max(least, this.options.earlier());
-    const redundant = wanted > 0 ? this.#before.slice(-wanted) : [];
-    let length = redundant.reduce((sum, earlier) => sum + 2 + earlier.length, HEADER_LEN + packet.length);
-    while (length > MAX_DATAGRAM) length -= 2 + (redundant.shift()?.length ?? length);
-    return redundant;
   }
 
   /**

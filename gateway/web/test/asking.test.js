@@ -14,16 +14,16 @@ async function pressed(kind, urgency) {
   return { ...scene, asked, request: asked.request };
 }
 
-test('a request goes by datagram beside the stream, soon again, until there is an answer', async () => {
+test('a request goes by datagram beside the stream, four times within 15 ms and then every 20, until there is an answer', async () => {
   const { clock, road, request } = await pressed();
   await clock.advance(100);
-  assert.deepEqual(road.words.map(({ at }) => at - road.words[0].at), [0, 10, 30, 50, 70, 90]);
+  assert.deepEqual(road.words.map(({ at }) => at - road.words[0].at), [0, 5, 10, 15, 35, 55, 75, 95]);
   assert.deepEqual({ ...road.words[0], at: 0 }, {
     at: 0, channel: 17, talker: 4, subtype: 'request', request, level: 'normal', queue: false, priority: 255,
   });
   road.give(request);
   await clock.advance(200);
-  assert.equal(road.words.length, 6);
+  assert.equal(road.words.length, 8);
 });
 
 test('it is repeated 25 times at most, and by the road without datagrams not at all', async () => {

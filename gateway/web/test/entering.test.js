@@ -27,7 +27,7 @@ const joined = (road, request) => road.say({ type: 'joined', request, channel: 1
 test('a join goes by datagram beside the stream, soon again, until there is an answer by any road', async () => {
   const { clock, road, request, joining } = await entering();
   const asked = road.entries.filter((/** @type {any} */ entry) => entry.request === request);
-  assert.deepEqual(asked.map((/** @type {any} */ { channel, at }) => [channel, at - asked[0].at]), [['other', 0], ['other', 10], ['other', 30], ['other', 50]]);
+  assert.deepEqual(asked.map((/** @type {any} */ { channel, at }) => [channel, at - asked[0].at]), [['other', 0], ['other', 5], ['other', 10], ['other', 15], ['other', 35], ['other', 55]]);
   road.joinedByDatagram(request, 18, 4);
   const count = road.entries.length;
   await clock.advance(100);

@@ -3,7 +3,7 @@
 
 import { JitterBuffer } from '../lib/jitter.js';
 import { Reporter } from '../lib/reception.js';
-import { FIRST_SECOND, OPENING } from '../lib/talkspurt.js';
+import { OPENING, Uplink } from '../lib/uplink.js';
 import { Redundancy } from './redundancy.js';
 import { packet, seeded } from './support.js';
 
@@ -13,7 +13,7 @@ const PAUSE_MS = 1500;
 const CRITICAL_MS = 20;
 const ASK_MS = 10;
 const AHEAD_MS = 120;
-/** Frames that a new listener gets with one earlier packet at least. */
+/** Frames that a new listener gets with two earlier packets. */
 const TRIAL = 150;
 
 /** Events by time, in the order in which they were put in. */
@@ -53,6 +53,7 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
   const random = seeded(seed);
   const events = new Events();
   const [up, down] = [new Receiver(), new Receiver()];
+  const uplink = new Uplink();
   const buffer = new JitterBuffer();
   const counts = { early: 0, earlyOf: 0, late: 0, lateOf: 0, targetMs: 0 };
   let reported = Infinity;
@@ -83,7 +84,7 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
     /** @type {Uint8Array[]} */
     const redundant = [];
     const isEdge = frame.end || frame.sequence < OPENING;
-    const level = Math.max(down.level, isEdge ? 2 : 0, tried++ < TRIAL ? 1 : 0);
+    const level = Math.max(down.level, isEdge ? 2 : 0, tried++ < TRIAL ? 2 : 0);
     for (let back = 1; back <= level && !frame.start && said.has(frame.sequence - back); back++) {
       redundant.unshift(said.get(frame.sequence - back).packet);
     }
@@ -112,9 +113,9 @@ export function simulate({ loss, seed, jitter = 10, seconds = 8, talkMs = 40_000
       for (const repeat of end ? [0, 1, 2] : [0]) {
         events.at(at + (number + repeat) * FRAME_MS, (now) => {
           if (grant === 1 && number === 50) reported = now + 60;
-          const redundant = [];
-          const level = Math.max(up.level, number < OPENING ? 2 : number < FIRST_SECOND ? 1 : 0);
-          for (let back = Math.min(level, number); back > 0; back--) redundant.push(packet(number - back));
+          uplink.wanted = up.level;
+          const before = [2, 1].filter((back) => back <= number).map((back) => packet(number - back));
+          const redundant = uplink.earlier({ number, end, packet: packet(number) }, before);
           const frame = { start: number === 0, end, talkAhead: false, sequence: number, talker: 4, channel: 1, grant,
             timestamp: number * 960, redundant, packet: packet(number) };
           cross(now, (later) => ingress(frame, later));

@@ -1,4 +1,4 @@
-//! A listener's play-out, by the rule of the JavaScript client (`gateway/web/lib/jitter.js`, `delay.js`): what came when is
+//! A listener's play-out, by the rule of the JavaScript client (`gateway/web/lib/jitter.js`): what came when is
 //! played again after the run, so that decoding holds up no measurement. Pure but for the decoder.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,21 +6,11 @@ use std::time::Duration;
 
 use suara_proto::voice::VoiceFrame;
 
+use super::depth::Depth;
 use super::sound::{FRAME, RATE};
 
-/// Before anything is known of the path.
-const START_MS: f64 = 60.0;
-const SHALLOWEST_MS: f64 = 40.0;
-const DEEPEST_MS: f64 = 240.0;
-/// A repair, beyond the 95th percentile.
-const REPAIRED_MS: f64 = 20.0;
 /// Who enters in the middle waits for so long only.
 const ENTRY_MS: f64 = 10.0;
-const MARGIN_MS: f64 = 30.0;
-const HYSTERESIS_MS: f64 = 15.0;
-const STEP_DOWN_MS: f64 = 20.0;
-const WINDOW: usize = 500;
-const ENOUGH: usize = 25;
 /// Decoded ahead of the loudspeaker, in samples.
 const AHEAD: usize = 6 * FRAME;
 /// Below that a missing frame is concealed rather than waited for.
@@ -35,51 +25,6 @@ const FRAME_MS: f64 = 20.0;
 /// How often the play-out asks: a browser's block of audio.
 const TICK_MS: f64 = 10.0;
 const TICK: usize = RATE / 100;
-
-/// How deep a listener's buffer is; it lasts over bursts, as a client's does.
-#[derive(Debug, Clone)]
-pub(super) struct Depth {
-    target_ms: f64,
-    late: Vec<f64>,
-    at: usize,
-    /// The least transit of this burst so far.
-    least: f64,
-}
-
-impl Default for Depth {
-    fn default() -> Self {
-        Self { target_ms: START_MS, late: Vec::new(), at: 0, least: f64::INFINITY }
-    }
-}
-
-impl Depth {
-    /// Between two bursts.
-    fn new_burst(&mut self) {
-        self.least = f64::INFINITY;
-        if self.late.len() < ENOUGH {
-            return;
-        }
-        let mut sorted = self.late.clone();
-        sorted.sort_by(f64::total_cmp);
-        let at = |percent: usize| sorted[sorted.len() * percent / 100];
-        let change = at(99).min(at(95) + REPAIRED_MS) + MARGIN_MS - self.target_ms;
-        if change.abs() >= HYSTERESIS_MS {
-            self.target_ms = (self.target_ms + change.max(-STEP_DOWN_MS)).clamp(SHALLOWEST_MS, DEEPEST_MS);
-        }
-    }
-
-    /// A packet came; how late is measured against the fastest one before it.
-    fn arrived(&mut self, transit: f64) {
-        self.least = self.least.min(transit);
-        let late = transit - self.least;
-        if self.late.len() < WINDOW {
-            self.late.push(late);
-        } else {
-            self.late[self.at % WINDOW] = late;
-        }
-        self.at += 1;
-    }
-}
 
 /// What a listener heard of one burst.
 #[derive(Debug, Clone, Default)]

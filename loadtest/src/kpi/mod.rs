@@ -2,6 +2,7 @@
 //! one process and so on one clock; a chirp at the press and one at the end are looked for in what listeners play.
 
 mod cell;
+mod depth;
 mod jitter;
 mod legacy;
 mod pesq;

@@ -22,10 +22,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use wtransport::quinn::Connection;
 use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Endpoint};
 
-use super::talk::{ASK_AGAIN, ASK_SOON, ASKS};
+use super::talk::{ASKS, Uplink, asks_again_after};
 use crate::target::Target;
 
 /// A session takes less than this on the worst of paths.
@@ -52,8 +53,12 @@ pub(super) struct Client {
     pub(super) has_datagrams: bool,
     /// When what [`hear`](Self::hear) returned last came.
     pub(super) came: Instant,
+    /// For its round trip; TCP's has none that matters.
+    quic: Option<Connection>,
     /// Earlier packets that the gateway wants in each frame, by its newest report.
-    pub(super) earlier: usize,
+    earlier: usize,
+    /// Frames that it has said.
+    pub(super) said: usize,
     /// What came of the voice that the gateway sent.
     reporter: Reporter,
     began: Instant,
@@ -88,7 +93,8 @@ impl Client {
         };
         let (connection, mut send, mut receive) =
             timeout(PATIENCE, opening).await.map_err(|_| "no session in 20 s".to_owned())??;
-        let (client, mut to_say, heard) = Self::new(true);
+        let (mut client, mut to_say, heard) = Self::new(true);
+        client.quic = Some(connection.quic_connection().clone());
         tokio::spawn(async move {
             let _endpoint = endpoint;
             let (mut control, mut beats) = (BytesMut::new(), heartbeats());
@@ -188,7 +194,18 @@ impl Client {
         let now = Instant::now();
         let reporter = Reporter::default();
         (
-            Self { say, heard, has_datagrams, came: now, earlier: 0, reporter, began: now, joins: 0 },
+            Self {
+                say,
+                heard,
+                has_datagrams,
+                came: now,
+                quic: None,
+                earlier: 0,
+                said: 0,
+                reporter,
+                began: now,
+                joins: 0,
+            },
             to_say,
             tell,
         )
@@ -205,6 +222,12 @@ impl Client {
         });
         self.wait(|message| matches!(message, ServerMessage::Welcome(_)).then_some(())).await?;
         Ok(self)
+    }
+
+    /// What is known of the way to the gateway.
+    pub(super) fn uplink(&self) -> Uplink {
+        let rtt = self.quic.as_ref().map_or(Duration::ZERO, Connection::rtt);
+        Uplink { wanted: self.earlier, said: self.said, rtt }
     }
 
     /// Sends a control message.
@@ -273,7 +296,8 @@ impl Client {
                 Err(_) if Instant::now() >= began + PATIENCE => return Err("no answer in 20 s".to_owned()),
                 Err(_) => {
                     self.datagram(&question);
-                    (asked, ask_at) = (asked + 1, ask_at + if asked == 0 { ASK_SOON } else { ASK_AGAIN });
+                    asked += 1;
+                    ask_at += asks_again_after(asked);
                 }
             }
         }

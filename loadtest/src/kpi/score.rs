@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::cell::Heard;
-use super::jitter::{Depth, Played, play};
+use super::depth::Depth;
+use super::jitter::{Played, play};
 use super::sound::{Burst, CHIRP_MS};
 use super::{Leg, Road, legacy, pesq};
 

@@ -22,6 +22,10 @@ const NEAR: usize = RATE * 6 / 10;
 /// The least correlation of 20 ms of a chirp with what was heard there: a codec at 24 kbit/s is above 0.8, noise and
 /// concealment are below.
 const FOUND: f32 = 0.4;
+/// The least of one that isn't where it would be: a play-out that ran dry goes on so much later, and skips to live so much sooner.
+/// What was heard then is not missing; the gap is counted as concealed.
+const FOUND_ELSEWHERE: f32 = 0.6;
+const ELSEWHERE: isize = (RATE / 1000 * 320) as isize;
 
 /// One burst's sound, a whole number of frames.
 #[derive(Clone)]
@@ -81,7 +85,7 @@ impl Burst {
         };
         let found = |chirp: &[i16], at: isize| -> Vec<bool> {
             let blocks = chirp.chunks(FRAME).enumerate();
-            blocks.map(|(block, part)| near(part, heard, at + (block * FRAME) as isize) >= FOUND).collect()
+            blocks.map(|(block, part)| is_heard(part, heard, at + (block * FRAME) as isize)).collect()
         };
         Some(Found {
             at: start,
@@ -150,6 +154,14 @@ fn best(sound: &[i16], heard: &[i16], range: std::ops::Range<usize>) -> Option<i
     most(&mut (coarse - 2..=coarse + 2), 1)
 }
 
+/// Whether it is heard there, or else not far away.
+fn is_heard(part: &[i16], heard: &[i16], at: isize) -> bool {
+    near(part, heard, at) >= FOUND
+        || (at - ELSEWHERE..=at + ELSEWHERE)
+            .step_by(2)
+            .any(|elsewhere| normalized(part, heard, elsewhere) >= FOUND_ELSEWHERE)
+}
+
 /// The best correlation within a millisecond: a codec bends phases a little.
 fn near(part: &[i16], heard: &[i16], at: isize) -> f32 {
     (at - 12..=at + 12).map(|at| normalized(part, heard, at)).fold(0.0, f32::max)
@@ -215,6 +227,18 @@ mod tests {
         let end = burst.pcm.len() - TAIL - 2 * FRAME;
         let found = burst.find(&burst.pcm[5 * FRAME..end]).unwrap();
         assert_eq!((found.at, found.clipped_start_ms, found.clipped_end_ms), (-5 * FRAME as isize, 100, 40));
+    }
+
+    #[test]
+    fn an_end_behind_a_gap_is_late_and_not_missing_and_one_that_is_cut_behind_a_gap_is_missing() {
+        let burst = Burst::synthetic();
+        let (mut heard, gap) = (burst.pcm.clone(), burst.pcm.len() - TAIL - 3 * FRAME);
+        heard.splice(gap..gap, [0; 4 * FRAME]);
+        assert_eq!(burst.find(&heard).unwrap().clipped_end_ms, 0);
+        heard.truncate(heard.len() - TAIL - FRAME);
+        assert_eq!(burst.find(&heard).unwrap().clipped_end_ms, 20);
+        heard.truncate(gap);
+        assert_eq!(burst.find(&heard).unwrap().clipped_end_ms, 60);
     }
 
     #[test]

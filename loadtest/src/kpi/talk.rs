@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opus::{Application, Bitrate, Channels, Signal};
 use suara_proto::floor::{FloorDatagram, FloorWord};
+use suara_proto::limits::MAX_REDUNDANT;
 use suara_proto::message::{ClientMessage, Level, ServerMessage, decode_server};
 use suara_proto::voice::{Flags, Header, Redundant, VoiceFrame};
 use suara_proto::{ChannelNumber, Grant, RequestId, TalkerNumber};
@@ -15,10 +16,12 @@ use super::sound::{Burst, FRAME, RATE};
 
 /// How long a frame sounds.
 pub(super) const PERIOD: Duration = Duration::from_millis(20);
-/// Between the first two datagrams of a request, between any others, and how many there are at most.
-pub(super) const ASK_SOON: Duration = Duration::from_millis(10);
-pub(super) const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// Datagrams of a request at most.
 pub(super) const ASKS: u32 = 25;
+/// The first ones follow each other sooner than the others.
+const ASKS_SOON: u32 = 4;
+const ASK_SOON: Duration = Duration::from_millis(5);
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// How often END is repeated.
 const REPEATS: u32 = 2;
 /// What the gateway holds leaves at this pace.
@@ -30,9 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_PACKET: usize = 400;
 /// A burst's first frames carry as many earlier packets as there may be: the gateway can't have told yet what is lost.
 const OPENING: usize = 10;
-const IN_OPENING: usize = 2;
-/// And one at least in those of the first second.
+/// One at least is in those of the first second,
 const FIRST_SECOND: usize = 50;
+/// and as many as there may be in the first of a session, in 3 s of voice: by then a path that loses has told.
+const TRIAL: usize = 150;
+/// Bytes under way that a stock congestion control leaves where it sees loss: two packets (RFC 9002, section 7.2).
+const LEAST_WINDOW: usize = 2400;
+/// Bytes of a packet beside Opus: the frame's header, QUIC's and its tag.
+const AROUND: usize = 60;
+/// An ACK comes so much behind the round trip: it tells of two frames, and one in ten is lost.
+const ACKS: Duration = Duration::from_millis(60);
 /// Ticks of 48 kHz in a frame.
 const TICKS: u32 = 960;
 
@@ -55,6 +65,15 @@ impl Voice {
         encoder.set_dtx(false)?;
         let packets = burst.pcm.chunks_exact(FRAME).map(|frame| encoder.encode_vec(frame, MAX_PACKET));
         Ok(Self { packets: packets.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether frame `n` with so many earlier packets would not have to wait on a path of that round trip if all were like it and
+    /// the window were at its least.
+    fn fits(&self, n: usize, earlier: usize, rtt: Duration) -> bool {
+        let packets = &self.packets[n.saturating_sub(earlier)..=n];
+        let bytes = packets.iter().map(Vec::len).sum::<usize>() + AROUND;
+        let under_way = (rtt + ACKS).as_millis().div_ceil(PERIOD.as_millis()) as usize;
+        bytes * under_way <= LEAST_WINDOW
     }
 }
 
@@ -98,15 +117,39 @@ pub(super) struct Manner {
 }
 
 impl Manner {
-    /// Earlier packets in frame `n`, when the gateway wants so many in each.
-    fn earlier(&self, n: usize, wanted: usize) -> usize {
+    /// Earlier packets in frame `n`, as the JavaScript client has it (`gateway/web/lib/uplink.js`).
+    fn earlier(&self, n: usize, uplink: Uplink) -> usize {
+        let Uplink { wanted, said, rtt } = uplink;
+        // Behind END nothing comes that could repair a last word.
+        let is_edge = n < OPENING || n + 1 == self.voice.packets.len();
         let least = match n {
-            ..OPENING => IN_OPENING,
-            OPENING..FIRST_SECOND => 1,
+            _ if is_edge || said < TRIAL => MAX_REDUNDANT,
+            ..FIRST_SECOND => 1,
             _ => 0,
         };
-        self.earlier.unwrap_or(wanted.max(least))
+        let wanted = wanted.max(least);
+        let fits = |count: &usize| is_edge || self.voice.fits(n, *count, rtt);
+        // Of one that is wanted there is one: to wait costs less than a loss that nothing repairs.
+        let fitting = (2..=wanted).rev().find(fits).unwrap_or(wanted.min(1));
+        self.earlier.unwrap_or(fitting)
     }
+}
+
+/// What a client knows of its way to the gateway.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uplink {
+    /// Earlier packets that the gateway wants in each frame.
+    pub(super) wanted: usize,
+    /// Frames that the session has said.
+    pub(super) said: usize,
+    /// The path's round trip.
+    pub(super) rtt: Duration,
+}
+
+/// From one datagram of a request to the next, when so many have gone.
+#[must_use]
+pub(super) const fn asks_again_after(asked: u32) -> Duration {
+    if asked < ASKS_SOON { ASK_SOON } else { ASK_AGAIN }
 }
 
 /// Presses the button at `press`, says the burst, and lets go. Says how long the grant took.
@@ -145,15 +188,16 @@ pub(super) async fn press(
         }
         let now = Instant::now();
         if grant.is_none() && asks > 0 && now >= ask_at {
-            let pause = if asks == ASKS { ASK_SOON } else { ASK_AGAIN };
-            (asks, ask_at) = (asks - 1, ask_at + pause);
+            asks -= 1;
+            ask_at += asks_again_after(ASKS - asks);
             client.datagram(&question);
         }
         if next < last && now >= due {
             let under = grant.map_or((true, request), |(grant, _)| (false, grant));
             if !under.0 || manner.ahead {
-                let earlier = manner.earlier(next, client.earlier);
+                let earlier = manner.earlier(next, client.uplink());
                 client.datagram(&frame_of(&manner.voice, next, earlier, place, under));
+                client.said += 1;
                 ahead += u32::from(under.0);
             }
             next += 1;
@@ -165,7 +209,7 @@ pub(super) async fn press(
     let Some((grant, since)) = grant else { return Err("the floor was not granted".to_owned()) };
     for _ in 0..REPEATS {
         tokio::time::sleep(PERIOD).await;
-        let earlier = manner.earlier(last - 1, client.earlier);
+        let earlier = manner.earlier(last - 1, client.uplink());
         client.datagram(&frame_of(&manner.voice, last - 1, earlier, place, (false, grant)));
     }
     // What was said ahead is out by then.
@@ -191,5 +235,37 @@ fn granted(said: &Said, wanted: u32) -> Result<Option<u32>, String> {
             Ok(FloorWord::Granted { request, grant, .. }) if request.0 == wanted => Some(grant.0),
             _ => None,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn earlier(n: usize, wanted: usize, said: usize, rtt_ms: u64) -> usize {
+        let voice = Voice { packets: vec![vec![0; 75]; 200] };
+        let manner = Manner { voice, earlier: None, ahead: true };
+        manner.earlier(n, Uplink { wanted, said, rtt: Duration::from_millis(rtt_ms) })
+    }
+
+    #[test]
+    fn a_burst_s_edges_and_a_session_s_first_frames_carry_all() {
+        for wanted in 0..=2 {
+            assert_eq!([0, 9, 199].map(|n| earlier(n, wanted, TRIAL, 1000)), [2, 2, 2]);
+            assert_eq!([10, 49, 150].map(|n| earlier(n, wanted, TRIAL - 1, 20)), [2, 2, 2]);
+            assert_eq!([10, 150].map(|n| earlier(n, wanted, TRIAL, 20)), [wanted.max(1), wanted]);
+        }
+    }
+
+    #[test]
+    fn where_two_would_have_to_wait_there_is_one() {
+        assert_eq!([20, 90, 120, 1000].map(|rtt| earlier(100, 2, TRIAL, rtt)), [2, 2, 1, 1]);
+        assert_eq!([20, 1000].map(|rtt| earlier(100, 0, TRIAL, rtt)), [0, 0]);
+    }
+
+    #[test]
+    fn a_request_goes_four_times_within_15_ms_and_then_every_20() {
+        let pauses: Vec<u128> = (1..6).map(|asked| asks_again_after(asked).as_millis()).collect();
+        assert_eq!(pauses, [5, 5, 5, 20, 20]);
     }
 }

@@ -4,6 +4,7 @@
 
 use bytes::BytesMut;
 use suara_proto::clock::ClockDatagram;
+use suara_proto::entry::EntryDatagram;
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::chat::chat_asked;
 use suara_proto::message::{
@@ -45,6 +46,13 @@ pub fn report(bytes: &[u8]) {
     if let Ok(report) = Report::decode(bytes) {
         assert!(report.lost <= report.expected);
         assert_eq!(report.encode(), bytes);
+    }
+}
+
+/// An entry datagram that is accepted is written again byte for byte.
+pub fn entry(bytes: &[u8]) {
+    if let Ok(datagram) = EntryDatagram::decode(bytes) {
+        assert_eq!(datagram.encode(), bytes);
     }
 }
 

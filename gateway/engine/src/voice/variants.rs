@@ -13,7 +13,7 @@ pub struct Earlier {
     pub frames: [Option<Frame>; MAX_EARLIER],
     /// So many of them go to every connection, whatever it wants: a talkspurt's first frames can't wait for a report.
     pub least: u8,
-    /// One of them goes to every connection that was sent fewer frames than this: what its path loses is not known yet.
+    /// All of them go to every connection that was sent fewer frames than this: what its path loses is not known yet.
     pub trial: u8,
 }
 

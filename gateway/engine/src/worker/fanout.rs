@@ -9,7 +9,7 @@ use super::{Bounds, Worker};
 use crate::application::Application;
 use crate::breaker::Passage;
 use crate::transport;
-use crate::voice::{Cast, Frame, Seat, Tally, Variants};
+use crate::voice::{Cast, Frame, MAX_EARLIER, Seat, Tally, Variants};
 
 /// A frame that has waited so long waits for its path, and not for this turn's end.
 const HELD_UP: Duration = Duration::from_millis(5);
@@ -79,7 +79,8 @@ impl<P> Connection<P> {
         if cast.earlier.frames[0].is_some() {
             self.tried = self.tried.saturating_add(1);
         }
-        self.earlier.max(cast.earlier.least).max(is_new.into())
+        let all = if is_new { MAX_EARLIER as u8 } else { 0 };
+        self.earlier.max(cast.earlier.least).max(all)
     }
 
     /// The variant with so many earlier frames; the plain one where its client takes no datagrams as large as that, and while

@@ -108,10 +108,10 @@ async fn earlier_frames_go_to_all_where_nobody_can_have_asked_yet() {
     talker.say(b"L\x00\x04");
     let late = server.client().await;
     for (word, of_old, of_new) in [
-        (b"d", &b"cd"[..], &b"cd"[..]),
-        (b"e", b"de", b"de"),
-        (b"f", b"f", b"ef"),
-        (b"g", b"g", b"fg"),
+        (b"d", &b"bcd"[..], &b"bcd"[..]),
+        (b"e", b"cde", b"cde"),
+        (b"f", b"f", b"def"),
+        (b"g", b"g", b"efg"),
         (b"h", b"h", b"h"),
     ] {
         talker.say(word);
