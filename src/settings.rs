@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use suara_gateway::Mtu;
 use suara_gateway::auth::ChannelGrant;
 use suara_gateway::hub::{CallSettings, ChannelSettings};
-use suara_gateway::nodes::Prefix;
+use suara_redis::{Prefix, RedisAddress};
 
 use crate::cli::{LegacyService, LogFormat, ServeArgs};
 use crate::file::ConfigFile;
@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     pub(crate) legacy_anonymous: Vec<LegacyService>,
     /// Where those may listen or talk whom [`LegacyService::Rtc`] lets in.
     pub(crate) guest_channels: Option<Vec<ChannelGrant>>,
-    pub(crate) redis: Option<String>,
+    pub(crate) redis: Option<RedisAddress>,
     pub(crate) redis_prefix: Prefix,
     pub(crate) redis_orders: bool,
     pub(crate) peer: PeerPlan,
@@ -139,7 +139,7 @@ impl Plan {
             sample_rate: args.sample_rate.or(file.sample_rate).unwrap_or(suara_bridge::DEFAULT_SAMPLE_RATE),
             legacy_anonymous: args.legacy_anonymous.or(file.legacy_anonymous).unwrap_or_default(),
             guest_channels: args.guest_channel.or(file.guest_channel).map(grants).transpose()?,
-            redis: args.redis.or(file.redis),
+            redis: redis(args.redis.or(file.redis))?,
             redis_prefix: prefix(args.redis_prefix.or(file.redis_prefix))?,
             redis_orders: args.redis_orders.or(file.redis_orders).unwrap_or_default(),
             peer: PeerPlan {
@@ -268,6 +268,11 @@ fn mtu(bytes: Option<u16>) -> Result<Mtu> {
     }
 }
 
+/// The address isn't repeated in what is wrong with it: it may hold a password.
+fn redis(text: Option<String>) -> Result<Option<RedisAddress>> {
+    text.map(|text| RedisAddress::parse(&text)).transpose().context("--redis")
+}
+
 fn prefix(text: Option<String>) -> Result<Prefix> {
     text.map_or_else(|| Ok(Prefix::default()), |text| Prefix::new(&text)).context("--redis-prefix")
 }
@@ -330,6 +335,14 @@ mod tests {
         assert!(plan(announced).is_ok());
         let alone = ServeArgs { redis: None, ..with("127.0.0.1:9470") };
         assert!(plan(alone).err().unwrap().to_string().contains("--redis"));
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_not_repeated() {
+        let with = |text: &str| plan(ServeArgs { redis: Some(text.into()), ..ServeArgs::default() });
+        assert!(with("redis+cluster://a:1,b:2").unwrap().redis.is_some());
+        let refusal = format!("{:#}", with("redis+cluster://:secret@a:1,,").err().unwrap());
+        assert!(refusal.contains("--redis") && !refusal.contains("secret"), "{refusal}");
     }
 
     #[test]

@@ -59,9 +59,6 @@ pub enum BridgeError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The address of Redis is none. It isn't repeated: it may hold a password.
-    #[error("--redis must be redis://HOST:PORT or rediss://HOST:PORT")]
-    Redis,
     /// The UDP port of RTC clients can't be had.
     #[error("the RTC address {address} can't be bound: {source}")]
     Rtc {
@@ -151,13 +148,13 @@ pub async fn start(
     let (desk, trouble) =
         desk::Desk::start(happened, routes.clone(), Arc::new(outlet.clone()), metrics.clone());
     let notifier = notify::Notifier::new(outlet, desk.clone(), metrics.clone());
-    let (publisher, redis) = listen(&settings, &notifier, &board, &metrics, shutdown.clone())?;
+    let joined = join(&settings, &metrics).await?;
+    let nodes = joined.as_ref().map(|joined| &joined.nodes);
+    let (publisher, redis) = listen(&settings, &notifier, &board, nodes, &metrics, shutdown.clone());
     let broadcasts = notify::router(notify::Door::new(notifier, desk.clone(), publisher));
     let shared = sio::Shared::new(desk, board, visitors, &settings, metrics.clone());
     let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
-    let joined = join(&settings, &metrics).await?;
-    let sio::Served { clients, peers, drain } =
-        server.serve(&shared, &settings, others, joined.as_ref().map(|joined| &joined.nodes));
+    let sio::Served { clients, peers, drain } = server.serve(&shared, &settings, others, nodes);
     let peers = joined.zip(peers).map(|(joined, router)| joined.serve(router, &shutdown));
     let rtc = media.map(|media| media.address);
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
@@ -184,26 +181,26 @@ fn listen(
     settings: &Settings,
     notifier: &notify::Notifier,
     board: &signaling::Board,
+    nodes: Option<&nodes::Nodes>,
     metrics: &metrics::Metrics,
     shutdown: CancellationToken,
-) -> Result<(Option<bus::Publisher>, Option<Trouble>), BridgeError> {
-    let Some(url) = &settings.redis_url else { return Ok((None, None)) };
+) -> (Option<bus::Publisher>, Option<Trouble>) {
+    let (Some(address), Some(nodes)) = (&settings.redis, nodes) else { return (None, None) };
     let relay = Arc::new(board.clone());
-    let made = bus::Bus::new(
-        (url, &settings.redis_prefix),
+    let (bus, publisher, trouble) = bus::Bus::new(
+        (address.clone(), &settings.redis_prefix),
         settings.redis_orders,
         metrics.clone(),
         notifier.clone(),
         relay,
     );
-    let (bus, publisher, trouble) = made.map_err(|_| BridgeError::Redis)?;
-    board.speaks_by(publisher.clone());
+    board.speaks_by(publisher.clone(), nodes.clone());
     tokio::spawn(bus.run(shutdown));
-    Ok((Some(publisher), Some(trouble)))
+    (Some(publisher), Some(trouble))
 }
 
-/// What goes before the sid of a Socket.IO session in Redis.
-const SESSIONS: &str = "suara:sid:";
+/// What Socket.IO sessions are called among what nodes hold.
+const SESSIONS: &str = "sid";
 
 /// A node with its door for others, before anything is behind it.
 struct Joined {
@@ -215,7 +212,7 @@ struct Joined {
 
 /// Joins the other nodes, where there is a Redis to find them by.
 async fn join(settings: &Settings, metrics: &metrics::Metrics) -> Result<Option<Joined>, BridgeError> {
-    let Some(url) = &settings.redis_url else { return Ok(None) };
+    let Some(redis) = &settings.redis else { return Ok(None) };
     let PeerSettings { listen, announce, secret } = &settings.peers;
     if secret.is_none() && !listen.ip().is_loopback() {
         return Err(BridgeError::PeerSecret(*listen));
@@ -226,8 +223,8 @@ async fn join(settings: &Settings, metrics: &metrics::Metrics) -> Result<Option<
     let peer = nodes::announced(address, announce.as_deref()).map_err(|reason| {
         BridgeError::PeerAnnounce { announce: announce.clone().unwrap_or_default(), reason }
     })?;
-    let made = nodes::Nodes::new(url, peer, secret.as_deref(), SESSIONS, metrics.clone());
-    let (nodes, newcomer) = made.map_err(|_| BridgeError::Redis)?;
+    let names = nodes::Names::new(settings.redis_prefix.clone(), SESSIONS);
+    let (nodes, newcomer) = nodes::Nodes::new(redis, names, peer, secret.as_deref(), metrics.clone());
     Ok(Some(Joined { nodes, newcomer, listener, address }))
 }
 

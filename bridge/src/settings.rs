@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use suara_redis::{Prefix, RedisAddress};
 
 /// Sample rate of PCM clients that name none.
 pub const DEFAULT_SAMPLE_RATE: u32 = 16_000;
@@ -36,10 +37,10 @@ pub struct Settings {
     pub anonymous_signaling: bool,
     /// Whether RTC clients without a token are admitted, as guests of the gateway's, if it admits such.
     pub anonymous_rtc: bool,
-    /// Redis, where back ends publish and bridges find each other's broadcasts. May hold a password.
-    pub redis_url: Option<String>,
+    /// Redis, where back ends publish, bridges find each other's broadcasts, and nodes each other's sessions.
+    pub redis: Option<RedisAddress>,
     /// What names in Redis begin with that are no back end's business.
-    pub redis_prefix: String,
+    pub redis_prefix: Prefix,
     /// Whether a back end may put sockets into rooms, take them out and disconnect them by Redis.
     pub redis_orders: bool,
     /// How other nodes reach this one; counts where there is a Redis.
@@ -70,8 +71,8 @@ impl Settings {
             allow_origin: Arc::new(same_origin),
             anonymous_signaling: false,
             anonymous_rtc: false,
-            redis_url: None,
-            redis_prefix: "suara".to_owned(),
+            redis: None,
+            redis_prefix: Prefix::default(),
             redis_orders: false,
             peers: PeerSettings::default(),
             livechat_staff: ["admin", "penyiar"].map(str::to_owned).to_vec(),

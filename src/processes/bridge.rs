@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use prometheus_client::registry::Registry;
 use suara_bridge::{Bridge, PeerSettings, Settings};
 use suara_gateway::http::OriginPolicy;
-use suara_gateway::nodes::RedisAddress;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::LegacyService;
@@ -27,8 +26,8 @@ pub(super) async fn start(
     settings.default_sample_rate = plan.sample_rate;
     settings.anonymous_signaling = plan.legacy_anonymous.contains(&LegacyService::Signaling);
     settings.anonymous_rtc = plan.legacy_anonymous.contains(&LegacyService::Rtc);
-    settings.redis_url = plan.redis.as_deref().map(RedisAddress::first);
-    settings.redis_prefix = plan.redis_prefix.to_string();
+    settings.redis = plan.redis.clone();
+    settings.redis_prefix = plan.redis_prefix.clone();
     settings.redis_orders = plan.redis_orders;
     settings.peers = peers(&plan.peer)?;
     settings.rtc = Some(plan.rtc);

@@ -72,7 +72,7 @@ impl RunningGateway {
             default_rights: if development_secret.is_some() { Rights::all() } else { Rights::NONE },
             origins,
             store: store(plan).await?,
-            nodes: plan.redis.as_deref().map(|url| nodes(url, &plan.redis_prefix)).transpose()?,
+            nodes: plan.redis.clone().map(|redis| nodes(redis, &plan.redis_prefix)),
             channels: plan.channels.clone(),
             calls: plan.calls.clone(),
             guests,
@@ -126,10 +126,8 @@ impl Deref for RunningGateway {
     }
 }
 
-/// The address isn't repeated in what is wrong with it: it may hold a password.
-fn nodes(url: &str, prefix: &Prefix) -> Result<NodesSettings> {
-    let redis = RedisAddress::parse(url).context("--redis")?;
-    Ok(NodesSettings { prefix: prefix.clone(), ..NodesSettings::new(redis) })
+fn nodes(redis: RedisAddress, prefix: &Prefix) -> NodesSettings {
+    NodesSettings { prefix: prefix.clone(), ..NodesSettings::new(redis) }
 }
 
 /// Visitors' tokens are signed with the secret of all tokens, which every node has, or with one of this gateway's own.

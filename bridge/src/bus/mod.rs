@@ -10,22 +10,21 @@ mod python;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ::redis::aio::{MultiplexedConnection, PubSub};
-use ::redis::{AsyncCommands as _, Client, Msg};
 use base64::Engine as _;
-use futures_util::StreamExt as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use redis::aio::SendError;
+use redis::{PushInfo, PushKind, RedisResult, cmd};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use suara_redis::{Link, Prefix, RedisAddress, backoff, in_short};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::notify::{Broadcast, Fault, Notifier, Order};
 use crate::signaling::Speak;
-use crate::trunk::Backoff;
 
 /// Where `{event, payload, room?}` is published.
 const JSON_CHANNEL: &str = "socket:broadcast";
@@ -39,8 +38,6 @@ const REQUEST_PATTERN: &str = "socket.io-request#*";
 /// Bytes of a message. The contract's notifications are a hundredth of it; higher lets one message fill every socket's line.
 const MAX_MESSAGE: usize = 256 * 1024;
 
-/// From the address to the last subscription.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So often it is asked whether Redis lives, and so long it may think about it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -56,12 +53,17 @@ const PASSED_ON_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
 /// The listener, before it runs.
 pub(crate) struct Bus {
-    client: Client,
-    notifier: Notifier,
-    metrics: Metrics,
+    address: RedisAddress,
     /// What is wrong; `None` while all is well.
     trouble: watch::Sender<Option<String>>,
     publications: mpsc::Receiver<Publication>,
+    ears: Arc<Ears>,
+}
+
+/// What is done about what comes.
+struct Ears {
+    notifier: Notifier,
+    metrics: Metrics,
     reader: Reader,
     relay: Arc<dyn Relay>,
     /// Where bridges speak to each other of signaling.
@@ -132,18 +134,14 @@ impl Speak for Publisher {
 }
 
 impl Bus {
-    /// For a Redis at `url`, where names of ours begin with `prefix`; `takes_orders` lets its clients move and disconnect sockets.
-    ///
-    /// # Errors
-    /// When the URL is none.
+    /// For a Redis where names of ours begin with `prefix`; `takes_orders` lets its clients move and disconnect sockets.
     pub(crate) fn new(
-        (url, prefix): (&str, &str),
+        (address, prefix): (RedisAddress, &Prefix),
         takes_orders: bool,
         metrics: Metrics,
         notifier: Notifier,
         relay: Arc<dyn Relay>,
-    ) -> Result<(Self, Publisher, watch::Receiver<Option<String>>), ::redis::RedisError> {
-        let client = Client::open(url)?;
+    ) -> (Self, Publisher, watch::Receiver<Option<String>>) {
         let (trouble, watched) = watch::channel(Some("not connected yet".to_owned()));
         let (queue, publications) = mpsc::channel(MAX_WAITING);
         let origin: Arc<str> = format!("{:032x}", rand::random::<u128>()).into();
@@ -159,21 +157,22 @@ impl Bus {
         };
         let passed_on = RateLimiter::direct(Quota::per_second(PASSED_ON_PER_SECOND));
         let reader = Reader { origin, takes_orders, passed_on };
-        let bus = Self { client, notifier, metrics, trouble, publications, reader, relay, signaling };
-        Ok((bus, publisher, watched))
+        let ears = Arc::new(Ears { notifier, metrics, reader, relay, signaling });
+        (Self { address, trouble, publications, ears }, publisher, watched)
     }
 
     /// Connects, and connects again whenever Redis is lost, until `shutdown`.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut backoff = Backoff::default();
-        loop {
-            let begun = Instant::now();
+        let mut failures = 0;
+        // Of a cluster any node serves: after one that is lost the next is tried.
+        for turn in 0_usize.. {
             let reason = tokio::select! {
-                reason = self.one_connection() => reason,
+                reason = self.one_connection(turn, &mut failures) => reason,
                 () = shutdown.cancelled() => return,
             };
-            self.metrics.redis_up(false);
-            let wait = backoff.after(begun.elapsed(), None, rand::random());
+            self.ears.metrics.redis_up(false);
+            let wait = backoff(failures, rand::random());
+            failures += 1;
             tracing::warn!(%reason, retry_in = ?wait, "no Redis: broadcasts by it aren't heard");
             self.trouble.send_replace(Some(reason));
             tokio::select! {
@@ -184,50 +183,76 @@ impl Bus {
     }
 
     /// Serves one connection; says why it ended.
-    async fn one_connection(&mut self) -> String {
-        let (pubsub, mut commands) =
-            match tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.client, &self.signaling)).await {
-                Err(_) => return "it doesn't answer".to_owned(),
-                Ok(Err(error)) => return in_short(&error),
-                Ok(Ok(connected)) => connected,
-            };
+    async fn one_connection(&mut self, turn: usize, failures: &mut u32) -> String {
+        let address = self.address.one(turn);
+        let over = CancellationToken::new();
+        // What a connection says after it was given up, the next one says too.
+        let _over = over.clone().drop_guard();
+        let connecting = async {
+            let hear = Link::connect(&address, LOOK_EVERY, self.ears.clone().listen(over.clone())).await?;
+            // Commands don't wait behind messages.
+            let speak = Link::connect(&address, LOOK_EVERY, |_| Ok::<_, SendError>(())).await?;
+            subscribe(&hear, &self.ears.signaling).await.map_err(|error| in_short(&error))?;
+            Ok::<_, String>((hear, speak))
+        };
+        let (hear, speak) = match connecting.await {
+            Ok(links) => links,
+            Err(reason) => return reason,
+        };
+        *failures = 0;
         // What waited while it was away is out of date.
         while self.publications.try_recv().is_ok() {}
-        self.metrics.redis_up(true);
+        self.ears.metrics.redis_up(true);
         self.trouble.send_replace(None);
         tracing::info!("Redis is listened to");
-        self.relay.up();
-        let mut messages = pubsub.into_on_message();
+        self.ears.relay.up();
         let [mut look, mut beat] = [LOOK_EVERY, BEAT_EVERY].map(tokio::time::interval);
         loop {
             let done = tokio::select! {
-                message = messages.next() => match message {
-                    Some(message) => {
-                        self.take(&message);
-                        continue;
-                    }
-                    None => return "the connection broke off".to_owned(),
-                },
+                () = over.cancelled() => return "the connection broke off".to_owned(),
                 Some((channel, bytes)) = self.publications.recv() => {
-                    let publish = commands.publish::<_, _, ()>(&*channel, bytes);
-                    tokio::time::timeout(LOOK_EVERY, publish).await
+                    speak.clone().run(cmd("PUBLISH").arg(&*channel).arg(bytes).take()).await.map(drop)
                 }
                 _ = beat.tick() => {
-                    self.relay.beat();
+                    self.ears.relay.beat();
                     continue;
                 }
-                _ = look.tick() => tokio::time::timeout(LOOK_EVERY, commands.ping::<()>()).await,
+                _ = look.tick() => hear.clone().ping().await,
             };
-            match done {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return in_short(&error),
-                Err(_) => return "it doesn't answer".to_owned(),
+            if let Err(error) = done {
+                return in_short(&error);
             }
         }
     }
+}
 
-    fn take(&self, message: &Msg) {
-        let (channel, bytes) = (message.get_channel_name(), message.get_payload_bytes());
+impl Ears {
+    /// Takes what a connection hears on the task that reads it, so that who is flooded reads no faster; ends when it breaks off.
+    fn listen(
+        self: Arc<Self>,
+        over: CancellationToken,
+    ) -> impl Fn(PushInfo) -> Result<(), SendError> + Send + Sync + 'static {
+        move |push| {
+            if over.is_cancelled() {
+                return Ok(());
+            }
+            match push.kind {
+                PushKind::Message | PushKind::PMessage => {
+                    if let [.., redis::Value::BulkString(channel), redis::Value::BulkString(bytes)] =
+                        &*push.data
+                        && let Ok(channel) = std::str::from_utf8(channel)
+                    {
+                        self.take(channel, bytes);
+                    }
+                }
+                PushKind::Disconnection => over.cancel(),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+
+    fn take(&self, channel: &str, bytes: &[u8]) {
         if channel == &*self.signaling {
             return self.relay.heard(bytes);
         }
@@ -282,20 +307,14 @@ fn sized(bytes: &[u8]) -> Result<&[u8], Fault> {
     if bytes.len() <= MAX_MESSAGE { Ok(bytes) } else { Err(Fault::Oversized) }
 }
 
-async fn connect(client: &Client, signaling: &str) -> ::redis::RedisResult<(PubSub, MultiplexedConnection)> {
-    let mut pubsub = client.get_async_pubsub().await?;
-    for channel in [JSON_CHANNEL, PYTHON_CHANNEL, signaling] {
-        pubsub.subscribe(channel).await?;
+async fn subscribe(hear: &Link, signaling: &str) -> RedisResult<()> {
+    let channels = [JSON_CHANNEL, PYTHON_CHANNEL, signaling].map(|channel| ("SUBSCRIBE", channel));
+    let patterns = [EMITTER_PATTERN, REQUEST_PATTERN].map(|pattern| ("PSUBSCRIBE", pattern));
+    for (verb, name) in channels.into_iter().chain(patterns) {
+        // Redis confirms each, which is the one answer that a command has here.
+        hear.clone().run(cmd(verb).arg(name).take()).await?;
     }
-    for pattern in [EMITTER_PATTERN, REQUEST_PATTERN] {
-        pubsub.psubscribe(pattern).await?;
-    }
-    Ok((pubsub, client.get_multiplexed_async_connection().await?))
-}
-
-/// Without the address: it may hold a password.
-fn in_short(error: &::redis::RedisError) -> String {
-    error.category().to_owned()
+    Ok(())
 }
 
 /// What a message was made of: the same at each bridge that hears it.

@@ -9,6 +9,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::cmd;
 use tokio::sync::mpsc;
 
+use super::AT_ONCE;
+use super::names::Names;
 use super::node::NodeId;
 use super::store::{Away, Store};
 use crate::metrics::Metrics;
@@ -18,9 +20,6 @@ const CLAIM_TTL: Duration = Duration::from_secs(60);
 
 /// Who claims something waits no longer than this for Redis.
 const CLAIM_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Renewals under way at a time.
-const AT_ONCE: usize = 64;
 
 /// Ends and repetitions that wait to be told to Redis; what finds no room ends by its time to live, or is renewed.
 const MAX_WAITING: usize = 4096;
@@ -39,7 +38,7 @@ pub(crate) struct Claims(Arc<Inner>);
 
 struct Inner {
     me: NodeId,
-    prefix: &'static str,
+    names: Names,
     store: Arc<Store>,
     held: Mutex<HashSet<Box<str>>>,
     errands: mpsc::Sender<Errand>,
@@ -58,13 +57,13 @@ struct ClaimInner {
 impl Claims {
     pub(super) fn new(
         me: NodeId,
-        prefix: &'static str,
+        names: Names,
         store: Arc<Store>,
         metrics: Metrics,
     ) -> (Self, mpsc::Receiver<Errand>) {
         let (errands, waiting) = mpsc::channel(MAX_WAITING);
         let held = Mutex::default();
-        (Self(Arc::new(Inner { me, prefix, store, held, errands, metrics })), waiting)
+        (Self(Arc::new(Inner { me, names, store, held, errands, metrics })), waiting)
     }
 
     /// A claim on something whose name isn't known yet.
@@ -79,7 +78,7 @@ impl Claims {
 
     /// Whose it is, as Redis has it; in bytes, for who wrote it isn't known.
     pub(super) async fn holder(&self, key: &str) -> Result<Option<Vec<u8>>, Away> {
-        self.0.store.ask(cmd("GET").arg(self.name(key))).await
+        self.0.store.ask(cmd("GET").arg(self.0.names.claim(key))).await
     }
 
     /// Writes all of them anew.
@@ -92,18 +91,14 @@ impl Claims {
         match errand {
             Errand::Write(key) if self.has(&key) => self.write(key).await,
             Errand::Write(_) => Ok(()),
-            Errand::Remove(key) => self.0.store.ask(cmd("DEL").arg(self.name(&key))).await,
+            Errand::Remove(key) => self.0.store.ask(cmd("DEL").arg(self.0.names.claim(&key))).await,
         }
     }
 
     async fn write(&self, key: Box<str>) -> Result<(), Away> {
         let mut set = cmd("SET");
-        set.arg(self.name(&key)).arg(self.0.me.to_string()).arg("EX").arg(CLAIM_TTL.as_secs());
+        set.arg(self.0.names.claim(&key)).arg(self.0.me.to_string()).arg("EX").arg(CLAIM_TTL.as_secs());
         self.0.store.ask(&set).await
-    }
-
-    fn name(&self, key: &str) -> String {
-        format!("{}{key}", self.0.prefix)
     }
 
     fn held(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
@@ -159,13 +154,16 @@ impl fmt::Debug for Claim {
 
 #[cfg(test)]
 mod tests {
-    use redis::Client;
+    use suara_redis::{Prefix, RedisAddress};
 
+    use super::super::store::Trust;
     use super::*;
 
     fn claims() -> (Claims, mpsc::Receiver<Errand>) {
-        let store = Arc::new(Store::new(Client::open("redis://127.0.0.1:1").unwrap()));
-        Claims::new(NodeId::random(), "test:", store, Metrics::default())
+        let address = RedisAddress::parse("redis://127.0.0.1:1").unwrap();
+        let store = Arc::new(Store::new(address, Trust::default(), Arc::default()));
+        let names = Names::new(Prefix::default(), "test");
+        Claims::new(NodeId::random(), names, store, Metrics::default())
     }
 
     #[tokio::test]

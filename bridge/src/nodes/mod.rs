@@ -7,10 +7,12 @@
 mod claims;
 mod forward;
 mod keeper;
+mod names;
 mod node;
 mod pass;
 mod peer;
 mod registry;
+mod roll;
 mod store;
 mod tunnel;
 
@@ -18,27 +20,30 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::{Client, RedisError};
-use tokio::sync::mpsc;
+use suara_redis::RedisAddress;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::signaling::Living;
 
 pub(crate) use claims::{Claim, Claims};
 pub(crate) use forward::{Asked, Forwarder, Tunnels};
-pub(crate) use node::{Node, PeerAddress};
+pub(crate) use names::Names;
+pub(crate) use node::{Node, NodeId, PeerAddress};
 pub(crate) use peer::{PeerDoor, check_peer};
 
-use claims::Errand;
 use keeper::Keeper;
-use node::NodeId;
 use pass::Pass;
 use registry::Registry;
-use store::{Away, Store};
+use store::{Away, Store, Trust};
 
 /// Redis that came back, perhaps empty, is believed when it says that something isn't there after so long: by then
 /// each node has seen that it was away, and has written anew what is its own.
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// Questions for Redis of one sort that are under way at a time: more would make a slow one slower.
+const AT_ONCE: usize = 64;
 
 /// A node that leaves doesn't wait longer for Redis.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
@@ -48,7 +53,7 @@ const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Nodes {
     registry: Registry,
     claims: Claims,
-    store: Arc<Store>,
+    trust: Trust,
     pass: Pass,
     kept: CancellationToken,
     metrics: Metrics,
@@ -68,38 +73,37 @@ pub(crate) enum Owner {
 }
 
 /// A node that isn't kept in Redis yet.
-pub(crate) struct Newcomer {
-    store: Arc<Store>,
-    errands: mpsc::Receiver<Errand>,
-}
+pub(crate) struct Newcomer(Keeper);
 
 impl Nodes {
-    /// This node, which peers reach at `peer`; `secret` is what all nodes share, and `prefix` goes before the names of
-    /// what they hold.
-    ///
-    /// # Errors
-    /// When the address of Redis is none.
+    /// This node, which peers reach at `peer`; `secret` is what all nodes share.
     pub(crate) fn new(
-        redis: &str,
+        redis: &RedisAddress,
+        names: Names,
         peer: PeerAddress,
         secret: Option<&[u8]>,
-        prefix: &'static str,
         metrics: Metrics,
-    ) -> Result<(Self, Newcomer), RedisError> {
-        let store = Arc::new(Store::new(Client::open(redis)?));
+    ) -> (Self, Newcomer) {
+        let (trust, shaken) = (Trust::default(), Arc::new(Notify::new()));
+        let [own, store] = [0; 2].map(|_| Arc::new(Store::new(redis.clone(), trust.clone(), shaken.clone())));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let me = Node { id: NodeId::random(), peer, started: registry::now(), version };
-        let (claims, errands) = Claims::new(me.id, prefix, store.clone(), metrics.clone());
-        let registry = Registry::new(me, store.clone(), metrics.clone());
+        let (claims, errands) = Claims::new(me.id, names.clone(), store.clone(), metrics.clone());
+        let registry = Registry::new(me, names, [own.clone(), store.clone()], trust.clone(), metrics.clone());
         let (pass, kept) = (Pass::new(secret), CancellationToken::new());
-        let newcomer = Newcomer { store: store.clone(), errands };
-        Ok((Self { registry, claims, store, pass, kept, metrics }, newcomer))
+        let keeper = Keeper {
+            own,
+            store,
+            shaken,
+            registry: registry.clone(),
+            claims: claims.clone(),
+            errands: tokio::sync::Mutex::new(errands),
+        };
+        (Self { registry, claims, trust, pass, kept, metrics }, Newcomer(keeper))
     }
 
     /// Keeps this node and what it holds in Redis, until it leaves or `shutdown`.
-    pub(crate) fn keep(&self, newcomer: Newcomer, shutdown: &CancellationToken) {
-        let Newcomer { store, errands } = newcomer;
-        let keeper = Keeper { store, registry: self.registry.clone(), claims: self.claims.clone(), errands };
+    pub(crate) fn keep(&self, Newcomer(keeper): Newcomer, shutdown: &CancellationToken) {
         let kept = self.kept.clone();
         let shutdown = shutdown.clone();
         tokio::spawn(async move {
@@ -148,7 +152,7 @@ impl Nodes {
     async fn unless_unsure(&self, owner: Owner) -> Result<Owner, Away> {
         // Asked after what was missing: where Redis was emptied before, this node's own entry is missing too, or was
         // written anew, which was noticed.
-        let is_whole = self.registry.is_listed().await? && self.store.trusted_for(Instant::now()) >= SETTLED;
+        let is_whole = self.registry.is_listed().await? && self.trust.age(Instant::now()) >= SETTLED;
         Ok(if is_whole { owner } else { Owner::Unsure })
     }
 
@@ -166,6 +170,16 @@ impl Nodes {
         if !matches!(tokio::time::timeout(LEAVE_PATIENCE, self.registry.leave()).await, Ok(Ok(()))) {
             tracing::debug!("this node leaves without a word to Redis");
         }
+    }
+}
+
+impl Living for Nodes {
+    fn me(&self) -> NodeId {
+        self.registry.me().id
+    }
+
+    fn lives(&self, node: NodeId) -> Option<bool> {
+        self.registry.lives(node, Instant::now())
     }
 }
 

@@ -12,12 +12,32 @@ use thiserror::Error;
 const MAX_ENTRY: usize = 1024;
 
 /// The name of one run of a node: 128 random bits, so that who comes back after a crash is taken for another.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct NodeId(u128);
 
 impl NodeId {
     pub(crate) fn random() -> Self {
         Self(rand::random())
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of(number: u128) -> Self {
+        Self(number)
+    }
+}
+
+impl From<NodeId> for String {
+    fn from(id: NodeId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = NodeFault;
+
+    fn try_from(text: String) -> Result<Self, NodeFault> {
+        text.parse()
     }
 }
 

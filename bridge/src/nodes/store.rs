@@ -1,93 +1,168 @@
 //! What is kept in Redis for all nodes: single keys with a time to live, asked for on a connection of its own.
 //!
 //! Each command names one key, so that a Redis Cluster serves as well. Who asks is answered in bounded time; a connection
-//! that is lost is made again by the [keeper](super::keeper) alone.
+//! that is lost is made again by the [keeper](super::keeper) alone. A cluster's heals by itself, master by master.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
+use redis::{Cmd, FromRedisValue, PushInfo, PushKind};
+use suara_redis::{Link, RedisAddress, backoff};
 use tokio::sync::Notify;
-
-/// From the address to a connection that answers.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+use tokio_util::sync::CancellationToken;
 
 /// Redis answers within a millisecond; one that takes so long is none.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Failures in a row that make the wait longer, so that a lost Redis is looked for every second: the clients' own
+/// reconnects come in such steps.
+const MAX_FAILURES: u32 = 3;
 
 /// Redis can't be asked, or hasn't answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Away;
 
+/// Since when Redis is sure to have kept what it was given; clones share it.
+#[derive(Clone)]
+pub(super) struct Trust(Arc<Mutex<Instant>>);
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Trust {
+    /// For how long nothing has gone wrong.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(*self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Redis may have forgotten something.
+    pub(super) fn shake(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
 /// The connection, while there is one.
 pub(super) struct Store {
-    client: Client,
-    link: Mutex<Option<MultiplexedConnection>>,
-    /// When it was last away, or may have been.
-    doubted: Mutex<Instant>,
-    lost: Notify,
+    address: RedisAddress,
+    trust: Trust,
+    /// Told when Redis may have forgotten what this node gave it.
+    shaken: Arc<Notify>,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Clone)]
+struct Open {
+    link: Link,
+    /// It is of no use any more.
+    over: CancellationToken,
 }
 
 impl Store {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, link: Mutex::new(None), doubted: Mutex::new(Instant::now()), lost: Notify::new() }
+    pub(super) fn new(address: RedisAddress, trust: Trust, shaken: Arc<Notify>) -> Self {
+        Self { address, trust, shaken, open: Mutex::new(None) }
     }
 
-    /// Connects; what was there before is let go of.
-    pub(super) async fn connect(&self) -> Result<(), RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(PATIENCE));
-        let made = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        // The loss of the one before is no loss of this one.
-        self.lost.notified().now_or_never();
-        *self.link() = made.as_ref().ok().cloned();
-        self.doubt();
-        made.map(drop)
-    }
-
-    /// Lets go of a connection that answers no more.
-    pub(super) fn disconnect(&self) {
-        *self.link() = None;
-        self.doubt();
-        self.lost.notify_one();
-    }
-
-    /// Returns when the connection was lost.
-    pub(super) async fn lost(&self) {
-        self.lost.notified().await;
-    }
-
-    /// For how long nothing has gone wrong: as long, at least, it has kept what it was given.
-    pub(super) fn trusted_for(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(*self.doubted.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Redis may have forgotten what it was given.
-    pub(super) fn doubt(&self) {
-        *self.doubted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    /// Asks one thing.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
-        let Some(mut link) = self.link().clone() else { return Err(Away) };
-        match command.query_async(&mut link).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                tracing::debug!(reason = error.category(), "Redis didn't do what it was asked");
-                // One that is late may be busy: the keeper sees whether it lives.
-                if error.is_io_error() && !error.is_timeout() || error.is_connection_dropped() {
-                    self.disconnect();
-                }
-                self.doubt();
-                Err(Away)
+    /// Connects, does `serve` for as long as the connection stands and `serve` lasts, and begins anew, until `stop`.
+    pub(super) async fn keep<S: Future<Output = ()>>(&self, stop: &CancellationToken, serve: impl Fn() -> S) {
+        let mut failures = 0;
+        loop {
+            tokio::select! {
+                is_open = self.once(&serve) => failures = if is_open { 0 } else { failures + 1 },
+                () = stop.cancelled() => return,
+            }
+            *self.open() = None;
+            tokio::select! {
+                () = tokio::time::sleep(backoff(failures.min(MAX_FAILURES), rand::random())) => {}
+                () = stop.cancelled() => return,
             }
         }
     }
 
-    fn link(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Serves one connection; whether there was one.
+    async fn once<S: Future<Output = ()>>(&self, serve: &impl Fn() -> S) -> bool {
+        let over = CancellationToken::new();
+        let connected = Link::connect(&self.address, PATIENCE, self.watch(over.clone())).await;
+        // What was given before may be forgotten.
+        self.shake();
+        let link = match connected {
+            Ok(link) => link,
+            Err(reason) => {
+                tracing::debug!(%reason, "no Redis: other nodes don't see this one");
+                return false;
+            }
+        };
+        *self.open() = Some(Open { link, over: over.clone() });
+        tokio::select! {
+            () = serve() => {}
+            () = over.cancelled() => {}
+        }
+        self.shake();
+        true
+    }
+
+    fn watch(
+        &self,
+        over: CancellationToken,
+    ) -> impl Fn(PushInfo) -> Result<(), redis::aio::SendError> + Send + Sync + 'static {
+        let (trust, shaken) = (self.trust.clone(), self.shaken.clone());
+        let ends = !self.address.is_cluster();
+        move |push| {
+            if push.kind == PushKind::Disconnection && !over.is_cancelled() {
+                trust.shake();
+                shaken.notify_one();
+                if ends {
+                    over.cancel();
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn shake(&self) {
+        self.trust.shake();
+        self.shaken.notify_one();
+    }
+
+    /// Asks one thing.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
+        let Some(Open { mut link, over }) = self.open().clone() else { return Err(Away) };
+        match tokio::time::timeout(PATIENCE, command.query_async(&mut link)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                tracing::debug!(reason = error.category(), "Redis didn't do what it was asked");
+                // One that is late may be busy: the keeper sees whether it lives.
+                if !link.heals()
+                    && (error.is_io_error() && !error.is_timeout() || error.is_connection_dropped())
+                {
+                    over.cancel();
+                }
+            }
+            Err(_) => tracing::debug!("Redis doesn't answer"),
+        }
+        self.trust.shake();
+        Err(Away)
+    }
+
+    /// Asks all masters whether they are there.
+    pub(super) async fn ping(&self) -> Result<(), Away> {
+        let Some(Open { link, .. }) = self.open().clone() else { return Err(Away) };
+        if matches!(tokio::time::timeout(PATIENCE, link.ping()).await, Ok(Ok(()))) {
+            return Ok(());
+        }
+        // One of them may come back empty.
+        self.shake();
+        Err(Away)
+    }
+
+    /// Whether one that doesn't answer may be waited for.
+    pub(super) fn heals(&self) -> bool {
+        self.address.is_cluster()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

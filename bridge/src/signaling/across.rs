@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::others::Step;
 use super::table::Member;
-use super::word::{NodeTag, PART, Record, Said, Word, peer_id};
+use super::word::{PART, Record, Said, Word, peer_id};
 use super::{Board, Rooms};
 use crate::bus::Relay;
 use crate::channel::Seat;
+use crate::nodes::NodeId;
 
 /// The way to other bridges. Nothing in it may block.
 pub(crate) trait Speak: Send + Sync + 'static {
@@ -18,23 +19,34 @@ pub(crate) trait Speak: Send + Sync + 'static {
     fn speak(&self, bytes: Vec<u8>) -> bool;
 }
 
-/// The way, and by which name this bridge uses it.
+/// Who of the bridges lives. Nothing in it may block.
+pub(crate) trait Living: Send + Sync + 'static {
+    /// This one.
+    fn me(&self) -> NodeId;
+    /// Whether another lives; nothing where it can't be known at the moment.
+    fn lives(&self, node: NodeId) -> Option<bool>;
+}
+
+/// The way, and who there is at its other ends.
 pub(super) struct Link {
-    node: NodeTag,
     speak: Box<dyn Speak>,
+    living: Box<dyn Living>,
 }
 
 impl Board {
     /// From now on there are other bridges.
-    pub(crate) fn speaks_by(&self, speak: impl Speak) {
-        // 53 bits: any reader of JSON has it whole.
-        let node = NodeTag(rand::random::<u64>() >> 11);
-        self.0.link.set(Link { node, speak: Box::new(speak) }).unwrap_or_default();
+    pub(crate) fn speaks_by(&self, speak: impl Speak, living: impl Living) {
+        let link = Link { speak: Box::new(speak), living: Box::new(living) };
+        self.0.link.set(link).unwrap_or_default();
     }
 
     pub(super) fn say(&self, word: Word) -> bool {
-        let Some(Link { node, speak }) = self.0.link.get() else { return false };
-        speak.speak(Said { node: *node, word }.bytes())
+        let Some(Link { speak, living }) = self.0.link.get() else { return false };
+        speak.speak(Said { node: living.me(), word }.bytes())
+    }
+
+    fn is_me(&self, node: NodeId) -> bool {
+        self.0.link.get().is_some_and(|link| link.living.me() == node)
     }
 
     /// Says that a peer of this bridge has come. The table is locked meanwhile, so that numbers are said in their order.
@@ -90,7 +102,7 @@ impl Board {
                 }
             }
             Word::Ask { of } => {
-                if of.is_none_or(|of| self.0.link.get().is_some_and(|link| link.node == of)) {
+                if of.is_none_or(|of| self.is_me(of)) {
                     self.say_all();
                 }
             }
@@ -105,22 +117,23 @@ impl Board {
         }
     }
 
-    /// Who wasn't heard for too long is gone.
+    /// Who doesn't live any more is gone.
     fn bury(&self, now: Instant) {
+        let Some(Link { living, .. }) = self.0.link.get() else { return };
         let mut rooms = self.rooms();
-        for node in rooms.others.dead(now) {
-            tracing::info!(node = node.0, "a bridge is gone, and its peers with it");
+        for node in rooms.others.dead(now, |node| living.lives(node)) {
+            tracing::info!(%node, "a bridge is gone, and its peers with it");
             self.replace(&mut rooms, node, Vec::new());
         }
     }
 
-    fn ask_if(&self, step: Step, node: NodeTag) {
+    fn ask_if(&self, step: Step, node: NodeId) {
         if step == Step::Ask {
             self.say(Word::Ask { of: Some(node) });
         }
     }
 
-    fn came(&self, rooms: &mut Rooms, node: NodeTag, record: Record) {
+    fn came(&self, rooms: &mut Rooms, node: NodeId, record: Record) {
         let (newcomer, here) = rooms.table.came(node, record);
         for member in here {
             self.meet(&member, &newcomer);
@@ -137,7 +150,7 @@ impl Board {
         }
     }
 
-    fn went(&self, rooms: &mut Rooms, node: NodeTag, id: &str, left: &BTreeSet<String>) {
+    fn went(&self, rooms: &mut Rooms, node: NodeId, id: &str, left: &BTreeSet<String>) {
         let mut told: Vec<Seat> = Vec::new();
         let gone: Value = json!({ "peerId": peer_id(id) });
         for seat in left.iter().flat_map(|room| rooms.table.went(node, room, id)) {
@@ -149,7 +162,7 @@ impl Board {
     }
 
     /// All that another bridge has is known.
-    fn replace(&self, rooms: &mut Rooms, node: NodeTag, all: Vec<Record>) {
+    fn replace(&self, rooms: &mut Rooms, node: NodeId, all: Vec<Record>) {
         let now: BTreeSet<_> = all.iter().map(|record| (record.room.clone(), record.id.clone())).collect();
         let gone: Vec<_> = rooms.table.of(node).difference(&now).cloned().collect();
         let ids: BTreeSet<_> = gone.iter().map(|(_, id)| id.clone()).collect();
@@ -166,16 +179,14 @@ impl Board {
 
 impl Relay for Board {
     fn up(&self) {
-        self.rooms().others.forgive(Instant::now());
         self.say(Word::Ask { of: None });
         // Others may have taken this bridge for dead, or know nothing of it.
         self.say_all();
     }
 
     fn heard(&self, bytes: &[u8]) {
-        let own = self.0.link.get().map(|link| link.node);
         match Said::read(bytes) {
-            Some(said) if Some(said.node) == own => {}
+            Some(said) if self.is_me(said.node) => {}
             Some(said) => self.take(said, Instant::now()),
             None => self.0.metrics.bad_input("signaling_word"),
         }

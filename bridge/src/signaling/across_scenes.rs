@@ -23,17 +23,40 @@ impl Speak for Mouth {
     }
 }
 
+/// A bridge, by whom all others live, or nobody does, or it can't be known.
+#[derive(Clone)]
+struct Eyes {
+    me: NodeId,
+    see: Arc<Mutex<Option<bool>>>,
+}
+
+impl Living for Eyes {
+    fn me(&self) -> NodeId {
+        self.me
+    }
+
+    fn lives(&self, _: NodeId) -> Option<bool> {
+        *self.see.lock().unwrap()
+    }
+}
+
 struct Bridge {
     board: Board,
     post: Post,
+    eyes: Eyes,
 }
 
 impl Bridge {
     fn new(air: &Air) -> Self {
         let post = Post::default();
         let board = Board::new(post.clone(), Metrics::default());
-        board.speaks_by(Mouth(air.clone()));
-        Self { board, post }
+        let eyes = Eyes { me: NodeId::random(), see: Arc::new(Mutex::new(Some(true))) };
+        board.speaks_by(Mouth(air.clone()), eyes.clone());
+        Self { board, post, eyes }
+    }
+
+    fn sees(&self, lives: Option<bool>) {
+        *self.eyes.see.lock().unwrap() = lives;
     }
 
     fn peer(&self, user: &str) -> Peer {
@@ -172,7 +195,7 @@ fn what_was_lost_is_mended_with_the_next_beat_and_nothing_is_told_twice() {
 }
 
 #[test]
-fn a_bridge_that_is_silent_is_gone_with_its_peers_and_back_with_them() {
+fn a_bridge_that_is_dead_is_gone_with_its_peers_and_back_with_them() {
     let scene = Scene::new();
     let (mut alice, mut bob) = (scene.one.peer("alice"), scene.other.peer("bob"));
     join(&mut alice, "yard").unwrap();
@@ -181,6 +204,12 @@ fn a_bridge_that_is_silent_is_gone_with_its_peers_and_back_with_them() {
     scene.settle();
     scene.silence();
     let later = Instant::now() + Duration::from_secs(60);
+    for unmoved in [Some(true), None] {
+        scene.other.sees(unmoved);
+        scene.other.board.bury(later);
+        assert_eq!(scene.other.told(), []);
+    }
+    scene.other.sees(Some(false));
     scene.other.board.bury(later);
     assert_eq!(
         scene.other.told(),

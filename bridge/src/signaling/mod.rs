@@ -25,7 +25,7 @@ use others::Others;
 use table::{Member, Place, Table};
 use word::{Word, id_of};
 
-pub(crate) use across::Speak;
+pub(crate) use across::{Living, Speak};
 pub(crate) use payload::{Enter, Fault, enter, is_oversized};
 
 /// Rooms that a socket may be in at a time; lower would refuse a dispatcher with a desk full of them.

@@ -1,23 +1,25 @@
-//! Which other bridges live, and how far each was heard: pure, time is an argument.
+//! How far each of the other bridges was heard: pure, time is an argument. Which of them live, others decide.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::word::{NodeTag, Record};
+use super::word::Record;
+use crate::nodes::NodeId;
 
-/// A bridge that wasn't heard for so long is gone, and its peers with it: four beats.
-const DEAD_AFTER: Duration = Duration::from_secs(8);
+/// A bridge may be heard so long before it is known to live: its two ways to Redis aren't there at the same moment.
+const NEW_FOR: Duration = Duration::from_secs(10);
 /// A bridge isn't asked for all that it has more often.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Bridges that are believed in.
 const MAX_NODES: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct Others(BTreeMap<NodeTag, Other>);
+pub(super) struct Others(BTreeMap<NodeId, Other>);
 
 #[derive(Debug)]
 struct Other {
-    heard: Instant,
+    /// When it was heard first.
+    since: Instant,
     asked: Option<Instant>,
     /// The last change that is known here; nothing, until all that it has was heard.
     last: Option<u64>,
@@ -46,18 +48,15 @@ pub(super) enum Step {
 }
 
 impl Others {
-    fn heard(&mut self, node: NodeTag, now: Instant) -> Option<&mut Other> {
+    fn heard(&mut self, node: NodeId, now: Instant) -> Option<&mut Other> {
         if self.0.len() >= MAX_NODES && !self.0.contains_key(&node) {
             return None;
         }
-        let other = Other { heard: now, asked: None, last: None, parts: None };
-        let other = self.0.entry(node).or_insert(other);
-        other.heard = now;
-        Some(other)
+        Some(self.0.entry(node).or_insert(Other { since: now, asked: None, last: None, parts: None }))
     }
 
     /// A change of that number was said.
-    pub(super) fn change(&mut self, node: NodeTag, number: u64, now: Instant) -> Step {
+    pub(super) fn change(&mut self, node: NodeId, number: u64, now: Instant) -> Step {
         let Some(other) = self.heard(node, now) else { return Step::Known };
         match other.last {
             Some(last) if number <= last => Step::Known,
@@ -70,7 +69,7 @@ impl Others {
     }
 
     /// A bridge said which its last change is.
-    pub(super) fn beat(&mut self, node: NodeTag, last: u64, now: Instant) -> Step {
+    pub(super) fn beat(&mut self, node: NodeId, last: u64, now: Instant) -> Step {
         let Some(other) = self.heard(node, now) else { return Step::Known };
         if other.last.is_some_and(|known| known >= last) { Step::Known } else { other.ask(now) }
     }
@@ -78,7 +77,7 @@ impl Others {
     /// A part of all that a bridge has was said; gives the whole with the last one, where it is news.
     pub(super) fn part(
         &mut self,
-        node: NodeTag,
+        node: NodeId,
         number: u64,
         (part, parts): (u32, u32),
         mut records: Vec<Record>,
@@ -101,19 +100,13 @@ impl Others {
         other.parts.take().map(|heard| heard.records)
     }
 
-    /// Those who weren't heard for too long, and are forgotten.
-    pub(super) fn dead(&mut self, now: Instant) -> Vec<NodeTag> {
-        let dead = |other: &Other| now.saturating_duration_since(other.heard) >= DEAD_AFTER;
-        let nodes = self.0.iter().filter(|(_, other)| dead(other)).map(|(node, _)| *node).collect();
-        self.0.retain(|_, other| !dead(other));
-        nodes
-    }
-
-    /// Nobody could be heard until now: that was nobody's fault.
-    pub(super) fn forgive(&mut self, now: Instant) {
-        for other in self.0.values_mut() {
-            other.heard = now;
-        }
+    /// Those who don't live any more, and are forgotten. Who can't be judged at the moment stays.
+    pub(super) fn dead(&mut self, now: Instant, lives: impl Fn(NodeId) -> Option<bool>) -> Vec<NodeId> {
+        let is_new = |other: &Other| now.saturating_duration_since(other.since) < NEW_FOR;
+        let dead = self.0.iter().filter(|(node, other)| !is_new(other) && lives(**node) == Some(false));
+        let dead: Vec<_> = dead.map(|(node, _)| *node).collect();
+        self.0.retain(|node, _| !dead.contains(node));
+        dead
     }
 }
 
@@ -133,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    const NODE: NodeTag = NodeTag(1);
+    const NODE: NodeId = NodeId::of(1);
 
     fn record(id: &str) -> Record {
         Record { room: "yard".into(), id: id.into(), card: Value::Null, found: Default::default() }
@@ -162,20 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn who_is_silent_is_dead_unless_nobody_could_be_heard() {
+    fn who_lives_is_decided_elsewhere_and_nobody_dies_who_is_new_or_cant_be_judged() {
         let (mut others, now) = (Others::default(), Instant::now());
         others.beat(NODE, 0, now);
-        assert!(others.dead(now + DEAD_AFTER / 2).is_empty());
-        others.forgive(now + DEAD_AFTER);
-        assert!(others.dead(now + DEAD_AFTER + DEAD_AFTER / 2).is_empty());
-        assert_eq!(others.dead(now + 2 * DEAD_AFTER), [NODE]);
+        let later = now + NEW_FOR;
+        assert!(others.dead(now + NEW_FOR / 2, |_| Some(false)).is_empty());
+        assert!(others.dead(later, |_| None).is_empty());
+        assert!(others.dead(later, |_| Some(true)).is_empty());
+        assert_eq!(others.dead(later, |_| Some(false)), [NODE]);
+        assert!(others.dead(later, |_| Some(false)).is_empty());
     }
 
     #[test]
     fn there_are_no_more_bridges_than_may_be() {
         let (mut others, now) = (Others::default(), Instant::now());
-        for node in 0..2 * MAX_NODES as u64 {
-            others.beat(NodeTag(node), 0, now);
+        for node in 0..2 * MAX_NODES as u128 {
+            others.beat(NodeId::of(node), 0, now);
         }
         assert_eq!(others.0.len(), MAX_NODES);
     }

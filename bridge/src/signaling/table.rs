@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::Fault;
-use super::word::{NodeTag, Record, id_of, peer_id};
+use super::word::{Record, id_of, peer_id};
 use crate::channel::Seat;
+use crate::nodes::NodeId;
 
 /// Peers of a room. Each newcomer is told to everybody there and sets up a connection with each: a mesh of more would
 /// break long before. Higher lets one join cost as many events.
@@ -21,7 +22,7 @@ pub(super) enum Place {
     /// On this node.
     Here(Seat),
     /// On another.
-    There(NodeTag),
+    There(NodeId),
 }
 
 /// One peer in a room.
@@ -52,7 +53,7 @@ impl Member {
         }
     }
 
-    fn is_at(&self, node: NodeTag) -> bool {
+    fn is_at(&self, node: NodeId) -> bool {
         self.place == Place::There(node)
     }
 
@@ -123,7 +124,7 @@ impl Table {
     }
 
     /// A peer of another node has come; says who of this one is to be told. None where it is known, or too many are there.
-    pub(super) fn came(&mut self, node: NodeTag, record: Record) -> (Member, Vec<Member>) {
+    pub(super) fn came(&mut self, node: NodeId, record: Record) -> (Member, Vec<Member>) {
         let Record { room, id, card, found } = record;
         let member = Member { id, place: Place::There(node), card, found };
         let there = self.0.entry(room).or_default();
@@ -137,7 +138,7 @@ impl Table {
     }
 
     /// A peer of another node has gone from a room; says who of this one is to be told.
-    pub(super) fn went(&mut self, node: NodeTag, room: &str, id: &str) -> Vec<Seat> {
+    pub(super) fn went(&mut self, node: NodeId, room: &str, id: &str) -> Vec<Seat> {
         let is_there = |member: &Member| member.id == id && member.is_at(node);
         if !self.0.get(room).is_some_and(|there| there.iter().any(is_there)) {
             return Vec::new();
@@ -146,7 +147,7 @@ impl Table {
     }
 
     /// Where peers of another node are: room and id.
-    pub(super) fn of(&self, node: NodeTag) -> BTreeSet<(String, String)> {
+    pub(super) fn of(&self, node: NodeId) -> BTreeSet<(String, String)> {
         let of = |(room, there): (&String, &Vec<Member>)| -> Vec<_> {
             let at = there.iter().filter(|member| member.is_at(node));
             at.map(|member| (room.clone(), member.id.clone())).collect()
@@ -162,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    const NODE: NodeTag = NodeTag(7);
+    const NODE: NodeId = NodeId::of(7);
 
     fn member(space: &'static str, sid: Sid) -> Member {
         Member::here(Seat { space, sid }, json!({ "peerId": sid.as_str() }))
@@ -248,7 +249,7 @@ mod tests {
         assert_eq!(table.came(NODE, far("yard", "far", &[])).1.len(), 1);
         assert!(table.came(NODE, far("yard", "far", &[])).1.is_empty());
         assert!(table.came(NODE, far("yard", &near.id, &[])).1.is_empty(), "nobody is somebody else's peer");
-        assert!(table.went(NodeTag(8), "yard", "far").is_empty());
+        assert!(table.went(NodeId::of(8), "yard", "far").is_empty());
         assert!(table.went(NODE, "yard", &near.id).is_empty());
         assert_eq!(table.went(NODE, "yard", "far"), [near.seat().unwrap()]);
         assert!(table.of(NODE).is_empty());

@@ -9,6 +9,7 @@ use suara_proto::text::is_plain;
 
 use super::table::{MAX_PEERS, Member};
 use crate::channel::Seat;
+use crate::nodes::NodeId;
 
 /// Bytes of one word: a signal at its largest has 64 KiB.
 const MAX_WORD: usize = 192 * 1024;
@@ -20,10 +21,6 @@ pub(super) const PART: usize = 40;
 const MAX_PARTS: u32 = 20_000;
 /// Rooms of one peer in one word.
 const MAX_ROOMS: usize = 64;
-
-/// A bridge: a number that it drew when it started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) struct NodeTag(pub(super) u64);
 
 /// A peer in a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +36,8 @@ pub(super) struct Record {
 /// One word, and whose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Said {
-    pub(super) node: NodeTag,
+    /// As other nodes know it, too: who lives is settled there.
+    pub(super) node: NodeId,
     pub(super) word: Word,
 }
 
@@ -56,7 +54,7 @@ pub(super) enum Word {
     /// A part of all peers that the node has after its change of that number.
     All { number: u64, part: u32, parts: u32, records: Vec<Record> },
     /// Asks a node for all of them, or every node.
-    Ask { of: Option<NodeTag> },
+    Ask { of: Option<NodeId> },
     /// For the peer of that id.
     Signal { to: String, from: String, signal: Value },
 }
@@ -136,17 +134,17 @@ mod tests {
             Word::Beat { last: 7 },
             Word::Came { number: 1, record: record() },
             Word::All { number: 9, part: 0, parts: 1, records: vec![record()] },
-            Word::Ask { of: Some(NodeTag(u64::MAX)) },
+            Word::Ask { of: Some(NodeId::random()) },
             Word::Signal { to: "a".into(), from: "b".into(), signal },
         ] {
-            let said = Said { node: NodeTag(1), word };
+            let said = Said { node: NodeId::random(), word };
             assert_eq!(Said::read(&said.bytes()), Some(said));
         }
     }
 
     #[test]
     fn what_makes_no_sense_is_no_word() {
-        let said = |word| Said { node: NodeTag(1), word }.bytes();
+        let said = |word| Said { node: NodeId::random(), word }.bytes();
         for bytes in [
             b"{}".to_vec(),
             vec![0xff; 9],
@@ -175,7 +173,7 @@ mod tests {
             found: (0..MAX_PEERS).map(|n| long(n, 30)).collect(),
         });
         let all = Word::All { number: 1, part: 0, parts: 1, records: records.collect() };
-        let bytes = Said { node: NodeTag(u64::MAX), word: all }.bytes();
+        let bytes = Said { node: NodeId::random(), word: all }.bytes();
         assert!(Said::read(&bytes).is_some(), "{}", bytes.len());
     }
 }

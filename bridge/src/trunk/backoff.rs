@@ -10,14 +10,14 @@ const LONGEST: Duration = Duration::from_secs(30);
 const STABLE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub(super) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The wait after a session (or an attempt) that lasted `lasted`; `at_least` is the gateway's wish and `random`
     /// is evenly spread between 0 and 1.
-    pub(crate) fn after(&mut self, lasted: Duration, at_least: Option<Duration>, random: f64) -> Duration {
+    pub(super) fn after(&mut self, lasted: Duration, at_least: Option<Duration>, random: f64) -> Duration {
         if lasted >= STABLE {
             self.failures = 0;
         }

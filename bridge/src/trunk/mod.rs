@@ -27,7 +27,7 @@ pub(crate) use link::Link;
 pub(crate) use link::recorded;
 pub(crate) use staff::{StaffEvent, StaffLine, Talk};
 
-pub(crate) use backoff::Backoff;
+use backoff::Backoff;
 use session::{End, Opened};
 
 /// What takes voice that comes from the gateway: called for each datagram, and must not block.

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
 
+mod cluster;
 mod kit;
+mod slow;
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use suara_cluster::Change;
+use suara_redis::Prefix;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +18,7 @@ use super::line::{Kind, Line, Listener};
 use super::metrics::{NodeDrop, NodesMetrics, What};
 use super::peers::{BEAT_EVERY, Load, Peers};
 use super::publish::{MAX_QUEUED, Publication, publish};
-use super::topics::Prefix;
+use super::topics::Topics as _;
 use super::{Heard, News, NodeId, NodesSettings, Packet};
 use crate::metrics::{Metrics, VoiceMetrics};
 

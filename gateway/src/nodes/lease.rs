@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use redis::{ErrorKind, RedisResult, Script, ServerErrorKind};
+use suara_redis::{Link, Prefix, in_short};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 use super::berth::Berth;
 use super::line::Line;
-use super::link::{Link, in_short};
 use super::metrics::NodesMetrics;
-use super::topics::{Prefix, hex_of};
+use super::topics::{Topics as _, hex_of};
 use super::{Epoch, Heard, LeaseAnswer, LeaseAsk, NodeId};
 
 /// An epoch is remembered for so many leases after its owner's last word: longer than anybody waits for a lost owner.

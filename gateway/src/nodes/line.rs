@@ -10,19 +10,16 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use redis::{PushInfo, PushKind, Value};
+use suara_redis::{Link, RedisAddress, backoff, in_short};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
-use super::address::RedisAddress;
-use super::link::{Link, in_short};
 use super::metrics::NodesMetrics;
 
 /// Subscriptions under way at a time, when all are made anew.
 const MAX_UNDER_WAY: usize = 256;
 /// A subscription that failed is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// First and longest wait between attempts to connect. Full jitter: nodes that lost one Redis don't come back in step.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Which of a node's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,14 +272,10 @@ impl Subscriptions {
             let is_wanted = line.lock().contains(&topic);
             let link = self.link.clone();
             self.under_way.push(Box::pin(async move {
-                if is_wanted {
-                    let done = link.subscribe(topic.clone()).await;
-                    (topic, Some(done.is_ok()))
-                } else {
-                    // What fails here is lost with its connection; what comes for it meanwhile, nobody wants.
-                    drop(link.unsubscribe(topic.clone()).await);
-                    (topic, None)
-                }
+                let verb = if is_wanted { "SSUBSCRIBE" } else { "SUNSUBSCRIBE" };
+                let done = link.run(redis::cmd(verb).arg(&*topic).take()).await;
+                // Who fails to unsubscribe loses it with the connection; what comes for it meanwhile, nobody wants.
+                (topic, is_wanted.then_some(done.is_ok()))
             }));
         }
     }
@@ -320,23 +313,5 @@ fn reader<L: Listener>(
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// The wait after so many failures in a row; `random` is evenly spread between 0 and 1.
-fn backoff(failures: u32, random: f64) -> Duration {
-    let ceiling = BACKOFF.0.saturating_mul(1 << failures.min(16)).min(BACKOFF.1);
-    ceiling.mul_f64(random.clamp(0.1, 1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_grows_and_is_spread() {
-        let waits: Vec<_> = (0..8).map(|failures| backoff(failures, 1.0).as_millis()).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        assert_eq!(backoff(7, 0.5), Duration::from_millis(2500));
     }
 }

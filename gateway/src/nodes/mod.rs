@@ -5,13 +5,11 @@
 //! voice waits behind nothing: one for commands and control, one for voice that goes, one for voice that comes. What comes
 //! from Redis is parsed like any peer's input.
 
-mod address;
 mod berth;
 mod envelope;
 mod inner;
 mod lease;
 mod line;
-mod link;
 mod metrics;
 mod mooring;
 mod peers;
@@ -24,14 +22,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-pub use address::{AddressError, RedisAddress};
 pub use berth::VoiceSink;
 pub use envelope::MAX_WORD;
 pub use metrics::{NodeDrop, NodesMetrics};
 pub use mooring::{Heard, Mooring, Packet};
 pub use peers::{Load, Peer};
 pub use suara_cluster::{Epoch, LeaseAnswer, LeaseAsk, MAX_PACKET, NodeId};
-pub use topics::{Prefix, PrefixError};
+pub use suara_redis::{AddressError, Prefix, PrefixError, RedisAddress};
 
 use crate::metrics::Metrics;
 use inner::Inner;

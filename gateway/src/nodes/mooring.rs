@@ -12,7 +12,7 @@ use super::envelope::{self, Sort};
 use super::lease::Call;
 use super::metrics::What;
 use super::publish::speak;
-use super::topics::hex;
+use super::topics::{Topics as _, hex};
 use super::{LeaseAnswer, LeaseAsk, MAX_PACKET, NodeId, Nodes};
 use crate::voice::VoiceQueue;
 

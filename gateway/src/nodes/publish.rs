@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
-use redis::RedisResult;
+use redis::{Cmd, RedisResult, RedisWrite as _, Value};
+use suara_redis::Link;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::NodeId;
 use super::line::Line;
-use super::link::message;
 use super::metrics::{NodeDrop, NodesMetrics, What};
 use crate::voice::VoiceQueue;
 
@@ -74,7 +74,7 @@ pub(super) async fn publish(
         };
         metrics.packets_out.inc();
         let command = message(&publication.topic, &[&publication.head, &publication.body]);
-        unconfirmed.push(async move { (what, link.publish(command).await) });
+        unconfirmed.push(async move { (what, send(link, command).await) });
     }
     while unconfirmed.next().await.is_some() {}
 }
@@ -117,6 +117,29 @@ pub(super) async fn speak(
         metrics.voice_out.inc();
         sent.push_back(Instant::now());
         let command = message(&topic, &[&sender, frame.payload()]);
-        unconfirmed.push_back(async move { link.publish(command).await });
+        unconfirmed.push_back(async move { send(link, command).await });
     }
+}
+
+/// How many heard it.
+async fn send(link: Link, message: Cmd) -> RedisResult<i64> {
+    match link.run(message).await? {
+        Value::Int(listeners) => Ok(listeners),
+        _ => Ok(0),
+    }
+}
+
+/// A message for a topic, ready to be sent: its parts are put together without being copied in between.
+fn message(topic: &str, parts: &[&[u8]]) -> Cmd {
+    use std::io::Write as _;
+    let size: usize = parts.iter().map(|part| part.len()).sum();
+    let mut command = Cmd::with_capacity(3, 16 + topic.len() + size);
+    command.arg("SPUBLISH").arg(topic);
+    let mut argument = command.writer_for_next_arg();
+    for part in parts {
+        // A vector takes all that is written to it.
+        argument.write_all(part).unwrap_or_default();
+    }
+    drop(argument);
+    command
 }

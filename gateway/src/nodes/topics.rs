@@ -1,73 +1,56 @@
 //! Names in Redis. What stands in braces decides the slot: all of a channel's names are in one.
 
+use suara_redis::Prefix;
+
 use super::NodeId;
 
-/// What tells deployments on one Redis apart: pub/sub knows no databases.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prefix(String);
-
-impl Default for Prefix {
-    fn default() -> Self {
-        Self("suara".to_owned())
-    }
-}
-
-impl std::fmt::Display for Prefix {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What is wrong with a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be 1 to 32 of A-Z a-z 0-9 . _ -")]
-pub struct PrefixError;
-
-impl Prefix {
-    /// Takes 1 to 32 of `A-Z a-z 0-9 . _ -`: braces and colons mean something in names.
-    ///
-    /// # Errors
-    /// When it is anything else.
-    pub fn new(text: &str) -> Result<Self, PrefixError> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let good = (1..=32).contains(&text.len()) && text.bytes().all(fits);
-        if good { Ok(Self(text.to_owned())) } else { Err(PrefixError) }
-    }
-
-    pub(super) fn control(&self, key: &str) -> String {
-        format!("{}:{{{key}}}:control", self.0)
-    }
-
-    pub(super) fn voice(&self, key: &str) -> String {
-        format!("{}:{{{key}}}:voice", self.0)
-    }
-
-    pub(super) fn lease(&self, key: &str) -> String {
-        format!("{}:{{{key}}}:lease", self.0)
-    }
-
-    pub(super) fn epoch(&self, key: &str) -> String {
-        format!("{}:{{{key}}}:epoch", self.0)
-    }
-
+/// A deployment's names, by what they begin with.
+pub(super) trait Topics {
+    fn control(&self, key: &str) -> String;
+    fn voice(&self, key: &str) -> String;
+    fn lease(&self, key: &str) -> String;
+    fn epoch(&self, key: &str) -> String;
     /// What all nodes listen to.
-    pub(super) fn all(&self) -> String {
-        format!("{}:{{nodes}}:all", self.0)
-    }
-
+    fn all(&self) -> String;
     /// What one node listens to.
-    pub(super) fn inbox(&self, node: NodeId) -> String {
-        format!("{}:node:{{{}}}:inbox", self.0, hex_of(node))
-    }
-
+    fn inbox(&self, node: NodeId) -> String;
     /// Where a node's entry is.
-    pub(super) fn entry(&self, node: NodeId) -> String {
-        format!("{}:gateway:{}", self.0, hex_of(node))
+    fn entry(&self, node: NodeId) -> String;
+    /// The channel's key within one of its topics; `None` for the topics of nodes.
+    fn key<'a>(&self, topic: &'a str) -> Option<&'a str>;
+}
+
+impl Topics for Prefix {
+    fn control(&self, key: &str) -> String {
+        format!("{self}:{{{key}}}:control")
     }
 
-    /// The channel's key within one of its topics; `None` for the topics of nodes.
-    pub(super) fn key<'a>(&self, topic: &'a str) -> Option<&'a str> {
-        let rest = topic.strip_prefix(&self.0)?.strip_prefix(":{")?;
+    fn voice(&self, key: &str) -> String {
+        format!("{self}:{{{key}}}:voice")
+    }
+
+    fn lease(&self, key: &str) -> String {
+        format!("{self}:{{{key}}}:lease")
+    }
+
+    fn epoch(&self, key: &str) -> String {
+        format!("{self}:{{{key}}}:epoch")
+    }
+
+    fn all(&self) -> String {
+        format!("{self}:{{nodes}}:all")
+    }
+
+    fn inbox(&self, node: NodeId) -> String {
+        format!("{self}:node:{{{}}}:inbox", hex_of(node))
+    }
+
+    fn entry(&self, node: NodeId) -> String {
+        format!("{self}:gateway:{}", hex_of(node))
+    }
+
+    fn key<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        let rest = topic.strip_prefix(self.as_str())?.strip_prefix(":{")?;
         let (key, rest) = rest.split_once('}')?;
         matches!(rest, ":control" | ":voice").then_some(key)
     }
@@ -100,14 +83,6 @@ mod tests {
         }
         for other in [prefix.all(), prefix.inbox(NodeId(1)), prefix.lease(&key), "suara:{".to_owned()] {
             assert_eq!(prefix.key(&other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn a_prefix_can_mean_nothing_else() {
-        assert!(Prefix::new("site-2.test").is_ok());
-        for bad in ["", "a:b", "a{b", "é", &"a".repeat(33)] {
-            assert_eq!(Prefix::new(bad), Err(PrefixError), "{bad}");
         }
     }
 }

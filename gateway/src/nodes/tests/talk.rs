@@ -5,6 +5,7 @@ use std::time::Instant;
 use suara_engine::Frame;
 use tokio::time::timeout;
 
+use super::super::topics::Topics as _;
 use super::super::*;
 use super::kit::{self, *};
 

@@ -11,30 +11,37 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ProtocolVersion, RedisError, RedisFuture, RedisResult, Value,
 };
 
-use super::address::{Place, RedisAddress};
+use crate::address::{Place, RedisAddress};
 
-/// From the address to a connection that answers.
+/// From the address to a connection that answers, at least: whoever waits longer for an answer waits as long for this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; the clones share the connections. What is sent by one clone keeps its order.
 #[derive(Clone)]
-pub(super) enum Link {
+pub enum Link {
+    /// To one Redis. What breaks off is lost, and to be made anew.
     Single(MultiplexedConnection),
+    /// To all masters of a cluster. What breaks off is made anew by itself.
     Cluster(ClusterConnection),
 }
 
 impl Link {
-    /// Connects; what Redis says unasked goes to `pushes`, on the task that reads. Nothing is waited for longer than `timeout`.
-    pub(super) async fn connect(
+    /// Connects; what Redis says unasked goes to `pushes`, on the task that reads. No command is waited for longer than `timeout`;
+    /// a cluster may be asked several times.
+    ///
+    /// # Errors
+    /// Says in words why not, without the address.
+    pub async fn connect(
         address: &RedisAddress,
         timeout: Duration,
         pushes: impl AsyncPushSender,
     ) -> Result<Self, String> {
+        let patience = timeout.max(CONNECT_TIMEOUT);
         let connecting = async {
             match &address.0 {
                 Place::Single(info) => {
                     let config = AsyncConnectionConfig::new()
-                        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                        .set_connection_timeout(Some(patience))
                         .set_response_timeout(Some(timeout))
                         .set_push_sender(pushes);
                     let client = Client::open((**info).clone())?;
@@ -43,7 +50,7 @@ impl Link {
                 Place::Cluster(nodes) => {
                     let client = ClusterClientBuilder::new(nodes.clone())
                         .use_protocol(ProtocolVersion::RESP3)
-                        .connection_timeout(CONNECT_TIMEOUT)
+                        .connection_timeout(patience)
                         .response_timeout(timeout)
                         .retries(3)
                         .tcp_settings(tcp_settings())
@@ -53,19 +60,23 @@ impl Link {
                 }
             }
         };
-        match tokio::time::timeout(2 * CONNECT_TIMEOUT, connecting).await {
+        match tokio::time::timeout(2 * patience, connecting).await {
             Err(_) => Err("it doesn't answer".to_owned()),
             Ok(connected) => connected.map_err(|error| in_short(&error)),
         }
     }
 
     /// Whether the connection heals by itself, node by node.
-    pub(super) fn heals(&self) -> bool {
+    #[must_use]
+    pub const fn heals(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }
 
     /// Whether it answers; a cluster does if all masters do.
-    pub(super) async fn ping(mut self) -> RedisResult<()> {
+    ///
+    /// # Errors
+    /// When it doesn't.
+    pub async fn ping(mut self) -> RedisResult<()> {
         let ping = redis::cmd("PING");
         match &mut self {
             Self::Single(link) => ping.query_async(link).await,
@@ -77,45 +88,18 @@ impl Link {
         }
     }
 
-    pub(super) async fn subscribe(self, topic: std::sync::Arc<str>) -> RedisResult<()> {
-        self.run(redis::cmd("SSUBSCRIBE").arg(&*topic).take()).await
-    }
-
-    pub(super) async fn unsubscribe(self, topic: std::sync::Arc<str>) -> RedisResult<()> {
-        self.run(redis::cmd("SUNSUBSCRIBE").arg(&*topic).take()).await
-    }
-
-    async fn run(mut self, command: Cmd) -> RedisResult<()> {
-        self.req_packed_command(&command).await?.extract_error().map(drop)
-    }
-
-    /// How many heard it.
-    pub(super) async fn publish(mut self, message: Cmd) -> RedisResult<i64> {
-        match self.req_packed_command(&message).await?.extract_error()? {
-            Value::Int(listeners) => Ok(listeners),
-            _ => Ok(0),
-        }
+    /// Asks for one thing; what Redis refuses is an error here, too.
+    ///
+    /// # Errors
+    /// When Redis refuses it, or doesn't answer.
+    pub async fn run(mut self, command: Cmd) -> RedisResult<Value> {
+        self.req_packed_command(&command).await?.extract_error()
     }
 }
 
 /// Voice doesn't wait for more of it.
-pub(super) fn tcp_settings() -> TcpSettings {
+pub(crate) fn tcp_settings() -> TcpSettings {
     TcpSettings::default().set_nodelay(true)
-}
-
-/// A message for a topic, ready to be sent: its parts are put together without being copied in between.
-pub(super) fn message(topic: &str, parts: &[&[u8]]) -> Cmd {
-    use std::io::Write as _;
-    let size: usize = parts.iter().map(|part| part.len()).sum();
-    let mut command = Cmd::with_capacity(3, 16 + topic.len() + size);
-    command.arg("SPUBLISH").arg(topic);
-    let mut argument = redis::RedisWrite::writer_for_next_arg(&mut command);
-    for part in parts {
-        // A vector takes all that is written to it.
-        argument.write_all(part).unwrap_or_default();
-    }
-    drop(argument);
-    command
 }
 
 impl ConnectionLike for Link {
@@ -146,7 +130,8 @@ impl ConnectionLike for Link {
     }
 }
 
-/// Without the address: it may hold a password.
-pub(super) fn in_short(error: &RedisError) -> String {
+/// What is wrong, without the address: it may hold a password.
+#[must_use]
+pub fn in_short(error: &RedisError) -> String {
     if error.is_timeout() { "it doesn't answer".to_owned() } else { error.category().to_owned() }
 }

@@ -2,14 +2,14 @@
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
 
-use super::link::tcp_settings;
+use crate::link::tcp_settings;
 
 /// One Redis, or the cluster that some of its nodes tell of. Has no `Debug`: it may hold a password.
 #[derive(Clone)]
-pub struct RedisAddress(pub(super) Place);
+pub struct RedisAddress(pub(crate) Place);
 
 #[derive(Clone)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Single(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
 }
@@ -48,15 +48,20 @@ impl RedisAddress {
         Ok(Self(Place::Cluster(nodes)))
     }
 
-    /// The first of the addresses, as a plain URL says it: what ordinary pub/sub needs, which any node of a cluster serves.
+    /// Whether it is a cluster's.
     #[must_use]
-    pub fn first(text: &str) -> String {
-        let Some((scheme, rest)) = text.split_once("+cluster://") else { return text.to_owned() };
-        let (credentials, hosts) =
-            rest.rsplit_once('@').map_or(("", rest), |(before, hosts)| (before, hosts));
-        let at = if credentials.is_empty() { "" } else { "@" };
-        let host = hosts.split(',').next().unwrap_or_default();
-        format!("{scheme}://{credentials}{at}{host}")
+    pub const fn is_cluster(&self) -> bool {
+        matches!(self.0, Place::Cluster(_))
+    }
+
+    /// One of the nodes that are named, another with each `turn`: ordinary pub/sub goes by any node of a cluster, and who
+    /// hears by one of them can see whether that one is there.
+    #[must_use]
+    pub fn one(&self, turn: usize) -> Self {
+        let Place::Cluster(nodes) = &self.0 else { return self.clone() };
+        // There is one at least.
+        let node = turn.checked_rem(nodes.len()).and_then(|at| nodes.get(at));
+        node.map_or_else(|| self.clone(), |node| Self(Place::Single(Box::new(node.clone()))))
     }
 }
 
@@ -76,9 +81,13 @@ mod tests {
     use super::*;
 
     fn ports(text: &str) -> Vec<(String, u16)> {
-        let infos = match RedisAddress::parse(text).unwrap().0 {
-            Place::Single(info) => vec![*info],
-            Place::Cluster(infos) => infos,
+        of(&RedisAddress::parse(text).unwrap())
+    }
+
+    fn of(address: &RedisAddress) -> Vec<(String, u16)> {
+        let infos = match &address.0 {
+            Place::Single(info) => vec![(**info).clone()],
+            Place::Cluster(infos) => infos.clone(),
         };
         let port = |info: &ConnectionInfo| match info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
@@ -109,8 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn any_node_of_a_cluster_serves_ordinary_messages() {
-        assert_eq!(RedisAddress::first("redis+cluster://u:p@a:1,b:2"), "redis://u:p@a:1");
-        assert_eq!(RedisAddress::first("rediss://u:p@a:1/2"), "rediss://u:p@a:1/2");
+    fn each_turn_is_another_node_of_a_cluster() {
+        let address = RedisAddress::parse("rediss+cluster://u:p@a:1,b:2").unwrap();
+        let turns: Vec<_> = (0..3).flat_map(|turn| of(&address.one(turn))).collect();
+        assert_eq!(turns, [("a".to_owned(), 1), ("b".to_owned(), 2), ("a".to_owned(), 1)]);
+        let (Place::Single(one), Place::Cluster(all)) = (address.one(1).0, address.0) else { panic!() };
+        assert!(matches!(one.addr(), ConnectionAddr::TcpTls { .. }));
+        assert_eq!(one.redis_settings().password(), all[1].redis_settings().password());
+        assert_eq!(of(&RedisAddress::parse("redis://a:1").unwrap().one(7)), [("a".to_owned(), 1)]);
     }
 }
