@@ -172,8 +172,13 @@ impl Bus {
             };
             self.ears.metrics.redis_up(false);
             let wait = backoff(failures, rand::random());
+            let redis = self.address.one(turn);
+            if failures == 0 {
+                tracing::warn!(%redis, %reason, "no Redis: broadcasts by it aren't heard");
+            } else {
+                tracing::debug!(%redis, %reason, retry_in = ?wait, "still no Redis");
+            }
             failures += 1;
-            tracing::warn!(%reason, retry_in = ?wait, "no Redis: broadcasts by it aren't heard");
             self.trouble.send_replace(Some(reason));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

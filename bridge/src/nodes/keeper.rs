@@ -60,7 +60,7 @@ impl Keeper {
                     }
                     if since.is_none() {
                         let me = self.registry.me();
-                        tracing::info!(node = %me.id, peer = %me.peer, "this node is listed in Redis");
+                        tracing::info!(bridge_node = %me.id, peer = %me.peer, "this bridge is listed in Redis");
                         since = Some(Instant::now());
                         listed.notify_one();
                     }

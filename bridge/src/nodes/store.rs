@@ -90,7 +90,7 @@ impl Store {
         let link = match connected {
             Ok(link) => link,
             Err(reason) => {
-                tracing::debug!(%reason, "no Redis: other nodes don't see this one");
+                tracing::debug!(redis = %self.address, %reason, "no Redis: other nodes don't see this one");
                 return false;
             }
         };

@@ -279,11 +279,11 @@ impl Inner {
             self.metrics.nodes.set(i64::try_from(live).unwrap_or(i64::MAX));
             match change {
                 Change::Came(node) => {
-                    tracing::info!(%node, "a node is there");
+                    tracing::info!(gateway_node = %node, "another gateway is there");
                     self.news(&News::Came(node));
                 }
                 Change::Gone(node) => {
-                    tracing::warn!(%node, "a node is gone");
+                    tracing::warn!(gateway_node = %node, "another gateway is gone");
                     self.berths.each(|berth| berth.say(Heard::Gone(node)));
                     self.news(&News::Gone(node));
                 }
