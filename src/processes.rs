@@ -84,10 +84,10 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
     };
     addresses.add_all("webtransport", gateway.iter().flat_map(|gateway| gateway.addresses()).copied());
     addresses.add("metrics", internal_address);
-    let its_gateway = match role {
-        Role::Gateway => None,
-        Role::Serve => Some(bridge::own_gateway(internal_address)),
-        Role::Bridge => Some(plan.gateway.clone()),
+    let (its_gateway, own) = match role {
+        Role::Gateway => (None, None),
+        Role::Serve => bridge::own_gateway(internal_address).await.map(|(url, own)| (Some(url), own))?,
+        Role::Bridge => (Some(plan.gateway.clone()), None),
     };
     let bridge = match its_gateway {
         None => None,
@@ -107,6 +107,8 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
         public = public.merge(bridge.router());
     }
     let tls = plan.tls.is_some().then(|| Arc::new(certificates.server_config(&[b"http/1.1"])));
+    let own = own.zip(gateway.as_ref());
+    let own = own.map(|(own, gateway)| serve(own, gateway.internal_router(), None, stop.clone()));
     let servers = [serve(internal, inner, None, stop.clone()), serve(http, public, tls, stop.clone())];
     upkeep::start(&plan, certificates, gateway.as_ref(), stop.clone());
     addresses.publish()?;
@@ -127,7 +129,7 @@ async fn process(role: Role, plan: Plan) -> Result<()> {
             within(INTERRUPT, running.end()).await;
         }
     }
-    for server in servers {
+    for server in servers.into_iter().chain(own) {
         within(HTTP_LAST_WORDS, server).await;
     }
     tracing::info!("ended");

@@ -108,7 +108,7 @@ pub struct Bridge {
     redis: Option<Trouble>,
     drain: sio::Drain,
     door: livechat::Door,
-    rtc: Option<SocketAddr>,
+    rtc: Option<(SocketAddr, rtc::Announcement)>,
     peers: Option<Peers>,
 }
 
@@ -156,7 +156,7 @@ pub async fn start(
     let others = media.as_ref().map(|media| media.serve(&shared, &settings)).unwrap_or_default();
     let sio::Served { clients, peers, drain } = server.serve(&shared, &settings, others, nodes);
     let peers = joined.zip(peers).map(|(joined, router)| joined.serve(router, &shutdown));
-    let rtc = media.map(|media| media.address);
+    let rtc = media.map(|media| (media.address, media.announcement()));
     let voice = Box::new(move |datagram| routes.deliver(datagram, &metrics));
     tokio::spawn(trunk::Trunk { gateway, token_file, events, voice }.run(shutdown));
     let router = clients.merge(broadcasts).merge(door.router(&settings.allow_origin));
@@ -245,8 +245,8 @@ impl Bridge {
     }
 
     /// The UDP address of RTC clients, as it was bound.
-    pub const fn rtc_address(&self) -> Option<SocketAddr> {
-        self.rtc
+    pub fn rtc_address(&self) -> Option<SocketAddr> {
+        self.rtc.as_ref().map(|(address, _)| *address)
     }
 
     /// The routes of the legacy contracts: `/socket.io/`, `/rtc/ws`, `POST /api/broadcast` and `/livechat/`.
@@ -265,10 +265,17 @@ impl Bridge {
         }
     }
 
-    /// What doesn't work at the moment and isn't needed by everybody: Redis.
+    /// What doesn't work at the moment and isn't needed by everybody: Redis, and what RTC clients are told to connect to.
     pub fn degraded(&self) -> Option<String> {
-        let trouble = self.redis.as_ref()?.borrow().clone()?;
-        Some(format!("no Redis: {trouble}"))
+        let trouble = self.redis.as_ref().and_then(|redis| redis.borrow().clone());
+        let redis = trouble.map(|trouble| format!("no Redis: {trouble}"));
+        let nowhere = self.rtc.as_ref().is_some_and(|(_, announcement)| announcement.is_missing());
+        let rtc =
+            nowhere.then(|| "RTC clients can't be told where to go: its host can't be resolved".to_owned());
+        match (redis, rtc) {
+            (Some(redis), Some(rtc)) => Some(format!("{redis}; {rtc}")),
+            (one, other) => one.or(other),
+        }
     }
 
     /// Stops taking clients, and sees those present off between bursts: their transports close, and they reconnect elsewhere

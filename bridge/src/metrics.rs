@@ -84,6 +84,9 @@ impl DropReason {
     }
 }
 
+/// What becomes of requests for sessions that aren't here: told from the start, so that the first of each is seen.
+const FORWARDED: [&str; 6] = ["answered", "tunnel", "refused", "gone", "unsure", "nobody"];
+
 impl Instruments {
     fn register_nodes(&self, registry: &mut Registry) {
         registry.register("nodes", "Nodes in the registry, this one too", self.nodes.clone());
@@ -93,6 +96,9 @@ impl Instruments {
             self.owned_sessions.clone(),
         );
         registry.register("tunnels", "WebSockets whose session is at another node", self.tunnels.clone());
+        for outcome in FORWARDED {
+            drop(self.forwarded.get_or_create(&[("outcome", outcome)]));
+        }
         registry.register(
             "forwarded",
             "Requests for sessions that aren't here by outcome",
@@ -222,7 +228,7 @@ impl Metrics {
         self.0.tunnels.dec();
     }
 
-    /// A request for a session that isn't here: `answered`, `tunnel`, `refused`, `gone`, `unsure`, `nobody`.
+    /// A request for a session that isn't here, by one of [`FORWARDED`].
     pub(crate) fn forwarded(&self, outcome: &'static str) {
         self.0.forwarded.get_or_create(&[("outcome", outcome)]).inc();
     }

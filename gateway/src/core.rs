@@ -20,7 +20,7 @@ use crate::hub::{CallSettings, ChannelSettings, Hub};
 use crate::kpi::Kpis;
 use crate::livechat::{Livechat, LivechatSettings};
 use crate::metrics::Metrics;
-use crate::nodes::{Nodes, NodesSettings};
+use crate::nodes::{NodeId, Nodes, NodesSettings};
 use crate::notices::Notices;
 use crate::session::{Closing, Outbox, Port, Resumables, SessionId};
 use crate::words::Words;
@@ -59,8 +59,10 @@ pub struct Core {
     pub nodes: Option<Nodes>,
     /// What is said to other nodes.
     pub words: Words,
+    /// Which node this is, to clients; another one after each start.
+    pub node: Box<str>,
     dismissed: CancellationToken,
-    draining: OnceLock<Instant>,
+    draining: OnceLock<Leaving>,
     present: Mutex<Crowd>,
 }
 
@@ -104,6 +106,8 @@ impl Core {
         let kpis = Kpis::new(metrics.kpi.clone());
         let directory = Arc::default();
         let (resumables, draining) = (Resumables::default(), OnceLock::new());
+        let node = nodes.as_ref().map_or_else(|| NodeId(rand::random()), Nodes::id);
+        let node = node.to_string().into();
         Self {
             auth,
             hub,
@@ -121,6 +125,7 @@ impl Core {
             notices,
             nodes,
             words,
+            node,
             dismissed,
             draining,
             present,
@@ -139,14 +144,15 @@ impl Core {
         self.present().users + usize::try_from(self.metrics.attached.get()).unwrap_or(0)
     }
 
-    /// Tells everybody that the gateway will stop, those too who are about to come in.
-    pub fn announce_drain(&self, deadline: Duration) {
+    /// Tells everybody that the gateway will stop, those too who are about to come in, and not to come back to `avoid`.
+    pub fn announce_drain(&self, deadline: Duration, avoid: Option<&str>) {
         let present = self.present();
         // What doesn't fit into the message is no deadline.
         let deadline = deadline.min(Duration::from_millis(u32::MAX.into()));
-        let until = *self.draining.get_or_init(|| Instant::now() + deadline);
+        let leaving = || Leaving { until: Instant::now() + deadline, avoid: avoid.map(Into::into) };
+        let leaving = self.draining.get_or_init(leaving);
         for outbox in present.sessions.values() {
-            outbox.say(&draining(until));
+            outbox.say(&leaving.said(&self.node));
         }
     }
 
@@ -205,8 +211,8 @@ impl<'a> Present<'a> {
             return Err(Closing::overloaded());
         }
         port.outbox.say(welcome);
-        if let Some(until) = core.draining.get() {
-            port.outbox.say(&draining(*until));
+        if let Some(leaving) = core.draining.get() {
+            port.outbox.say(&leaving.said(&core.node));
         }
         present.sessions.insert(port.id, port.outbox.clone());
         present.users += usize::from(scope == Scope::User);
@@ -215,9 +221,20 @@ impl<'a> Present<'a> {
     }
 }
 
-fn draining(until: Instant) -> ServerMessage<'static> {
-    let left = until.saturating_duration_since(Instant::now()).as_millis();
-    ServerMessage::Draining { deadline_ms: u32::try_from(left).unwrap_or(u32::MAX) }
+/// That the gateway is about to stop.
+struct Leaving {
+    until: Instant,
+    /// Its own address, where it has one.
+    avoid: Option<Box<str>>,
+}
+
+impl Leaving {
+    fn said<'a>(&'a self, node: &'a str) -> ServerMessage<'a> {
+        let left = self.until.saturating_duration_since(Instant::now()).as_millis();
+        let deadline_ms = u32::try_from(left).unwrap_or(u32::MAX);
+        let avoid = self.avoid.iter().map(|address| (&**address).into()).collect();
+        ServerMessage::Draining { deadline_ms, node: Some(node.into()), avoid }
+    }
 }
 
 impl Drop for Present<'_> {

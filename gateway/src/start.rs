@@ -95,7 +95,8 @@ impl Gateway {
         // A certificate of a public authority is verified the ordinary way.
         let pin = settings.certificates.is_development();
         let (certificates, announce) = (settings.certificates, settings.announce);
-        let connect = ConnectInfo { certificates, announce, port, pin, websocket: true };
+        let node = core.node.clone();
+        let connect = ConnectInfo { certificates, announce, port, pin, websocket: true, node };
         Ok(Self { core, connect, engine, websockets })
     }
 
@@ -160,7 +161,7 @@ impl Gateway {
     /// Takes no new sessions, and tells those present that the end comes within `deadline`.
     pub fn announce_drain(&self, deadline: Duration) {
         self.engine.drain();
-        self.core.announce_drain(deadline);
+        self.core.announce_drain(deadline, self.connect.announce.as_deref());
     }
 
     /// Ends every session and waits until they are gone.

@@ -44,13 +44,17 @@ function refuse(code) {
   byId('kpi-table').hidden = true;
 }
 
-/** @param {{seconds: number, rows: Row[]}} card */
-function show({ seconds, rows }) {
+/** @param {{seconds: number, node: string, joined: number, alone: number, rows: Row[]}} card */
+function show({ seconds, node, joined, alone, rows }) {
   byId('kpi-note').textContent = rows.length > 0 ? '' : t('kpi.none');
   byId('kpi-table').hidden = rows.length === 0;
   byId('kpi-rows').replaceChildren(...rows.map((row, i) => line(row, rows[i - 1]?.kpi !== row.kpi)));
   const since = new Date(Date.now() - seconds * 1000);
-  byId('kpi-since').textContent = t('kpi.since', { time: since.toLocaleString(document.documentElement.lang) });
+  const language = document.documentElement.lang;
+  byId('kpi-since').textContent = t('kpi.since', { time: since.toLocaleString(language), node });
+  const share = Math.round((alone / Math.max(1, joined + alone)) * 100);
+  byId('kpi-alone').textContent = t('kpi.alone', { percent: share.toLocaleString(language) });
+  byId('kpi-alone').hidden = alone === 0;
 }
 
 /**

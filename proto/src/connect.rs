@@ -20,6 +20,9 @@ pub struct Connect {
     /// The road by TCP, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub websocket: Option<WebSocketRoad>,
+    /// Which of several nodes that is; another one after each start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 /// Where WebTransport sessions are opened.
@@ -86,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_answer_of_the_page_is_read_and_written() {
-        let text = r#"{"protocol":"suara/1","webtransport":{"url":"https://127.0.0.1:4433/v1/wt","certificate_hashes":[{"algorithm":"sha-256","value":"vyFlDiGvTSt7NMNKSTEFDxEoZTLCk2BMrXOFmxJkzGM="}]},"websocket":{"url":"/v1/ws"}}"#;
+        let text = r#"{"protocol":"suara/1","webtransport":{"url":"https://127.0.0.1:4433/v1/wt","certificate_hashes":[{"algorithm":"sha-256","value":"vyFlDiGvTSt7NMNKSTEFDxEoZTLCk2BMrXOFmxJkzGM="}]},"websocket":{"url":"/v1/ws"},"node":"1f0c9a4e00000001"}"#;
         let connect = read(text);
         let pins = connect.webtransport.pins().unwrap();
         assert_eq!(CertificateHash::sha_256(&pins[0]), connect.webtransport.certificate_hashes[0]);
@@ -100,7 +103,7 @@ mod tests {
             [{"algorithm":"sha-999","value":"?"},{"algorithm":"sha-256","value":"vyFlDiGvTSt7NMNKSTEFDxEoZTLCk2BMrXOFmxJkzGM="}]}}"#,
         );
         assert_eq!(connect.webtransport.pins().unwrap().len(), 1);
-        assert_eq!(connect.websocket, None);
+        assert_eq!((connect.websocket, connect.node), (None, None));
     }
 
     #[test]

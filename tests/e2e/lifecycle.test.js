@@ -1,6 +1,7 @@
 /** Starting, being watched, and stopping, as one process and as two. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { speech } from './kit/audio.js';
@@ -149,6 +150,18 @@ test('keeps its keys: a token outlives a restart, and no secret is readable by o
   t.after(() => server.stop('SIGINT'));
   const guest = await legacyUser(t, server, 'new', { token });
   await guest.enter('kept');
+});
+
+test('serves with metrics on an address of one network alone, and without a name service', async (t) => {
+  const others = Object.values(networkInterfaces()).flat().filter((one) => one && !one.internal && one.family === 'IPv4');
+  if (others.length === 0) return t.skip('this machine has no other address');
+  const metrics = `${others[0]?.address}:0`;
+  const server = await ownServer(t, { metrics, args: ['--rtc-announce', 'nobody.invalid'] });
+  assert.equal(new URL(`http://${server.addresses.metrics}`).hostname, others[0]?.address);
+  assert.equal(await answers(`http://${server.addresses.metrics}/metrics`), 200);
+  const ready = await fetch(`${server.url}/readyz`);
+  assert.equal(ready.status, 200, 'the bridge has found its gateway');
+  assert.match(await ready.text(), /degraded: RTC/);
 });
 
 test('refuses development keys on an address that others reach, and says so', async (t) => {

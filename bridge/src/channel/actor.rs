@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use suara_proto::message::ClientMessage;
 use suara_proto::opus::ticks;
-use suara_proto::{ChannelNumber, MemberRef, RequestId};
+use suara_proto::{ChannelNumber, MemberRef, RequestId, TalkerNumber};
 use tokio::sync::mpsc;
 
 use super::audience::{Audience, Listener, RTC};
@@ -112,6 +112,7 @@ impl State {
         match input {
             Input::Enter(enter) => self.enter(*enter),
             Input::Change { member, listener } => self.change(now, member, listener),
+            Input::Renumber { member, talker } => self.renumber(member, talker),
             Input::Exit { member } => self.exit(member),
             Input::Voice { member, at, chunk } => self.voice(now, member, at, chunk),
             Input::Press { member, wish } => {
@@ -202,6 +203,19 @@ impl State {
             self.audience.enter(member, &listener);
             present.listener = listener;
         }
+    }
+
+    /// What it is saying goes on under its new number.
+    fn renumber(&mut self, member: MemberRef, talker: TalkerNumber) {
+        let Some(present) = self.members.get_mut(&member).filter(|present| present.talker != talker) else {
+            return;
+        };
+        present.talker = talker;
+        if let Some(talk) = &mut present.talk {
+            talk.renumber(talker);
+        }
+        self.tell_muted();
+        self.recast();
     }
 
     fn exit(&mut self, member: MemberRef) {

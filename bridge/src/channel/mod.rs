@@ -50,6 +50,8 @@ pub(crate) enum Input {
     Enter(Box<Enter>),
     /// A member who is there wants another format or spells the channel otherwise.
     Change { member: MemberRef, listener: Listener },
+    /// A member who is there has another talker number.
+    Renumber { member: MemberRef, talker: TalkerNumber },
     /// A member is gone.
     Exit { member: MemberRef },
     /// A member's chunk.

@@ -3,6 +3,7 @@
 mod heard;
 mod numbered;
 mod queue;
+mod renumbered;
 mod reported;
 mod several;
 mod told;

@@ -88,6 +88,11 @@ impl Talk {
         self.header.grant
     }
 
+    /// Frames carry another talker number from now on.
+    pub(super) const fn renumber(&mut self, talker: TalkerNumber) {
+        self.header.talker = talker;
+    }
+
     /// Gives the next packet the place that its client gave it, as seen from the talkspurt's first.
     pub(super) fn place(&mut self, stamp: Stamp) {
         let Header { sequence, timestamp, .. } = self.header;

@@ -11,17 +11,35 @@ use tokio::sync::oneshot;
 use super::pending::Reply;
 use super::state::State;
 use super::{JoinError, Notice, Seated};
-use crate::channel::Listener;
-use crate::trunk::Called;
+use crate::channel::{Input, Listener};
+use crate::trunk::{Called, Joined};
 
 impl State {
     pub(super) fn called(&mut self, called: Called) {
         let Called { member, channel, by, users, joined } = called;
+        if self.renumbered(member, &channel, &joined) {
+            return;
+        }
         // One that is gone was detached, which the gateway knows by now.
         if self.members.contains_key(&member) {
             self.calls.insert((member, channel.clone()), joined);
             self.notify(member, Notice::Called { channel, by, users });
         }
+    }
+
+    /// A member is told that it is in a channel in which it is already: after a split its number may be another one. Its session
+    /// has no use for that; `false` where it is news.
+    pub(super) fn renumbered(&mut self, member: MemberRef, channel: &str, joined: &Joined) -> bool {
+        let Joined { channel: number, talker, .. } = *joined;
+        if let Some(waits) = self.calls.get_mut(&(member, channel.to_owned())) {
+            waits.talker = talker;
+            return true;
+        }
+        let is_in = self.members.get(&member).is_some_and(|entry| entry.channels.contains_key(channel));
+        if is_in {
+            self.tell(number, Input::Renumber { member, talker });
+        }
+        is_in
     }
 
     /// A session asks for a channel: if it is that of a call that waits for it, it is in.

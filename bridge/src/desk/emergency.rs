@@ -39,7 +39,9 @@ impl State {
     }
 
     pub(super) fn brought(&mut self, member: MemberRef, channel: String, joined: Joined) {
-        if self.members.contains_key(&member) {
+        let is_news = !self.renumbered(member, &channel, &joined);
+        // Else it has left meanwhile, which the gateway hears: nothing is there to be picked up.
+        if is_news && self.members.contains_key(&member) && self.pending.raises(member) {
             self.calls.insert((member, channel), joined);
         }
     }

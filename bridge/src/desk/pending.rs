@@ -74,6 +74,12 @@ impl Pending {
         self.asked.remove(&request)
     }
 
+    /// Whether a member has raised an emergency and isn't answered yet.
+    pub(super) fn raises(&self, member: MemberRef) -> bool {
+        let by = |asked: &Asked| matches!(asked, Asked::Emergency { member: of, .. } if *of == member);
+        self.asked.values().any(by)
+    }
+
     /// The trunk is gone, and with it every answer.
     pub(super) fn drain(&mut self) -> Vec<Asked> {
         self.deadlines.clear();

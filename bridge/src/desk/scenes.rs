@@ -1,5 +1,7 @@
 //! Scenarios of the desk: clients that log in, a trunk that comes and goes.
 
+mod renumbered;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

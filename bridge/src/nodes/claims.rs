@@ -161,7 +161,7 @@ mod tests {
 
     fn claims() -> (Claims, mpsc::Receiver<Errand>) {
         let address = RedisAddress::parse("redis://127.0.0.1:1").unwrap();
-        let store = Arc::new(Store::new(address, Trust::default(), Arc::default()));
+        let store = Arc::new(Store::new("test", address, Trust::default(), Arc::default()));
         let names = Names::new(Prefix::default(), "test");
         Claims::new(NodeId::random(), names, store, Metrics::default())
     }

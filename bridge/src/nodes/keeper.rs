@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -50,28 +49,25 @@ impl Keeper {
     async fn beat(&self, listed: &Notify) {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut since = None;
+        let mut is_listed = false;
         loop {
             beat.tick().await;
             match self.registry.beat().await {
                 Ok(found) => {
                     if found == Beat::Anew {
-                        self.shaken.notify_one();
+                        self.own.shake();
                     }
-                    if since.is_none() {
+                    if !is_listed {
                         let me = self.registry.me();
                         tracing::info!(bridge_node = %me.id, peer = %me.peer, "this bridge is listed in Redis");
-                        since = Some(Instant::now());
+                        is_listed = true;
                         listed.notify_one();
                     }
                 }
                 // A connection that stands is made anew; what was asked on it Redis may do yet.
-                Err(Away) if !self.own.heals() => break,
+                Err(Away) if self.own.is_lost() => return,
                 Err(Away) => {}
             }
-        }
-        if let Some(since) = since {
-            tracing::warn!(after = ?since.elapsed(), "Redis is lost: sessions of other nodes can't be found");
         }
     }
 
@@ -91,7 +87,7 @@ impl Keeper {
             // Whether all masters of a cluster are there, no single question tells.
             let looks = async { tokio::join!(self.registry.look(), self.store.ping()) };
             let is_there = matches!(looks.await, (Ok(()), Ok(())));
-            if !is_there && !self.store.heals() {
+            if !is_there && self.store.is_lost() {
                 return;
             }
         }

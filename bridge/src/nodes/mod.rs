@@ -85,7 +85,8 @@ impl Nodes {
         metrics: Metrics,
     ) -> (Self, Newcomer) {
         let (trust, shaken) = (Trust::default(), Arc::new(Notify::new()));
-        let [own, store] = [0; 2].map(|_| Arc::new(Store::new(redis.clone(), trust.clone(), shaken.clone())));
+        let store = |line| Arc::new(Store::new(line, redis.clone(), trust.clone(), shaken.clone()));
+        let (own, store) = (store("beat"), store("registry"));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let me = Node { id: NodeId::random(), peer, started: registry::now(), version };
         let (claims, errands) = Claims::new(me.id, names.clone(), store.clone(), metrics.clone());

@@ -3,6 +3,7 @@
 //! Each command names one key, so that a Redis Cluster serves as well. Who asks is answered in bounded time; a connection
 //! that is lost is made again by the [keeper](super::keeper) alone. A cluster's heals by itself, master by master.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Failures in a row that make the wait longer, so that a lost Redis is looked for every second: the clients' own
 /// reconnects come in such steps.
 const MAX_FAILURES: u32 = 3;
+
+/// A cluster's connections are made anew as a whole after so many beats without any answer: that isn't one master's fault.
+const MAX_SILENT: u32 = 5;
 
 /// Redis can't be asked, or hasn't answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +50,14 @@ impl Trust {
 
 /// The connection, while there is one.
 pub(super) struct Store {
+    line: &'static str,
     address: RedisAddress,
     trust: Trust,
     /// Told when Redis may have forgotten what this node gave it.
     shaken: Arc<Notify>,
     open: Mutex<Option<Open>>,
+    /// How often in a row it was asked in vain whether it is any good.
+    silent: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -61,8 +68,9 @@ struct Open {
 }
 
 impl Store {
-    pub(super) fn new(address: RedisAddress, trust: Trust, shaken: Arc<Notify>) -> Self {
-        Self { address, trust, shaken, open: Mutex::new(None) }
+    /// What `line` says is for the log.
+    pub(super) fn new(line: &'static str, address: RedisAddress, trust: Trust, shaken: Arc<Notify>) -> Self {
+        Self { line, address, trust, shaken, open: Mutex::new(None), silent: AtomicU32::new(0) }
     }
 
     /// Connects, does `serve` for as long as the connection stands and `serve` lasts, and begins anew, until `stop`.
@@ -84,22 +92,28 @@ impl Store {
     /// Serves one connection; whether there was one.
     async fn once<S: Future<Output = ()>>(&self, serve: &impl Fn() -> S) -> bool {
         let over = CancellationToken::new();
+        // What a connection says after it was given up, the next one says too.
+        let _over = over.clone().drop_guard();
         let connected = Link::connect(&self.address, PATIENCE, self.watch(over.clone())).await;
         // What was given before may be forgotten.
         self.shake();
         let link = match connected {
             Ok(link) => link,
             Err(reason) => {
-                tracing::debug!(redis = %self.address, %reason, "no Redis: other nodes don't see this one");
+                tracing::debug!(line = self.line, redis = %self.address, %reason, "no Redis: other nodes don't see this one");
                 return false;
             }
         };
+        self.silent.store(0, Relaxed);
         *self.open() = Some(Open { link, over: over.clone() });
+        let since = Instant::now();
         tokio::select! {
             () = serve() => {}
             () = over.cancelled() => {}
         }
         self.shake();
+        let (line, after) = (self.line, since.elapsed());
+        tracing::warn!(line, ?after, "Redis is lost: sessions of other nodes can't be found");
         true
     }
 
@@ -121,7 +135,8 @@ impl Store {
         }
     }
 
-    fn shake(&self) {
+    /// Redis may have forgotten what it was given.
+    pub(super) fn shake(&self) {
         self.trust.shake();
         self.shaken.notify_one();
     }
@@ -130,7 +145,10 @@ impl Store {
     pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Away> {
         let Some(Open { mut link, over }) = self.open().clone() else { return Err(Away) };
         match tokio::time::timeout(PATIENCE, command.query_async(&mut link)).await {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                self.silent.store(0, Relaxed);
+                return Ok(answer);
+            }
             Ok(Err(error)) => {
                 tracing::debug!(reason = error.category(), "Redis didn't do what it was asked");
                 // One that is late may be busy: the keeper sees whether it lives.
@@ -157,9 +175,9 @@ impl Store {
         Err(Away)
     }
 
-    /// Whether one that doesn't answer may be waited for.
-    pub(super) fn heals(&self) -> bool {
-        self.address.is_cluster()
+    /// Whether one that hasn't answered is given up; asked once a beat. A cluster's connection heals by itself, mostly.
+    pub(super) fn is_lost(&self) -> bool {
+        !self.address.is_cluster() || self.silent.fetch_add(1, Relaxed) + 1 >= MAX_SILENT
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {

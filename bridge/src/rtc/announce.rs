@@ -10,6 +10,8 @@ use crate::BridgeError;
 
 /// How old an answer of the name service may get. Transports that are there keep the address that they were told.
 const REFRESH: Duration = Duration::from_secs(60);
+/// How soon one that means nothing yet is asked again: a machine may be up before its name service.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// What is announced in place of the port's own address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +48,8 @@ impl Host {
     }
 }
 
-/// The addresses to announce, kept up to date until `stop`.
+/// The addresses to announce, kept up to date until `stop`. None for as long as a name means nothing: what serves without RTC isn't
+/// ended, or kept from starting, by a name service that is away.
 pub(super) async fn announce(
     bound: SocketAddr,
     host: Option<&str>,
@@ -63,23 +66,32 @@ pub(super) async fn announce(
     };
     let refuse = |reason| BridgeError::RtcAnnounce { host: host.to_owned(), reason };
     let host = Host::parse(host).ok_or_else(|| refuse("it is neither an address nor a host name"))?;
-    let first = host.resolve().await.map_err(|_| refuse("it can't be resolved"))?;
-    let (announced, receiver) = watch::channel(first);
+    let (announced, receiver) = watch::channel(Vec::new());
+    look_up(&host, &announced).await;
     tokio::spawn(async move {
-        while stop.run_until_cancelled(tokio::time::sleep(REFRESH)).await.is_some() {
-            match host.resolve().await {
-                Ok(found) => drop(announced.send_if_modified(|known| {
-                    let changed = *known != found;
-                    *known = found;
-                    changed
-                })),
-                Err(error) => {
-                    tracing::warn!(host = host.name, %error, "the announced host can't be resolved")
-                }
+        loop {
+            let wait = if announced.borrow().is_empty() { AGAIN } else { REFRESH };
+            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
             }
+            look_up(&host, &announced).await;
         }
     });
     Ok(receiver)
+}
+
+/// What was found last stays until something else is.
+async fn look_up(host: &Host, announced: &watch::Sender<Vec<SocketAddr>>) {
+    match host.resolve().await {
+        Ok(found) => drop(announced.send_if_modified(|known| {
+            let changed = *known != found;
+            *known = found;
+            changed
+        })),
+        Err(error) => {
+            tracing::warn!(host = host.name, %error, "--rtc-announce can't be resolved; it is tried again");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,5 +125,18 @@ mod tests {
         assert!(local.borrow().iter().all(|address| address.ip().is_loopback() && address.port() == 0));
         let own = announce("127.0.0.1:7".parse().unwrap(), None, stop).await.unwrap();
         assert_eq!(*own.borrow(), ["127.0.0.1:0".parse().unwrap()]);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_means_nothing_yet_is_no_reason_not_to_start_and_nonsense_is() {
+        let (bound, stop) = ("0.0.0.0:4434".parse().unwrap(), CancellationToken::new());
+        let unknown = announce(bound, Some("nobody.invalid"), stop.clone()).await.unwrap();
+        assert!(unknown.borrow().is_empty());
+        assert!(announce(bound, Some("https://radio.example"), stop).await.is_err());
+
+        let (announced, known) = watch::channel(Vec::new());
+        look_up(&Host::parse("127.0.0.1").unwrap(), &announced).await;
+        look_up(&Host::parse("nobody.invalid").unwrap(), &announced).await;
+        assert_eq!(*known.borrow(), ["127.0.0.1:0".parse().unwrap()], "what was found stays");
     }
 }

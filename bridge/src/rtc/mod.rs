@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::BridgeError;
@@ -42,8 +42,19 @@ const PATH: &str = "/rtc/ws";
 /// The media side, before there are sessions.
 pub(crate) struct Media {
     pub(crate) address: SocketAddr,
+    announced: watch::Receiver<Vec<SocketAddr>>,
     port: port::Port,
     peers: peers::Peers,
+}
+
+/// By which addresses clients reach the port.
+pub(crate) struct Announcement(watch::Receiver<Vec<SocketAddr>>);
+
+impl Announcement {
+    /// None yet: what was to be announced means nothing.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
 }
 
 /// What every session needs.
@@ -67,9 +78,14 @@ impl Media {
         stop: CancellationToken,
     ) -> Result<Self, BridgeError> {
         let announced = announce::announce(address, host, stop.clone()).await?;
-        let (port, address) = port::Port::start(address, announced, metrics, stop)
+        let (port, address) = port::Port::start(address, announced.clone(), metrics, stop)
             .map_err(|source| BridgeError::Rtc { address, source })?;
-        Ok(Self { address, port, peers: peers::Peers::default() })
+        Ok(Self { address, announced, port, peers: peers::Peers::default() })
+    }
+
+    /// Whether clients can be told where the port is, at this moment and later.
+    pub(crate) fn announcement(&self) -> Announcement {
+        Announcement(self.announced.clone())
     }
 
     pub(crate) fn outlet(&self) -> RtcOutlet {

@@ -36,7 +36,7 @@ pub(crate) enum TrunkEvent {
     Joined(Joined),
     /// A member was put into a call.
     Called(Called),
-    /// A member was brought into the emergency channel, by its own doing.
+    /// A member was brought into the emergency channel, by its own doing; or has another number in a channel that it is in.
     Brought { member: MemberRef, channel: String, joined: Joined },
     /// The answer to `emergency`: where, and how long the microphone is to be open.
     Raised { request: RequestId, channel: ChannelNumber, microphone_ms: u32 },

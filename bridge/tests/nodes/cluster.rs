@@ -114,7 +114,7 @@ async fn a_cluster_is_used_though_the_node_that_is_named_first_is_away() {
     cluster.0[0].kill();
     let [node, other]: [Node; 2] = [Node::start(&cluster, None).await, Node::start(&cluster, None).await];
     for node in [&node, &other] {
-        until("what is published", async || (node.metric("redis_up") == 1.0).then_some(())).await;
+        until("Redis", async || (node.metric("redis_up") == 1.0).then_some(())).await;
     }
     // A session whose key is at one of the others is told, and found.
     until("a session in Redis", async || {
@@ -124,4 +124,14 @@ async fn a_cluster_is_used_though_the_node_that_is_named_first_is_away() {
         (master > 0 && cluster.0[master].ask::<bool>(cmd("EXISTS").arg(key)).await).then_some(())
     })
     .await;
+    // What is published is heard by way of the last that is left.
+    cluster.0[1].kill();
+    let word = r#"{"event":"notification","payload":1}"#;
+    for node in [&node, &other] {
+        until("what is published", async || {
+            cluster.0[2].ask::<()>(cmd("PUBLISH").arg("socket:broadcast").arg(word)).await;
+            (node.metric("broadcasts_total{way=\"json\"}") > 0.0).then_some(())
+        })
+        .await;
+    }
 }

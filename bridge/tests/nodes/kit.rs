@@ -92,7 +92,11 @@ impl Redis {
         self.try_ask(std::mem::take(command)).await.unwrap()
     }
 
-    async fn try_ask<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> redis::RedisResult<T> {
+    /// The same, of a machine that may be busy.
+    pub(crate) async fn try_ask<T: redis::FromRedisValue>(
+        &self,
+        command: redis::Cmd,
+    ) -> redis::RedisResult<T> {
         let mut link = redis::Client::open(self.url())?.get_multiplexed_async_connection().await?;
         command.query_async(&mut link).await
     }
@@ -131,6 +135,7 @@ impl Drop for Redis {
 pub(crate) struct Node {
     pub(crate) bridge: Bridge,
     pub(crate) address: SocketAddr,
+    client: reqwest::Client,
     registry: Registry,
     stop: CancellationToken,
     _directory: TempDir,
@@ -163,7 +168,8 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(suara_tcp::serve(StallAwareListener::new(listener), bridge.router(), stop.clone()));
-        Self { bridge, address, registry, stop, _directory: directory }
+        let client = reqwest::Client::new();
+        Self { bridge, address, client, registry, stop, _directory: directory }
     }
 
     /// Several that know each other.
@@ -213,7 +219,7 @@ impl Node {
 
     /// Opens a session by polling, and gives its sid.
     pub(crate) async fn open(&self) -> String {
-        let answer = get(self.url(None)).await;
+        let answer = self.client.get(self.url(None)).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         let open = answer.text().await.unwrap();
         let open: serde_json::Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
@@ -228,11 +234,11 @@ impl Node {
     }
 
     pub(crate) async fn poll(&self, sid: &str) -> Response {
-        get(self.url(Some(sid))).await
+        self.client.get(self.url(Some(sid))).send().await.unwrap()
     }
 
     pub(crate) async fn say(&self, sid: &str, packets: &'static str) -> Response {
-        post(self.url(Some(sid)), packets).await
+        self.client.post(self.url(Some(sid))).body(packets).send().await.unwrap()
     }
 
     /// What the node answers to a request for a WebSocket.

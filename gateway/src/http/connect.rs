@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HOST};
 use axum::http::uri::Authority;
@@ -34,6 +34,8 @@ pub struct ConnectInfo {
     pub pin: bool,
     /// Whether sessions are opened by WebSocket too, at the address that was asked.
     pub websocket: bool,
+    /// Which node it is.
+    pub node: Box<str>,
 }
 
 impl ConnectInfo {
@@ -48,9 +50,18 @@ impl ConnectInfo {
 ///
 /// Sessions are opened there, by WebTransport or where there is no UDP by WebSocket (PROTOCOL.md, 2).
 #[utoipa::path(get, path = "/api/connect", tag = "gateway",
+    params(("not" = Option<String>, Query, description = "A node that is to be left (`draining`, PROTOCOL.md, 3.4)")),
     responses((status = 200, description = "The addresses, and which certificates to trust there", body = Addresses),
-        (status = 503, description = "`unavailable`: this node is about to stop; another one takes sessions", body = Problem)))]
-pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: HeaderMap) -> impl IntoResponse {
+        (status = 503, description = "`unavailable`: this node is about to stop, or is the one to be left; another one takes sessions", body = Problem)))]
+pub(super) async fn connect(
+    State(info): State<Arc<ConnectInfo>>,
+    Query(asked): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    // What balances the load asks the next one.
+    if asked.iter().any(|(key, node)| key == "not" && **node == *info.node) {
+        return Problem::new(ErrorCode::Unavailable, "this is the node that is to be left").into_response();
+    }
     let url = info.announce.clone().unwrap_or_else(|| {
         let asked = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
         format!("https://{}:{}{PATH}", reachable_host(asked), info.port)
@@ -59,8 +70,9 @@ pub(super) async fn connect(State(info): State<Arc<ConnectInfo>>, headers: Heade
     let certificate_hashes = pinned.map(|print| CertificateHash::sha_256(print.as_bytes())).collect();
     let websocket = info.websocket.then(|| WebSocketRoad { url: websocket::PATH.to_owned() });
     let webtransport = WebTransportRoad { url, certificate_hashes };
-    let connect = Connect { protocol: PROTOCOL.to_owned(), webtransport, websocket };
-    ([(CACHE_CONTROL, "no-store")], Json(connect))
+    let (protocol, node) = (PROTOCOL.to_owned(), Some(info.node.to_string()));
+    let connect = Connect { protocol, webtransport, websocket, node };
+    ([(CACHE_CONTROL, "no-store")], Json(connect)).into_response()
 }
 
 /// Leads nobody here any more once the gateway is about to stop: what balances the load asks the next one.
@@ -82,6 +94,8 @@ pub(super) struct Addresses {
     /// The road by TCP, where there is one.
     #[schema(nullable = false)]
     websocket: Option<WebSocket>,
+    /// Which of several nodes answers; another one after each start.
+    node: String,
 }
 
 #[derive(ToSchema)]

@@ -10,7 +10,7 @@ use suara_proto::message::Right;
 use utoipa::ToSchema;
 
 use super::api::{Api, Bearer, NoStore, Problem, Read};
-use crate::kpi::Row;
+use crate::kpi::{Pairs, Row};
 
 /// Who may look whatever its channels are.
 const ROLE: &str = "admin";
@@ -20,6 +20,12 @@ const ROLE: &str = "admin";
 pub(super) struct Scorecard {
     /// Since the gateway's start.
     seconds: u64,
+    /// Which of several nodes it is that counted; the others count for themselves.
+    node: String,
+    /// Listeners' reports that were put together with their talker's.
+    joined: u64,
+    /// Listeners' reports without their talker's: of bursts of other nodes, of patched channels, and of clients that report nothing.
+    alone: u64,
     /// One for each KPI and pair of transports that was seen.
     rows: Vec<Row>,
 }
@@ -38,7 +44,9 @@ pub(super) async fn kpi(
     }
     let core = &api.core;
     let seconds = core.clock.now().as_millis() / 1000;
-    Ok((NoStore, Json(Scorecard { seconds, rows: core.kpis.rows() })))
+    let Pairs { joined, alone } = core.kpis.pairs(core.clock.micros(std::time::Instant::now()));
+    let (node, rows) = (core.node.to_string(), core.kpis.rows());
+    Ok((NoStore, Json(Scorecard { seconds, node, joined, alone, rows })))
 }
 
 fn may_look(who: &Bearer) -> bool {

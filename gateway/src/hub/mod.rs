@@ -11,6 +11,7 @@ mod chat;
 mod command;
 mod early;
 mod patch;
+mod patched;
 mod presence;
 mod remote;
 mod room;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use suara_channel::{Asking, Identity, JoinError, Settings};
+use suara_cluster::NodeId;
 use suara_engine::{Audience, Frame, Sender};
 use suara_proto::floor::FloorDatagram;
 use suara_proto::message::{DispatchAction, Rights};
@@ -172,6 +174,16 @@ impl Hub {
         let shared =
             Shared { rooms, next_number, settings, clock, metrics, tasks, store, nodes, next_op, sender };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Its name among other nodes, where there may be any.
+    fn node(&self) -> Option<NodeId> {
+        self.shared.nodes.as_ref().map(Nodes::id)
+    }
+
+    /// The number here of the channel of that name, if it is here.
+    fn number_of(&self, name: &str) -> Option<ChannelNumber> {
+        self.shared.rooms().get(name).map(|room| room.number)
     }
 
     fn first_op(&self) -> u64 {

@@ -16,7 +16,7 @@ use suara_proto::{ChannelNumber, ErrorCode, Grant, RequestId, TalkerNumber};
 use super::RoomHandle;
 use super::room::Room;
 use super::seats::Seat;
-use crate::session::{Port, SessionId};
+use crate::session::SessionId;
 use crate::voice::{Ear, Relay};
 
 /// Patches of one channel. Each costs a frame's way once more; more would be a channel of its own.
@@ -80,6 +80,16 @@ impl Patches {
         self.by_peer.values().find(|patch| patch.guest == guest)?.origin
     }
 
+    /// The other channels.
+    pub(super) fn all(&self) -> impl Iterator<Item = Patched<'_>> {
+        let peers = self.by_peer.values().map(|patch| &patch.peer);
+        peers.map(|peer| Patched { channel: peer.number, name: (&*peer.name).into() })
+    }
+
+    pub(super) fn number_of(&self, name: &str) -> Option<ChannelNumber> {
+        self.by_peer.values().find(|patch| *patch.peer.name == *name).map(|patch| patch.peer.number)
+    }
+
     fn tell(&self, word: impl Fn() -> PeerWord) {
         for patch in self.by_peer.values() {
             patch.peer.tell(word());
@@ -92,9 +102,12 @@ impl Room {
     pub(super) fn patch_for(&mut self, by: TalkerNumber, request: RequestId, peer: RoomHandle, on: bool) {
         if !on {
             let done = self.unpatch(peer.number);
+            if !done && self.unpatch_far(by, request, &peer.name) {
+                return;
+            }
             return self.answer_patch(by, request, on, done);
         }
-        if self.patches.by_peer.contains_key(&peer.number) {
+        if self.patches.by_peer.contains_key(&peer.number) || self.far_patches.has(&peer.name) {
             return self.answer_patch(by, request, on, true);
         }
         self.welcome(peer, None, move |room, done| {
@@ -105,7 +118,7 @@ impl Room {
         });
     }
 
-    fn answer_patch(&self, by: TalkerNumber, request: RequestId, on: bool, done: bool) {
+    pub(super) fn answer_patch(&self, by: TalkerNumber, request: RequestId, on: bool, done: bool) {
         let Some(Seat { port: Some(port), member, .. }) = self.seats.get(&by) else { return };
         let channel = self.handle.number;
         port.outbox.say(&if done {
@@ -128,6 +141,7 @@ impl Room {
         let Some(patch) = self.patches.by_peer.remove(&number) else { return false };
         patch.peer.tell(PeerWord::Over(self.handle.number));
         self.order(Op::Dismiss { guest: patch.guest });
+        self.share_patch(patch.guest, None);
         self.route_changed = true;
         self.show_patches();
         true
@@ -237,13 +251,6 @@ impl Room {
         }
     }
 
-    /// Tells one that comes what this channel is patched to.
-    pub(super) fn tell_patches(&self, port: &Port) {
-        if !self.patches.by_peer.is_empty() {
-            port.outbox.say(&self.patched());
-        }
-    }
-
     /// Takes the other channel in, and tells it all that it has to know; with what it has said of itself, where it asked.
     fn welcome(
         &mut self,
@@ -252,7 +259,7 @@ impl Room {
         then: impl FnOnce(&mut Self, bool) + Send + 'static,
     ) {
         let number = peer.number;
-        if self.patches.by_peer.len() + self.patches.coming.len() >= MAX_PATCHES
+        if self.patches.by_peer.len() + self.patches.coming.len() + self.far_patches.len() >= MAX_PATCHES
             || self.patches.coming.contains_key(&number)
         {
             return then(self, false);
@@ -288,6 +295,7 @@ impl Room {
             peer.tell(PeerWord::Taken(number, talking));
         }
         self.route_changed |= there.is_some();
+        self.share_patch(guest, Some(&peer.name));
         self.patches.by_peer.insert(peer.number, Patch { peer, guest, origin: None, there });
         true
     }
@@ -318,22 +326,6 @@ impl Room {
         for number in over {
             self.unpatch(number);
         }
-    }
-
-    fn patched(&self) -> ServerMessage<'_> {
-        let (channel, with) = (self.handle.number, self.patched_with());
-        ServerMessage::Patched { request: None, member: None, channel, with }
-    }
-
-    fn patched_with(&self) -> Vec<Patched<'_>> {
-        let patches = self.patches.by_peer.values();
-        patches
-            .map(|patch| Patched { channel: patch.peer.number, name: (&*patch.peer.name).into() })
-            .collect()
-    }
-
-    fn show_patches(&self) {
-        self.tell_all(&self.patched());
     }
 }
 

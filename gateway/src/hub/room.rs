@@ -13,6 +13,7 @@ use super::alert::Alerts;
 use super::chat::Line;
 use super::command::Command;
 use super::patch::{Patches, PeerWord};
+use super::patched::FarPatches;
 use super::remote::Abroad;
 use super::seats::{Present, Seat};
 use super::submit::{Answer, Then};
@@ -51,6 +52,7 @@ pub(super) struct Room {
     pub(super) somebody_left: bool,
     pub(super) alerts: Alerts,
     pub(super) patches: Patches,
+    pub(super) far_patches: FarPatches,
     pub(super) line: Line,
     /// As they were published last.
     pub(super) relays: Arc<[Relay]>,
@@ -89,6 +91,7 @@ impl Room {
             somebody_left: false,
             alerts: Alerts::default(),
             patches: Patches::default(),
+            far_patches: FarPatches::default(),
             line: Line::default(),
             relays: Arc::default(),
             hub,

@@ -39,8 +39,14 @@ impl Room {
 
     /// Lets the decisions out.
     pub(super) fn decide(&mut self) {
-        while let Some(output) = self.replica.poll_output() {
-            self.take(output);
+        loop {
+            while let Some(output) = self.replica.poll_output() {
+                self.take(output);
+            }
+            // What it orders is decided, and told, before anybody hears voice by it.
+            if !self.look_at_patches() {
+                break;
+            }
         }
         self.publish();
         self.answer();

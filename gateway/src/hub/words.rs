@@ -12,6 +12,9 @@ use super::room::Room;
 /// What a fact's key begins with that is an alert; its user follows.
 pub(super) const ALERT: &str = "alert/";
 
+/// The same of a patch; the node that keeps it and its guest's number follow.
+pub(super) const PATCH: &str = "patch/";
+
 /// From a room to those of the same channel at all nodes, its own included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum RoomWord {
@@ -23,6 +26,11 @@ pub(super) enum RoomWord {
         user: Arc<str>,
         /// Who says so.
         by: Arc<str>,
+    },
+    /// A patch is to end: its node ends it.
+    Unpatch {
+        /// The other channel's name.
+        with: Arc<str>,
     },
 }
 
@@ -38,11 +46,12 @@ impl Room {
         match (to, serde_json::from_slice(bytes)) {
             (Say::Rooms, Ok(RoomWord::Ended)) => self.end(LeaveReason::Ended),
             (Say::Rooms, Ok(RoomWord::AlertOver { user, by })) => self.alert_over(&user, &by),
+            (Say::Rooms, Ok(RoomWord::Unpatch { with })) => self.unpatch_by_name(&with),
             _ => tracing::debug!(channel = %self.handle.number, "a word that isn't understood"),
         }
     }
 
-    /// A fact has changed.
+    /// A fact has changed. Those of patches are looked at when all is told ([`look_at_patches`](Self::look_at_patches)).
     pub(super) fn shared(&mut self, key: &str, value: Option<&[u8]>) {
         if let Some(user) = key.strip_prefix(ALERT) {
             self.alert_shared(user, value);

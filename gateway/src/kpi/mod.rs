@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use score::{Row, Scorecard};
-pub use table::{Burst, Fault, Report, Sample, Seen, Table};
+pub use table::{Burst, Fault, Pairs, Report, Sample, Seen, Table};
 
 use crate::metrics::KpiMetrics;
 
@@ -111,11 +111,20 @@ impl Kpis {
             }
             Err(fault) => self.refuse(fault),
         }
+        self.metrics.heard(state.table.pairs(now_us));
     }
 
     /// Counts a report that can't be true.
     pub fn refuse(&self, fault: Fault) {
         self.metrics.refused(fault);
+    }
+
+    /// What became of listeners' reports until `now_us`.
+    #[must_use]
+    pub fn pairs(&self, now_us: u64) -> Pairs {
+        let pairs = self.state().table.pairs(now_us);
+        self.metrics.heard(pairs);
+        pairs
     }
 
     /// What was measured since the start.

@@ -99,9 +99,19 @@ pub struct Sample {
     pub value: Duration,
 }
 
+/// Reports of listeners by what became of them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pairs {
+    /// The talker's went with them.
+    pub joined: u64,
+    /// The talker's never came: it talks at another node, or in a channel that this one is patched to, or its client says nothing.
+    pub alone: u64,
+}
+
 /// The bursts that were reported of late.
 #[derive(Debug, Default)]
 pub struct Table {
+    pairs: Pairs,
     bursts: BTreeMap<Burst, Entry>,
     /// In the order in which they came, with when.
     order: VecDeque<(u64, Burst)>,
@@ -130,24 +140,36 @@ impl Table {
             return Err(Fault::Crowded);
         }
         let mut samples: Vec<Sample> = alone.into_iter().collect();
+        let mut joined = 0;
         match report.seen {
             Seen::Said(_) if entry.said.is_some() => return Err(Fault::Twice),
             Seen::Said(said) => {
                 let talker = (report.transport, said);
                 entry.said = Some(talker);
                 let waiting = std::mem::take(&mut entry.waiting);
-                samples.extend(waiting.iter().flat_map(|listener| both(talker, *listener)).flatten());
+                for of_both in waiting.iter().filter_map(|listener| both(talker, *listener)) {
+                    samples.extend(of_both);
+                    joined += 1;
+                }
             }
             Seen::Heard(heard) => match entry.said {
                 Some(talker) => {
                     let of_both = both(talker, (report.transport, heard)).ok_or(Fault::Absurd)?;
                     samples.extend(of_both);
+                    joined += 1;
                 }
                 None => entry.waiting.push((report.transport, heard)),
             },
         }
         entry.by.push(report.by);
+        self.pairs.joined += joined;
         Ok(samples)
+    }
+
+    /// What became of listeners' reports until `now_us`. Those that still wait are in neither.
+    pub fn pairs(&mut self, now_us: u64) -> Pairs {
+        self.expire(now_us);
+        self.pairs
     }
 
     /// Bursts that are kept.
@@ -180,7 +202,8 @@ impl Table {
 
     fn forget_oldest(&mut self) {
         if let Some((_, burst)) = self.order.pop_front() {
-            self.bursts.remove(&burst);
+            let alone = self.bursts.remove(&burst).map_or(0, |entry| entry.waiting.len());
+            self.pairs.alone += alone as u64;
         }
     }
 }
@@ -324,6 +347,23 @@ mod tests {
         let clocks_differ = heard(NOW - 119_000, u32::MAX - 479, None);
         let samples = table.report(NOW, BURST, report(9, Transport::WebTransport, clocks_differ)).unwrap();
         assert_eq!(told(&samples), [(3, 0)]);
+    }
+
+    #[test]
+    fn listeners_reports_count_as_joined_or_once_too_old_as_alone() {
+        let mut table = Table::default();
+        let elsewhere = Burst { channel: ChannelNumber(18), ..BURST };
+        for by in 2..=4 {
+            let listener = report(by, Transport::WebTransport, heard(NOW + 130_000, 480, None));
+            table.report(NOW + 1_000_000, BURST, listener).unwrap();
+            table.report(NOW + 1_000_000, elsewhere, listener).unwrap();
+        }
+        assert_eq!(table.pairs(NOW + 1_000_000), Pairs { joined: 0, alone: 0 }, "they wait");
+        table.report(NOW + 2_000_000, BURST, report(1, Transport::WebTransport, said(NOW, None))).unwrap();
+        let late = report(5, Transport::WebTransport, heard(NOW + 130_000, 480, None));
+        table.report(NOW + 2_000_000, BURST, late).unwrap();
+        assert_eq!(table.pairs(NOW + 2_000_000), Pairs { joined: 4, alone: 0 });
+        assert_eq!(table.pairs(NOW + 2_000_000 + MAX_AGE_US), Pairs { joined: 4, alone: 3 });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout};
 use wtransport::endpoint::ConnectOptions;
@@ -20,6 +20,10 @@ async fn a_drain_is_announced_and_goes_on_serving_those_who_are_there() {
     for client in [&mut alice, &mut bob, &mut trunk] {
         let draining = client.hear("draining").await;
         assert!((29_000..=30_000).contains(&number(&draining["deadline_ms"])), "{draining}");
+        assert!(
+            draining["node"].is_string() && draining["avoid"].is_null(),
+            "no address of its own: {draining}"
+        );
     }
     let seat = alice.join("lobby").await;
     bob.join("lobby").await;
@@ -27,6 +31,33 @@ async fn a_drain_is_announced_and_goes_on_serving_those_who_are_there() {
     alice.send_voice(&frame(seat, grant, 1));
     assert_eq!(bob.voice().await, frame(seat, grant, 1));
     assert_eq!(gateway.gateway.population(), 2);
+    gateway.finish().await;
+}
+
+#[tokio::test]
+async fn who_is_told_where_not_to_be_is_not_led_there_again() {
+    let announced = "https://node-1.radio.example/v1/wt";
+    let gateway = TestGateway::with(|settings| settings.announce = Some(announced.to_owned()));
+    let http = gateway.http().await;
+    let ask = async |query: &str| {
+        let answer = reqwest::get(format!("http://{http}/api/connect{query}")).await.expect("it answers");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let (status, connect) = ask("").await;
+    let node = connect["node"].as_str().expect("it says which it is").to_owned();
+    assert_eq!(status, 200);
+
+    let (status, refused) = ask(&format!("?not={node}")).await;
+    assert_eq!((status, &refused["code"]), (503, &json!("unavailable")));
+    for others in ["?not=1f0c9a4e00000001", "?not=", "?not=%ff&not=x&y"] {
+        assert_eq!(ask(others).await.0, 200, "{others}");
+    }
+    assert_eq!(ask(&format!("?not=x&not={node}")).await.0, 503);
+
+    let mut alice = gateway.user("alice").await;
+    gateway.gateway.announce_drain(Duration::from_secs(30));
+    let draining = alice.hear("draining").await;
+    assert_eq!((&draining["node"], &draining["avoid"]), (&json!(node), &json!([announced])));
     gateway.finish().await;
 }
 

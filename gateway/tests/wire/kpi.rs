@@ -105,6 +105,9 @@ async fn a_burst_that_both_sides_report_shows_in_histograms_and_on_the_scorecard
 
     let service = Claims { scope: Scope::Service, ..claims("backend") };
     let card = scorecard(&gateway, Some(&mint(&service))).await.expect("a service may look");
+    assert_eq!((&card["joined"], &card["alone"]), (&json!(1), &json!(0)));
+    assert_eq!(metric("suara_kpi_heard_reports_total{joined=\"yes\"}"), 1.0);
+    assert!(card["node"].is_string());
     let rows = card["rows"].as_array().expect("a list");
     let told: Vec<_> = rows.iter().map(|row| (number(&row["kpi"]), number(&row["p95_ms"]))).collect();
     assert_eq!(told, [(1, 45), (2, 90), (3, 70)]);

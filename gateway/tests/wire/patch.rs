@@ -82,6 +82,8 @@ async fn patched_channels_hear_each_other_by_name_until_they_are_not() {
     let grant = alice.floor(at_one.channel).await;
     alice.send_voice(&frame(at_one, grant, 9));
     assert_eq!(chief.voice().await, frame(at_one, grant, 9));
+    // The engine says what it has sent once it has nothing else to do.
+    gateway.until("all is counted", |gateway| gateway.metric("suara_voice_frames_sent_total") >= 5.0).await;
     assert_eq!(gateway.metric("suara_voice_frames_sent_total"), 5.0);
     gateway.finish().await;
 }
@@ -113,6 +115,7 @@ async fn a_patch_is_heard_by_a_trunks_members_and_by_websocket() {
     assert_eq!(trunk.voice().await, relayed);
     assert_eq!(socket.voice().await, relayed);
     alice.release(own.channel, grant).await;
+    trunk.hear("floor_idle").await;
 
     // And the other way: a trunk's member is heard over there.
     let asking = json!({"type": "floor_request", "member": 1, "channel": at_other.channel});

@@ -78,7 +78,8 @@ export class Core {
       raises: () => this.alarm.asks,
       // It is a kindness: without it one hears what follows.
       onLate: (channel) => this.lateEntry && this.hearing.replay(channel.name, true).catch(() => {}),
-      onDraining: (deadlineMs) => this.#connection?.depart(clock.now() + deadlineMs / 2),
+      onDraining: ({ deadline_ms, node, avoid }) =>
+        this.#connection?.depart(clock.now() + deadline_ms / 2, { node, avoid }),
     });
   }
 

@@ -21,7 +21,7 @@ import { decodeReport, KIND_REPORT, ReportError } from './wire/report.js';
  * @property {(channel: Channel) => void} onFloor the channel's floor looks different now
  * @property {(channel: Channel) => void} onLate somebody talked already when one came
  * @property {() => boolean} raises whether one raises an emergency at this moment
- * @property {(deadlineMs: number) => void} onDraining
+ * @property {(message: import('./wire/messages.js').Draining) => void} onDraining
  */
 
 export class Inbox {
@@ -33,7 +33,7 @@ export class Inbox {
   /** @param {ServerMessage} message */
   message(message) {
     const { channels, button, emit, onDraining } = this.options;
-    if (message.type === 'draining') return onDraining(message.deadline_ms);
+    if (message.type === 'draining') return onDraining(message);
     if (message.type === 'notification') return this.#notified(message);
     if (message.type === 'joined') return this.#joined(message);
     if (message.type === 'error') {

@@ -110,14 +110,14 @@ export class Connection {
     this.start();
   }
 
-  /** The gateway announced its stop: goes to another one. @param {number} by when at the latest */
-  depart(by) {
+  /** The gateway is about to stop: goes to another. @type {(by: number, leaving: import('./wire/connect.js').Leaving) => void} */
+  depart(by, leaving) {
     const { options } = this;
     if (this.#departure || !this.session) return;
     this.#stay();
     this.#departure = new Departure({
       clock: options.clock, by, channels: options.channels,
-      open: () => options.roads.open(options.url),
+      open: () => options.roads.open(options.url, leaving),
       who: () => ({ token: this.token, client: options.client }),
       quiet: this.#isQuiet,
       onArrived: (session, said) => this.#arrived(session, said),

@@ -27,7 +27,8 @@
  *   rejected, and nothing left open, when it is refused or aborted
  *
  * @typedef {object} Roads the ways to a gateway, found by its HTTP address
- * @property {(base: string) => Promise<Road>} open the one that works, sooner than the other
+ * @property {(base: string, leaving?: import('./wire/connect.js').Leaving) => Promise<Road>} open the one that works, sooner than
+ *   the other, and not to the node that is to be left
  * @property {(base: string) => Promise<Road>} openBest the best one, or rejected
  */
 

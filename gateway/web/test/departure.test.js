@@ -5,7 +5,8 @@ import { test } from 'node:test';
 
 import { online } from './fakes.js';
 
-const DRAINING = { type: 'draining', deadline_ms: 30_000 };
+const WHERE_NOT = { node: '1f0c9a4e00000001', avoid: ['https://node-1/v1/wt'] };
+const DRAINING = { type: 'draining', deadline_ms: 30_000, ...WHERE_NOT };
 const EVE = { talker: 8, user: 'eve', name: 'Eve', grant: 5 };
 
 /** A frame of Eve's. @param {number} sequence @param {number} channel */
@@ -22,11 +23,12 @@ async function elsewhere() {
 }
 
 test('it is in its channels at the next node before it leaves the old one', async () => {
-  const { clock, road, roads, events, last, core } = await elsewhere();
+  const { clock, road, roads, events, last, core, gateway } = await elsewhere();
   const states = events.filter(({ type }) => type === 'state').length;
   road.say(DRAINING);
   await clock.advance(600);
   const [, next] = roads;
+  assert.deepEqual(gateway.left, [undefined, WHERE_NOT], 'it says where it doesn’t want to be led again');
   assert.deepEqual(roads.map(({ closed }) => closed), [true, false]);
   assert.equal(next.all('hello')[0].resume, '', 'the other gateway has nothing of it');
   assert.deepEqual(next.all('join').map(({ channel }) => channel)[0], 'ops');

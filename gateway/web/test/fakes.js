@@ -168,8 +168,8 @@ export async function online(kind = 'webtransport') {
   const events = [];
   const microphone = new FakeMicrophone(clock);
   /** @type {{refuse: string | null, prepare: (road: FakeRoad) => void, kind: import('../lib/road.js').RoadKind,
-   *   blocked: boolean, looks: number[]}} */
-  const gateway = { refuse: null, prepare: () => {}, kind, blocked: false, looks: [] };
+   *   blocked: boolean, looks: number[], left: (import('../lib/wire/connect.js').Leaving | undefined)[]}} */
+  const gateway = { refuse: null, prepare: () => {}, kind, blocked: false, looks: [], left: [] };
   const build = (/** @type {import('../lib/road.js').RoadKind} */ its) => {
     const road = new FakeRoad(clock);
     road.kind = its;
@@ -186,7 +186,8 @@ export async function online(kind = 'webtransport') {
   const core = new Core({
     clock, microphone, random: () => 0.5,
     roads: {
-      open: async () => {
+      open: async (_base, leaving) => {
+        gateway.left.push(leaving);
         if (gateway.refuse) throw new Error(gateway.refuse);
         return build(gateway.kind);
       },

@@ -40,7 +40,7 @@ function country(nature, websocket = 'ws://gateway/v1/ws') {
   });
   const roads = new RoadRace({
     clock, openers: { webtransport: opener('webtransport'), websocket: opener('websocket') },
-    fetchConnect: async () => ({ url: 'https://gateway/v1/wt', hashes: [], websocket: websocket || null }),
+    fetchConnect: async () => ({ url: 'https://gateway/v1/wt', hashes: [], websocket: websocket || null, node: null }),
   });
   const start = clock.time;
   const after = () => tried.map(({ kind, at }) => [kind, at - start]);

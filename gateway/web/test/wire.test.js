@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { readConnect } from '../lib/wire/connect.js';
+import { fetchConnect, readConnect } from '../lib/wire/connect.js';
 import { ClockError, decodeClock, encodeClock } from '../lib/wire/clock.js';
 import { decodeEntry, encodeEntry, EntryError } from '../lib/wire/entry.js';
 import { decodeFloor, encodeFloor, FloorError } from '../lib/wire/floor.js';
@@ -198,6 +198,28 @@ test('the connect document is read, and what is unknown in it ignored', () => {
   assert.deepEqual(readConnect({ protocol: 'suara/1', webtransport: { url: 'https://h/' } }, 'https://h').hashes, []);
   assert.throws(() => readConnect({ protocol: 'suara/2', webtransport: { url: 'https://h/' } }, 'https://h'));
   assert.throws(() => readConnect(null, 'https://h'));
+});
+
+test('a gateway that is to be left is told so, and what leads there all the same isn’t taken', async (t) => {
+  /** @type {string[]} */
+  const asked = [];
+  let document = {};
+  t.mock.method(globalThis, 'fetch', async (/** @type {URL} */ at) => {
+    asked.push(at.search);
+    return Response.json({ protocol: 'suara/1', webtransport: { url: 'https://h/v1/wt' }, ...document });
+  });
+  const ask = (/** @type {import('../lib/wire/connect.js').Leaving} */ leaving) =>
+    fetchConnect('http://h', AbortSignal.timeout(1000), leaving).then(({ node }) => node, () => 'refused');
+  const leaving = { node: 'a', avoid: ['https://h/v1/wt'] };
+  document = { node: 'b' };
+  assert.equal(await ask(leaving), 'b', 'at the same address, it is another one');
+  document = { node: 'a' };
+  assert.equal(await ask(leaving), 'refused');
+  document = {};
+  assert.equal(await ask(leaving), 'refused', 'an older one, at that address');
+  assert.equal(await ask({ node: 'a', avoid: ['https://other/v1/wt'] }), null);
+  assert.equal(await ask({}), null);
+  assert.deepEqual(asked, ['?not=a', '?not=a', '?not=a', '?not=a', '']);
 });
 
 test('the WebSocket’s address is relative to the document’s, and as secure', () => {

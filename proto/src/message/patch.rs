@@ -9,7 +9,7 @@ use crate::ids::ChannelNumber;
 /// A channel that another is patched to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patched<'a> {
-    /// Its number.
+    /// Its number; 0 where the node has nobody in it.
     pub channel: ChannelNumber,
     /// Its name.
     #[serde(borrow)]

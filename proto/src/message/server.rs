@@ -412,6 +412,12 @@ pub enum ServerMessage<'a> {
     Draining {
         /// Sessions that are still there then are closed.
         deadline_ms: u32,
+        /// Which of several nodes: where not to be.
+        #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+        node: Option<Cow<'a, str>>,
+        /// Addresses of its WebTransport server, as `/api/connect` says them, where they are its own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", borrow)]
+        avoid: Vec<Cow<'a, str>>,
     },
     /// The last message: the session is closed right after it.
     Closing {

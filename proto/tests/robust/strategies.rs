@@ -266,7 +266,11 @@ fn session_message() -> impl Strategy<Value = Server> {
             code: select(ErrorCode::ALL),
             message: text(),
         }),
-        message!(ServerMessage::Draining { deadline_ms: any::<u32>() }),
+        message!(ServerMessage::Draining {
+            deadline_ms: any::<u32>(),
+            node: option::of(text()),
+            avoid: vec(text(), 0..3)
+        }),
         message!(ServerMessage::Closing {
             code: select(CloseCode::ALL),
             reason: text(),

@@ -72,6 +72,73 @@ async fn a_patch_is_heard_by_members_of_other_nodes() {
     assert!(said.iter().all(|said| said["type"] != "floor_taken"), "{said:?}");
 }
 
+/// Waits until a client's channel is patched to just these.
+async fn patched(client: &mut Client, seat: Seat, names: &[&str]) -> Value {
+    let fits = |said: &Value| {
+        let with = said["with"].as_array().into_iter().flatten().map(|with| with["name"].as_str());
+        said["type"] == "patched"
+            && number(&said["channel"]) == seat.channel
+            && with.eq(names.iter().map(|name| Some(*name)))
+    };
+    client.hear_that("a patch", fits).await
+}
+
+fn patch(kind: &str, [one, other]: [Seat; 2]) -> Value {
+    json!({"type": kind, "channel": one.channel, "with": other.channel})
+}
+
+#[tokio::test]
+async fn members_at_all_nodes_are_told_of_a_patch_and_a_dispatcher_of_another_node_ends_it() {
+    let redis = Redis::start();
+    let (one, other) = (redis.node().await, redis.node().await);
+    let mut chief = chief(&one).await;
+    let here = [chief.join("ops").await, chief.join("fire").await];
+    let (mut alice, own) = at(&other, "alice", 1).await;
+
+    chief.ask(patch("patch", here)).await;
+    let told = patched(&mut alice, own, &["fire"]).await;
+    assert_eq!(told["with"][0]["channel"], 0, "nobody at that node is in it");
+    let mut late = other.user("late").await;
+    let at_ops = late.join("ops").await;
+    patched(&mut late, at_ops, &["fire"]).await;
+
+    let mut boss = self::chief(&other).await;
+    let there = [boss.join("ops").await, boss.join("fire").await];
+    patched(&mut boss, there[0], &["fire"]).await;
+    let told = patched(&mut boss, there[1], &["ops"]).await;
+    assert_eq!(number(&told["with"][0]["channel"]), there[0].channel);
+    assert_eq!(boss.ask(patch("patch", there)).await["type"], "patched", "it is there already");
+    let over = boss.ask(patch("unpatch", there)).await;
+    assert_eq!((&over["type"], &over["with"]), (&json!("patched"), &json!([])));
+    for (client, seat) in [(&mut alice, own), (&mut late, at_ops), (&mut chief, here[0])] {
+        patched(client, seat, &[]).await;
+    }
+    patched(&mut chief, here[1], &[]).await;
+    assert_eq!(boss.ask(patch("unpatch", there)).await["code"], "unavailable", "there is none any more");
+}
+
+#[tokio::test]
+async fn a_patch_of_a_node_that_died_is_over_and_members_elsewhere_are_told_so() {
+    let redis = Redis::start();
+    let one = redis.doomed().await;
+    let (other, third) = (redis.node().await, redis.node().await);
+    let mut chief = chief(&one).await;
+    let here = [chief.join("ops").await, chief.join("fire").await];
+    let (mut alice, own) = at(&other, "alice", 1).await;
+    chief.ask(patch("patch", here)).await;
+    patched(&mut alice, own, &["fire"]).await;
+
+    one.kill();
+
+    patched(&mut alice, own, &[]).await;
+    let mut late = third.user("late").await;
+    let (_, joined) = late.joined("ops").await;
+    assert_eq!(joined["type"], "joined");
+    let said = late.so_far().await;
+    assert!(said.iter().all(|said| said["type"] != "patched"), "{said:?}");
+    drop(chief);
+}
+
 #[tokio::test]
 async fn a_trunks_member_hears_another_node_and_is_heard_there() {
     let redis = Redis::start();

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use wildmatch::WildMatch;
 
 use super::at;
-use crate::kit::{Client, Redis, Seat, TestGateway, frame, kinds, number};
+use crate::kit::{Client, Redis, Seat, TestGateway, claims, frame, kinds, mint, number};
 
 fn split(is_split: bool) -> impl Fn(&Value) -> bool {
     move |said| said["type"] == "channel_state" && said["split"] == is_split
@@ -42,6 +42,10 @@ async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
 
     // Longer than the lease: without the other two's doing T1 would end it.
     for sequence in 0..60 {
+        // Who says nothing for long is taken for gone, and a busy machine makes this long.
+        for client in [&mut bob, &mut carol] {
+            client.say(json!({"type": "ping", "nonce": 1})).await;
+        }
         bob.send_voice(&frame(own, grant, sequence));
         assert_eq!(carol.voice().await, frame(Seat { channel: there.channel, ..own }, grant, sequence));
         sleep(Duration::from_millis(100)).await;
@@ -196,4 +200,66 @@ async fn who_has_the_number_of_another_after_a_split_gets_a_new_one_and_is_told_
     client.send_voice(&frame(seat, grant, 1));
     client.leave(seat.channel).await;
     assert_eq!(alice.sees_leave(seat.talker).await, "left");
+}
+
+/// A bridge with one member, who is in the channel.
+async fn by_trunk(gateway: &TestGateway, user: &str) -> (Client, Seat) {
+    let mut trunk = gateway.trunk().await;
+    let attach = json!({"type": "attach", "member": 1, "token": mint(&claims(user))});
+    assert_eq!(trunk.ask(attach).await["type"], "attached");
+    let joined = trunk.ask(json!({"type": "join", "member": 1, "channel": "ops"})).await;
+    (trunk, crate::kit::seat(&joined))
+}
+
+#[tokio::test]
+async fn a_trunks_member_that_gets_a_new_number_after_a_split_is_told_so_and_talks_under_it() {
+    let mut redis = Redis::start();
+    let (one, other) = (redis.node().await, redis.node().await);
+    let (mut alice, at_one) = at(&one, "alice", 0).await;
+    let (mut bob, _) = at(&other, "bob", 1).await;
+    alice.sees_join("bob").await;
+    redis.kill();
+    alice.hear_that("the split", split(true)).await;
+    bob.hear_that("the split", split(true)).await;
+    let ((mut near, at_near), (mut far, at_far)) =
+        (by_trunk(&one, "eve").await, by_trunk(&other, "mallory").await);
+    assert_eq!(at_near.talker, at_far.talker, "nobody knows of the other");
+
+    redis.run();
+    alice.hear_that("the end of the split", split(false)).await;
+    // Who says nothing for long is taken for gone.
+    for trunk in [&mut near, &mut far] {
+        trunk.say(json!({"type": "ping", "nonce": 1})).await;
+    }
+    until_there_are(&mut alice, at_one, &["alice", "bob", "eve", "mallory"]).await;
+    let roster = alice.roster(at_one.channel).await;
+    let talker = |user: &str| roster.iter().find(|(_, who)| who == user).expect("it is there").0;
+    let (trunk, before, user) = if talker("eve") == at_near.talker {
+        (&mut far, at_far, "mallory")
+    } else {
+        (&mut near, at_near, "eve")
+    };
+
+    let joined = trunk.hear_that("its place", |said| said["type"] == "joined").await;
+    assert_eq!((&joined["request"], &joined["member"]), (&Value::Null, &json!(1)), "{joined}");
+    assert!(joined["members"].is_null(), "a trunk knows the channel");
+    let seat = crate::kit::seat(&joined);
+    assert_eq!(seat, Seat { talker: talker(user), ..before });
+    let asking = json!({"type": "floor_request", "member": 1, "channel": seat.channel});
+    let grant = number(&trunk.ask(asking).await["grant"]);
+    let taken = |said: &Value| said["type"] == "floor_taken" && said["user"] == user;
+    assert_eq!(number(&alice.hear_that("the talker", taken).await["talker"]), u32::from(seat.talker));
+    // The way of voice has a connection of its own, which may be back a little later.
+    let speaks = async {
+        for sequence in 0.. {
+            trunk.send_voice(&frame(seat, grant, sequence));
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let heard = tokio::select! {
+        heard = alice.voice() => heard,
+        () = speaks => Vec::new(),
+    };
+    let first = frame(Seat { channel: at_one.channel, ..seat }, grant, 0);
+    assert_eq!((&heard[6..8], &heard[12..20]), (&first[6..8], &first[12..20]), "under its new number");
 }

@@ -2,9 +2,10 @@
 
 mod beyond;
 mod chat;
+mod database;
 mod failure;
 mod floor;
-#[expect(dead_code, clippy::unwrap_used, reason = "the store's own tests' kit, which they use whole")]
+#[expect(clippy::unwrap_used, reason = "the store's own tests' kit")]
 #[path = "../../../store/tests/store/postgres.rs"]
 mod postgres;
 mod users;

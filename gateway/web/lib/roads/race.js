@@ -25,18 +25,21 @@ export class RoadRace {
   /**
    * @param {object} options
    * @param {Clock} options.clock
-   * @param {(base: string, signal: AbortSignal) => Promise<ConnectDocument>} options.fetchConnect
+   * @param {typeof import('../wire/connect.js').fetchConnect} options.fetchConnect
    * @param {Record<RoadKind, OpenRoad>} options.openers
    */
   constructor(options) {
     this.options = options;
   }
 
-  /** @param {string} base */
-  async open(base) {
+  /**
+   * @param {string} base
+   * @param {import('../wire/connect.js').Leaving} [leaving]
+   */
+  async open(base, leaving) {
     return this.#within(async (signal) => {
       const { clock, fetchConnect, openers } = this.options;
-      const gateway = await fetchConnect(base, signal);
+      const gateway = await fetchConnect(base, signal, leaving);
       if (!gateway.websocket) return openers.webtransport(gateway, signal);
       /** @type {RoadKind[]} */
       const order = this.preferred === 'websocket' ? ['websocket', 'webtransport'] : ['webtransport', 'websocket'];

@@ -5,6 +5,11 @@
  * @property {string} url of the WebTransport server
  * @property {WebTransportHash[]} hashes empty when the certificate is verified the ordinary way
  * @property {string | null} websocket the URL of sessions by WebSocket, if there are any
+ * @property {string | null} node which of several, if it says so
+ *
+ * @typedef {object} Leaving a node that is about to stop (PROTOCOL.md, section 3.4)
+ * @property {string} [node]
+ * @property {string[]} [avoid] its addresses
  */
 
 /**
@@ -24,7 +29,8 @@ export function readConnect(json, at) {
     .filter((hash) => hash?.algorithm === 'sha-256' && typeof hash.value === 'string')
     .map((hash) => ({ algorithm: 'sha-256', value: fromBase64(hash.value ?? '') }));
   const socket = json.websocket?.url;
-  return { url: road.url, hashes, websocket: typeof socket === 'string' ? socketUrl(socket, at) : null };
+  return { url: road.url, hashes, websocket: typeof socket === 'string' ? socketUrl(socket, at) : null,
+    node: typeof json.node === 'string' ? json.node : null };
 }
 
 /**
@@ -40,13 +46,18 @@ function socketUrl(url, at) {
  * Asks the gateway. Not cached: addresses and hashes change.
  * @param {string} base the gateway's HTTP address
  * @param {AbortSignal} signal
+ * @param {Leaving} [leaving] where one doesn't want to be led
  * @returns {Promise<ConnectDocument>}
  */
-export async function fetchConnect(base, signal) {
+export async function fetchConnect(base, signal, { node, avoid = [] } = {}) {
   const at = new URL('/api/connect', base);
+  if (node) at.searchParams.set('not', node);
   const answer = await fetch(at, { cache: 'no-store', signal });
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
-  return readConnect(await answer.json(), at);
+  const found = readConnect(await answer.json(), at);
+  // Something in between may have kept an answer; and several nodes may share an address.
+  if (found.node ? found.node === node : avoid.includes(found.url)) throw new Error('that node is about to stop');
+  return found;
 }
 
 /** @param {string} text */

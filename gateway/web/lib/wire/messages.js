@@ -39,7 +39,7 @@
  * @typedef {{type: 'dispatched', request: number, channel: number, action: DispatchAction}} Dispatched
  * @typedef {{type: 'notification', event: string, payload?: unknown, at?: number | null}} Notification
  * @typedef {{type: 'error', request?: number | null, code: string, message: string}} ErrorMessage
- * @typedef {{type: 'draining', deadline_ms: number}} Draining
+ * @typedef {{type: 'draining', deadline_ms: number, node?: string, avoid?: string[]}} Draining
  * @typedef {{type: 'closing', code: string, reason: string, retry_after_ms?: number | null}} Closing
  * @typedef {{type: 'pong', nonce: number}} Pong
  *
