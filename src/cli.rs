@@ -189,7 +189,7 @@ pub(crate) struct ServeArgs {
     /// What names in Redis begin with: gateways of the same prefix serve the same channels [default: suara]
     #[arg(long, value_name = "WORD", env = "SUARA_REDIS_PREFIX", hide_env = true, help_heading = "Running")]
     pub(crate) redis_prefix: Option<String>,
-    /// Bridge: whether they may also have sockets join, leave and disconnect by it [default: false]
+    /// Bridge: whether back ends may also have sockets join, leave and disconnect by Redis [default: false]
     #[arg(
         long,
         value_name = "BOOL",
@@ -273,8 +273,7 @@ pub(crate) struct TokenArgs {
     #[arg(long)]
     pub(crate) role: Option<String>,
     /// PATTERN:right,right, several times; * stands for any text and ? for one character; the rights are listen, talk,
-    /// emergency and dispatch [default: what the
-    /// gateway gives to tokens without channels]
+    /// emergency and dispatch [default: everywhere, all with the development secret and none with any other]
     #[arg(long, value_name = "GRANT")]
     pub(crate) channel: Vec<String>,
     /// What the token is for
@@ -292,7 +291,7 @@ pub(crate) struct TokenArgs {
     /// Whom it is meant for (aud), where the gateway asks for that
     #[arg(long)]
     pub(crate) audience: Option<String>,
-    /// Where the development secret is
+    /// The gateway's data directory, where it has made the development secret
     #[arg(long, value_name = "DIR", env = "SUARA_DATA", default_value = "suara-data")]
     pub(crate) data: PathBuf,
     /// The HS256 secret to sign with, in place of the development secret

@@ -9,7 +9,7 @@ use suara_gateway::auth::{ChannelGrant, Minter, Scope, read_secret};
 use crate::cli::{CertsCommand, TokenArgs, TokenScope};
 use crate::descriptors;
 use crate::logging::print;
-use crate::secrets::{DEVELOPMENT_SECRET, claims, secret};
+use crate::secrets::{claims, made_secret};
 
 pub(crate) fn token(args: TokenArgs) -> Result<()> {
     for grant in &args.channel {
@@ -17,7 +17,7 @@ pub(crate) fn token(args: TokenArgs) -> Result<()> {
     }
     let secret = match &args.jwt_secret_file {
         Some(file) => read_secret(file)?,
-        None => secret(&args.data, DEVELOPMENT_SECRET)?,
+        None => made_secret(&args.data)?,
     };
     let scope = match args.scope {
         TokenScope::User => Scope::User,

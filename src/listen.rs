@@ -19,9 +19,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes at a time; more wait in the kernel's queue.
 const MAX_HANDSHAKES: usize = 1024;
 
-/// Binds a TCP address and says what was really bound.
-pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await.with_context(|| format!("can't bind TCP {address}"))?;
+/// Binds a TCP address and says what was really bound; `what` is its flag, or what else it is for.
+pub(crate) async fn bind(what: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("can't bind TCP {address} ({what})"))?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))
 }

@@ -5,7 +5,9 @@ mod cli;
 mod commands;
 mod descriptors;
 mod file;
+mod help;
 mod listen;
+mod lock;
 mod logging;
 mod origins;
 mod processes;
@@ -15,8 +17,7 @@ mod signals;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use cli::{Cli, Command};
+use cli::Command;
 use mimalloc::MiMalloc;
 
 /// Some tenth of the cost of a delivered frame less than with the C library's.
@@ -24,7 +25,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = help::parse();
     let done = match cli.command {
         None => processes::run(processes::Role::Serve, cli.serve),
         Some(Command::Serve(args)) => processes::run(processes::Role::Serve, args),

@@ -20,7 +20,9 @@ use crate::addresses::Addresses;
 use crate::cli::ServeArgs;
 use crate::descriptors;
 use crate::listen::{bind, serve};
+use crate::lock::DataLock;
 use crate::logging;
+use crate::secrets::create_dir;
 use crate::settings::Plan;
 use crate::signals::{Signals, Stop};
 use gateway::RunningGateway;
@@ -61,12 +63,15 @@ struct Running {
 
 async fn process(role: Role, plan: Plan) -> Result<()> {
     let mut signals = Signals::listen()?;
+    create_dir(&plan.data)?;
+    // Before anything there is touched: the file of addresses may be another process'.
+    let _mine = DataLock::take(&plan.data, role)?;
     let stop = CancellationToken::new();
     let mut addresses = Addresses::new(&plan.data, role);
     let mut registry = Registry::default();
     let origins = OriginPolicy::new(&plan.origins);
-    let (http, http_address) = bind(plan.http).await?;
-    let (internal, internal_address) = bind(plan.metrics).await?;
+    let (http, http_address) = bind("--http", plan.http).await?;
+    let (internal, internal_address) = bind("--metrics", plan.metrics).await?;
     addresses.add("http", http_address);
 
     let certificates = certificates(role, &plan)?;
@@ -142,7 +147,6 @@ fn health(gateway: Option<&RunningGateway>, bridge: Option<&Arc<Bridge>>) -> Hea
 /// The bridge alone needs a certificate only where its HTTP is TLS; the development one serves as none.
 fn certificates(role: Role, plan: &Plan) -> Result<CertStore> {
     let now = std::time::SystemTime::now();
-    crate::secrets::create_dir(&plan.data)?;
     Ok(match (&plan.tls, role) {
         (Some((cert, key)), _) => CertStore::from_pem(cert.clone(), key.clone(), now)?,
         (None, _) => CertStore::development(&plan.data.join("certs"), now)?,

@@ -40,6 +40,14 @@ pub(crate) fn secret(dir: &Path, name: &str) -> Result<Vec<u8>> {
     Ok(read_secret(&path)?)
 }
 
+/// The development secret that a gateway has made in `dir`. Nobody else makes one: no gateway would take what it signs.
+pub(crate) fn made_secret(dir: &Path) -> Result<Vec<u8>> {
+    read_secret(&dir.join(DEVELOPMENT_SECRET)).context(
+        "is --data the gateway's own? It makes the secret when it first starts without --jwt-secret-file, \
+         --jwt-keys and --auth-url",
+    )
+}
+
 /// The gateway's own secret for its bridges.
 pub(crate) fn trunk_secret(dir: &Path) -> Result<Vec<u8>> {
     secret(dir, TRUNK_SECRET)
@@ -118,7 +126,11 @@ mod tests {
     fn a_secret_is_made_once_and_for_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
+        let refusal = format!("{:#}", made_secret(&data).unwrap_err());
+        assert!(refusal.contains("--data") && refusal.contains(DEVELOPMENT_SECRET), "{refusal}");
+        assert!(!data.exists(), "who only signs makes nothing");
         let first = secret(&data, DEVELOPMENT_SECRET).unwrap();
+        assert_eq!(first, made_secret(&data).unwrap());
         assert_eq!(first, secret(&data, DEVELOPMENT_SECRET).unwrap());
         assert!(first.len() >= 32);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

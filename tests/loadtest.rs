@@ -24,11 +24,11 @@ struct Gateway {
 impl Gateway {
     /// Starts one on free ports, and waits until it serves.
     fn start(data: &Path) -> Self {
-        Self::start_as("gateway", data)
+        Self::start_as("gateway", data, &[])
     }
 
     /// Alone, or with a bridge (`serve`).
-    fn start_as(role: &str, data: &Path) -> Self {
+    fn start_as(role: &str, data: &Path, more: &[&str]) -> Self {
         let any = "127.0.0.1:0";
         let process = Command::new(SUARA)
             .args([
@@ -46,6 +46,7 @@ impl Gateway {
                 "--data",
             ])
             .arg(data)
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -137,6 +138,34 @@ fn a_flood_to_listeners_by_websocket_is_delivered_whole() {
     assert_eq!(report["expected"], 2000, "each to 20 listeners");
 }
 
+#[test]
+fn the_load_is_signed_with_the_secret_that_the_gateway_was_given() {
+    let data = tempfile::tempdir().unwrap();
+    let secret = data.path().join("own.secret");
+    std::fs::write(&secret, "a secret that a deployment has made").unwrap();
+    let given = ["--jwt-secret-file", secret.to_str().unwrap()];
+    let gateway = Gateway::start_as("serve", data.path(), &given);
+    for scenario in [
+        &["flood", "--listeners", "2"][..],
+        &["churn", "--listeners", "2", "--churn", "2"],
+        &["socketio", "--listeners", "2"],
+        &["mixed", "--listeners", "2", "--legacy-listeners", "2"],
+        &["rtc", "--listeners", "2", "--rtc-listeners", "2"],
+        &["livechat", "--visitors", "2"],
+    ] {
+        let args = [scenario, &["--seconds", "1"], &given].concat();
+        let run = gateway.load(data.path(), &args);
+        let said = String::from_utf8_lossy(&run.stderr);
+        // How fast it was on a busy machine is not what is asked.
+        assert!(
+            run.status.success() || said.contains("not everything is as it should be"),
+            "{scenario:?}: {said}"
+        );
+        let run = gateway.load(data.path(), &args[..args.len() - given.len()]);
+        assert!(String::from_utf8_lossy(&run.stderr).contains("is --data the gateway's own"), "{scenario:?}");
+    }
+}
+
 /// Runs `loadtest kpi` with one burst in one cell by WebTransport alone; its only row.
 fn kpi(gateway: &Gateway, data: &Path, rtt: &str, more: &[&str]) -> Value {
     let json = data.join("kpi.json");
@@ -191,7 +220,7 @@ fn a_first_syllable_that_is_lost_is_seen() {
 #[test]
 fn webrtc_listeners_hear_all_that_webtransport_listeners_hear() {
     let data = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start_as("serve", data.path());
+    let gateway = Gateway::start_as("serve", data.path(), &[]);
     let json = data.path().join("rtc.json");
     let args =
         ["rtc", "--listeners", "10", "--rtc-listeners", "10", "--seconds", "2", "--ramp", "20", "--json"];

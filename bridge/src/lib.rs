@@ -52,7 +52,7 @@ pub enum BridgeError {
     #[error("a sample rate of {0} Hz isn't served; 8000, 16000, 24000 and 48000 are")]
     SampleRate(u32),
     /// The trunk's token isn't there.
-    #[error("the trunk's token can't be read from {}: {source}", path.display())]
+    #[error("the trunk's token can't be read from {} (--trunk-token-file; a gateway on the same --data writes it there)", path.display())]
     Token {
         /// As given.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub enum BridgeError {
         source: std::io::Error,
     },
     /// The UDP port of RTC clients can't be had.
-    #[error("the RTC address {address} can't be bound: {source}")]
+    #[error("can't bind UDP {address} (--rtc)")]
     Rtc {
         /// As given.
         address: SocketAddr,
@@ -76,7 +76,7 @@ pub enum BridgeError {
         reason: &'static str,
     },
     /// The address for other nodes can't be had.
-    #[error("the peers' address {address} can't be bound: {source}")]
+    #[error("can't bind TCP {address} (--peer)")]
     Peer {
         /// As given.
         address: SocketAddr,
@@ -97,7 +97,7 @@ pub enum BridgeError {
     )]
     PeerSecret(SocketAddr),
     /// No HTTP client could be made.
-    #[error("no HTTP client: {0}")]
+    #[error("no HTTP client")]
     Http(#[from] reqwest::Error),
 }
 

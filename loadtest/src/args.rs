@@ -34,15 +34,26 @@ pub enum Command {
     Limit(LimitArgs),
 }
 
+/// What the tokens of the load's own users are signed with.
+#[derive(Args, Clone)]
+pub struct SecretArgs {
+    /// The gateway's data directory: tokens are signed with its development secret
+    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
+    pub data: PathBuf,
+    /// The HS256 secret that the gateway was given, in place of the development secret
+    #[arg(long, value_name = "FILE", env = "SUARA_JWT_SECRET_FILE", hide_env = true)]
+    pub jwt_secret_file: Option<PathBuf>,
+}
+
 /// Where the load goes, how much, and where the report goes.
 #[derive(Args, Clone)]
 pub struct FloodArgs {
     /// The gateway's HTTP address; loopback only
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: Url,
-    /// The gateway's data directory: tokens are signed with its development secret
-    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
-    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub secret: SecretArgs,
     #[allow(missing_docs, reason = "clap would take it for help")]
     #[command(flatten)]
     pub load: Load,
@@ -85,9 +96,9 @@ pub struct KpiArgs {
     /// The gateway's HTTP address, and its bridge's; loopback only
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: Url,
-    /// The gateway's data directory: tokens are signed with its development secret
-    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
-    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub secret: SecretArgs,
     /// Milliseconds of round trip, of each leg that has any
     #[arg(long, value_name = "MS", value_delimiter = ',', default_value = "0,50,100,200", value_parser = clap::value_parser!(u32).range(0..=2000))]
     pub rtt: Vec<u32>,
@@ -225,9 +236,9 @@ pub struct SocketioArgs {
     /// The bridge's HTTP address; loopback only
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: Url,
-    /// The gateway's data directory: tokens are signed with its development secret
-    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
-    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub secret: SecretArgs,
     #[allow(missing_docs, reason = "clap would take it for help")]
     #[command(flatten)]
     pub load: Load,
@@ -245,9 +256,9 @@ pub struct LivechatArgs {
     /// The bridge's HTTP address; loopback only
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: Url,
-    /// The gateway's data directory: tokens are signed with its development secret
-    #[arg(long, value_name = "DIR", env = "SUARA_DATA", hide_env = true, default_value = "suara-data")]
-    pub data: PathBuf,
+    #[allow(missing_docs, reason = "clap would take it for help")]
+    #[command(flatten)]
+    pub secret: SecretArgs,
     /// Visitors at once
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub visitors: u32,

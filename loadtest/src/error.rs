@@ -27,7 +27,9 @@ pub enum LoadError {
         what: String,
     },
     /// The secret to mint tokens with can't be read.
-    #[error("can't read the secret {path}: is --data the gateway's own?")]
+    #[error(
+        "can't read the secret {path}: is --data the gateway's own, or --jwt-secret-file what it was given?"
+    )]
     Secret {
         /// Where it should be.
         path: PathBuf,

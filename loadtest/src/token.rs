@@ -1,12 +1,12 @@
-//! Tokens for the run's own users, signed with the gateway's development secret.
+//! Tokens for the run's own users, signed with a secret of the gateway's.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Serialize;
 
 use crate::LoadError;
+use crate::args::SecretArgs;
 
 /// What the gateway calls its secret in `--data`.
 const SECRET: &str = "jwt.secret";
@@ -23,19 +23,19 @@ struct Claims<'a> {
     role: &'a str,
 }
 
-/// Makes tokens that the gateway on the same data directory accepts.
+/// Makes tokens that the gateway with the same secret accepts.
 #[derive(Clone)]
 pub struct Minter {
     key: EncodingKey,
 }
 
 impl Minter {
-    /// With the secret in a gateway's data directory.
+    /// With the secret that a gateway was given, or else made in its data directory.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn from_data(data: &Path) -> Result<Self, LoadError> {
-        let path = data.join(SECRET);
+    /// When it can't be read.
+    pub fn new(args: &SecretArgs) -> Result<Self, LoadError> {
+        let path = args.jwt_secret_file.clone().unwrap_or_else(|| args.data.join(SECRET));
         let secret = std::fs::read(&path).map_err(|source| LoadError::Secret { path, source })?;
         Ok(Self { key: EncodingKey::from_secret(secret.trim_ascii_end()) })
     }

@@ -1,5 +1,7 @@
 //! Where Redis is.
 
+use std::{fmt, slice};
+
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion};
 
 use crate::link::tcp_settings;
@@ -65,6 +67,27 @@ impl RedisAddress {
     }
 }
 
+/// Hosts and ports alone, to be read in a log.
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = match &self.0 {
+            Place::Single(info) => slice::from_ref(&**info),
+            Place::Cluster(nodes) => nodes,
+        };
+        for (number, info) in nodes.iter().enumerate() {
+            f.write_str(if number == 0 { "" } else { "," })?;
+            match info.addr() {
+                ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                    write!(f, "{host}:{port}")?;
+                }
+                ConnectionAddr::Unix(path) => write!(f, "{}", path.display())?,
+                _ => f.write_str("?")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Messages are pushed beside replies, on one connection: that is RESP3's.
 fn info(url: &str) -> Result<ConnectionInfo, AddressError> {
     let info = url.into_connection_info().map_err(|_| AddressError::Malformed)?;
@@ -105,6 +128,14 @@ mod tests {
         assert!(matches!(RedisAddress::parse("redis+cluster://a:1").unwrap().0, Place::Cluster(_)));
         let three = "rediss+cluster://u:p%40@a:1,b:2,c:3/";
         assert_eq!(ports(three), [("a".to_owned(), 1), ("b".to_owned(), 2), ("c".to_owned(), 3)]);
+    }
+
+    #[test]
+    fn a_log_is_told_hosts_and_no_password() {
+        let shown = |text| RedisAddress::parse(text).unwrap().to_string();
+        assert_eq!(shown("redis://user:secret@a"), "a:6379");
+        assert_eq!(shown("rediss+cluster://user:secret@a:1,b:2"), "a:1,b:2");
+        assert_eq!(shown("unix:///run/redis.sock?user=u&pass=secret"), "/run/redis.sock");
     }
 
     #[test]

@@ -130,8 +130,38 @@ impl ConnectionLike for Link {
     }
 }
 
-/// What is wrong, without the address: it may hold a password.
+/// What is wrong, without the address. What Redis itself says is left out but for its code: it repeats commands that it doesn't
+/// know, and one of them has the password.
 #[must_use]
 pub fn in_short(error: &RedisError) -> String {
-    if error.is_timeout() { "it doesn't answer".to_owned() } else { error.category().to_owned() }
+    if error.is_timeout() {
+        return "it doesn't answer".to_owned();
+    }
+    match error.code() {
+        Some(code) => format!("{} ({code})", error.category()),
+        // The system's own words: a connection that is refused, a name that isn't known.
+        None if error.is_io_error() && error.detail().is_none() => error.to_string(),
+        None => error.category().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_wrong_is_said_without_where() {
+        // Nobody listens on a port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = RedisAddress::parse(&format!("redis://user:secret@127.0.0.1:{port}")).unwrap();
+        let tried = Link::connect(&address, CONNECT_TIMEOUT, |_| Ok::<_, redis::aio::SendError>(())).await;
+        let reason = tried.err().unwrap();
+        assert!(reason.contains("refused") && !reason.contains("secret"), "{reason}");
+        let echo = RedisError::from((
+            redis::ErrorKind::Server(redis::ServerErrorKind::ResponseError),
+            "unknown command",
+            "`HELLO`, with args beginning with: `3` `AUTH` `user` `secret`".to_owned(),
+        ));
+        assert_eq!(in_short(&echo), "response error (ERR)");
+    }
 }

@@ -60,7 +60,7 @@ pub(super) async fn own_gateway(mut internal: SocketAddr) -> Result<(String, Opt
     if internal.ip().is_loopback() {
         return Ok((format!("http://{internal}"), None));
     }
-    let (listener, own) = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let (listener, own) = bind("for its own bridge", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     Ok((format!("http://{own}"), Some(listener)))
 }
 

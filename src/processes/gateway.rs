@@ -13,7 +13,7 @@ use suara_gateway::guests::GuestPasses;
 use suara_gateway::http::OriginPolicy;
 use suara_gateway::livechat::{LivechatSettings, VisitorPasses};
 use suara_gateway::nodes::{NodesSettings, Prefix, RedisAddress};
-use suara_gateway::{EngineSettings, Gateway, Settings};
+use suara_gateway::{EngineSettings, Gateway, Settings, StartError};
 use suara_proto::message::Rights;
 use suara_store::{Store, file_url};
 
@@ -89,7 +89,7 @@ impl RunningGateway {
             let what = "with --redis, but without a PostgreSQL --database, what is written in channels stays at this node";
             tracing::warn!("{what}");
         }
-        let gateway = Gateway::start(settings, registry).context("the gateway can't start")?;
+        let gateway = Gateway::start(settings, registry).map_err(not_started)?;
         Ok(Self { gateway, trunk_secret, development_secret })
     }
 
@@ -164,6 +164,12 @@ async fn store(plan: &Plan) -> Result<Store> {
         None => file_url(&plan.data.join(DATABASE))?,
     };
     Store::open(&url).await.context("the database can't be opened")
+}
+
+fn not_started(error: StartError) -> anyhow::Error {
+    let bound = matches!(error, StartError::Bind { .. } | StartError::NoAddress);
+    let what = if bound { "the gateway can't start on --webtransport" } else { "the gateway can't start" };
+    anyhow::Error::from(error).context(what)
 }
 
 fn remote_check(url: &str) -> Result<RemoteCheck> {

@@ -172,10 +172,11 @@ impl Bus {
             };
             self.ears.metrics.redis_up(false);
             let wait = backoff(failures, rand::random());
+            let redis = self.address.one(turn);
             if failures == 0 {
-                tracing::warn!(%reason, "no Redis: broadcasts by it aren't heard");
+                tracing::warn!(%redis, %reason, "no Redis: broadcasts by it aren't heard");
             } else {
-                tracing::debug!(%reason, retry_in = ?wait, "still no Redis");
+                tracing::debug!(%redis, %reason, retry_in = ?wait, "still no Redis");
             }
             failures += 1;
             self.trouble.send_replace(Some(reason));

@@ -208,7 +208,7 @@ async fn depart(mut departure: Departure, traffic: &tunnel::Traffic) {
 
 fn answered(node: &Node, answer: Response) -> Asked {
     if answer.status() == StatusCode::FORBIDDEN {
-        tracing::warn!(node = %node.id, peer = %node.peer, "a node takes this one for none: is the secret the same, is the clock?");
+        tracing::warn!(bridge_node = %node.id, peer = %node.peer, "a node takes this one for none: is the secret the same, is the clock?");
         return Asked::Unreachable;
     }
     Asked::Answered(given_back(answer))
@@ -227,7 +227,7 @@ fn given_back(answer: Response) -> Response {
 }
 
 fn unreachable(node: &Node, error: &(dyn std::error::Error + 'static)) -> Asked {
-    tracing::debug!(node = %node.id, peer = %node.peer, %error, "a node doesn't answer");
+    tracing::debug!(bridge_node = %node.id, peer = %node.peer, %error, "a node doesn't answer");
     Asked::Unreachable
 }
 

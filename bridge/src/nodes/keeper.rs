@@ -59,7 +59,7 @@ impl Keeper {
                     }
                     if !is_listed {
                         let me = self.registry.me();
-                        tracing::info!(node = %me.id, peer = %me.peer, "this node is listed in Redis");
+                        tracing::info!(bridge_node = %me.id, peer = %me.peer, "this bridge is listed in Redis");
                         is_listed = true;
                         listed.notify_one();
                     }

@@ -134,7 +134,7 @@ impl Registry {
             Ok(node) => Some(node),
             Err(fault) => {
                 metrics.bad_input("node");
-                tracing::debug!(%id, %fault, "the registry's entry of a node can't be used");
+                tracing::debug!(bridge_node = %id, %fault, "the registry's entry of a node can't be used");
                 None
             }
         });

@@ -100,7 +100,7 @@ impl Store {
         let link = match connected {
             Ok(link) => link,
             Err(reason) => {
-                tracing::debug!(line = self.line, %reason, "no Redis: other nodes don't see this one");
+                tracing::debug!(line = self.line, redis = %self.address, %reason, "no Redis: other nodes don't see this one");
                 return false;
             }
         };

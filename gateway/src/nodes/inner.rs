@@ -272,11 +272,11 @@ impl Inner {
             self.metrics.nodes.set(i64::try_from(peers.all().len() + 1).unwrap_or(i64::MAX));
             match change {
                 Change::Came(node) => {
-                    tracing::info!(%node, "a node is there");
+                    tracing::info!(gateway_node = %node, "another gateway is there");
                     self.around.send_modify(|around| around.came(node));
                 }
                 Change::Gone(node) => {
-                    tracing::warn!(%node, "a node is gone");
+                    tracing::warn!(gateway_node = %node, "another gateway is gone");
                     self.berths.each(|berth| berth.say(Heard::Gone(node)));
                     self.around.send_modify(|around| around.gone(node));
                 }

@@ -150,9 +150,9 @@ impl Keeper {
             let wait = backoff(failures, rand::random());
             let line = self.line.kind.name();
             if failures == 0 {
-                tracing::warn!(line, %reason, "no Redis: other nodes can't be reached");
+                tracing::warn!(line, redis = %self.address, %reason, "no Redis: other nodes can't be reached");
             } else {
-                tracing::debug!(line, %reason, retry_in = ?wait, "still no Redis");
+                tracing::debug!(line, redis = %self.address, %reason, retry_in = ?wait, "still no Redis");
             }
             failures += 1;
             listener.up(self.line.kind, Some(reason));

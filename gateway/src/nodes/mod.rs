@@ -65,7 +65,10 @@ impl Nodes {
     /// runtime.
     #[must_use]
     pub fn start(settings: NodesSettings, metrics: &Metrics) -> Self {
-        Self(Inner::start(settings, metrics))
+        let inner = Inner::start(settings, metrics);
+        // A bridge of the same process has an id of its own.
+        tracing::info!(gateway_node = %inner.me, "this gateway among the others");
+        Self(inner)
     }
 
     /// This node.

@@ -13,13 +13,20 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
     /// The schema couldn't be brought up to date.
     #[error("the schema can't be brought up to date: {0}")]
-    Schema(#[from] sqlx::migrate::MigrateError),
+    Schema(sqlx::migrate::MigrateError),
     /// It took longer than anybody waits. What was to be stored may be there or not.
     #[error("the database doesn't answer in time")]
     TimedOut,
     /// As many are kept as may be.
     #[error("as many are kept as may be")]
     Full,
+}
+
+/// It says all that is wrong by itself: as a source it would be said twice.
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Schema(error)
+    }
 }
 
 impl StoreError {

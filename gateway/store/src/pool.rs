@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, Executor};
+use sqlx::migrate::MigrateError;
+use sqlx::{AnyPool, ConnectOptions as _, Executor};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::{Store, StoreError, schema};
 /// Readers beside the one writer. SQLite's reads are memory copies, PostgreSQL's wait for the network.
 const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
+const POSTGRES_PORT: u16 = 5432;
 /// How long a connection is waited for.
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// What takes longer has failed: a client asks again.
@@ -30,6 +32,8 @@ const LOOK_AT: Duration = Duration::from_secs(5);
 pub(crate) struct State {
     up: AtomicBool,
     shared: bool,
+    /// For the log.
+    place: String,
     migrated: OnceCell<()>,
     stop: CancellationToken,
 }
@@ -76,7 +80,8 @@ impl Store {
             return Err(StoreError::Url(url.split(':').next().unwrap_or_default().to_owned()));
         }
         let pool = if postgres { postgres_pool(url)? } else { sqlite_pool(url)? };
-        let state = State { shared: postgres, ..State::default() };
+        let place = place(&pool.connect_options().database_url);
+        let state = State { shared: postgres, place, ..State::default() };
         let store = Self { pool, state: Arc::new(state) };
         tokio::spawn(store.clone().watch());
         Ok(store)
@@ -128,6 +133,17 @@ impl Store {
         self.within(async { Ok(self.pool.execute("SELECT 1").await.map(drop)?) }).await
     }
 
+    /// What keeps the pool from a connection. It says of itself only that it waited in vain.
+    async fn cause(&self, error: &StoreError) -> String {
+        if let StoreError::Database(sqlx::Error::PoolTimedOut)
+        | StoreError::Schema(MigrateError::Execute(sqlx::Error::PoolTimedOut)) = error
+            && let Ok(Err(cause)) = timeout(ACQUIRE, self.pool.connect_options().connect()).await
+        {
+            return cause.to_string();
+        }
+        error.to_string()
+    }
+
     async fn watch(self) {
         let looking = async {
             let mut was_up = true;
@@ -135,7 +151,10 @@ impl Store {
                 let looked = self.look().await;
                 match &looked {
                     Ok(()) if !was_up => tracing::info!("the store is back"),
-                    Err(error) if was_up => tracing::warn!(%error, "the store is away; it is looked for"),
+                    Err(error) if was_up => {
+                        let (database, error) = (&self.state.place, self.cause(error).await);
+                        tracing::warn!(database, error, "the store is away; it is looked for");
+                    }
                     _ => {}
                 }
                 was_up = looked.is_ok();
@@ -150,6 +169,17 @@ impl Store {
             () = looking => {}
         }
     }
+}
+
+/// Where a database is, without who enters it and by which password.
+fn place(url: &Url) -> String {
+    if !is_postgres(url.as_str()) {
+        return url.path().to_owned();
+    }
+    let socket = url.query_pairs().find(|(name, _)| name == "host");
+    let host = socket.map(|(_, host)| host.into_owned()).or_else(|| url.host_str().map(str::to_owned));
+    let port = url.port().unwrap_or(POSTGRES_PORT);
+    format!("{}:{port}{}", host.as_deref().unwrap_or("localhost"), url.path())
 }
 
 fn postgres_pool(url: &str) -> Result<AnyPool, StoreError> {
@@ -193,6 +223,25 @@ mod tests {
             "sqlite:///var/lib/su%20ara/100%25.db"
         );
         assert!(file_url(Path::new("suara-data/suara.db")).unwrap().ends_with("/suara-data/suara.db"));
+    }
+
+    #[test]
+    fn a_log_is_told_where_and_no_password() {
+        let shown = |url: &str| place(&url.parse().unwrap());
+        assert_eq!(shown("postgres://suara:secret@db/suara"), "db:5432/suara");
+        assert_eq!(shown("postgres://suara:secret@[::1]:7/suara?sslmode=require"), "[::1]:7/suara");
+        assert_eq!(shown("postgres:///suara?host=/run/postgresql"), "/run/postgresql:5432/suara");
+        assert_eq!(shown("sqlite:///var/lib/suara/suara.db?mode=rwc"), "/var/lib/suara/suara.db");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_is_said_to_refuse() {
+        // Nobody listens on a port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let store = Store::begin(&format!("postgres://suara:secret@127.0.0.1:{port}/suara")).unwrap();
+        let timed_out = MigrateError::Execute(sqlx::Error::PoolTimedOut);
+        let cause = store.cause(&StoreError::Schema(timed_out)).await;
+        assert!(cause.contains("refused") && !cause.contains("secret"), "{cause}");
     }
 
     #[tokio::test]

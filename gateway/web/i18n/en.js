@@ -217,7 +217,7 @@ export default {
   'quality.poor': 'Poor connection',
   'quality.none': 'No connection',
   'quality.road.webtransport': 'By UDP',
-  'quality.road.websocket': 'By TCP: UDP doesn’t get through',
+  'quality.road.websocket': 'By TCP: UDP is blocked, or the certificate not trusted',
   'quality.rtt': 'Round trip {ms} ms',
   'quality.loss': 'Loss {percent} %',
   'quality.buffer': 'Buffer {ms} ms',

@@ -217,7 +217,7 @@ export default {
   'quality.poor': 'Koneksi buruk',
   'quality.none': 'Tanpa koneksi',
   'quality.road.webtransport': 'Lewat UDP',
-  'quality.road.websocket': 'Lewat TCP: UDP tidak tembus',
+  'quality.road.websocket': 'Lewat TCP: UDP tidak tembus, atau sertifikat tak dipercaya',
   'quality.rtt': 'Bolak-balik {ms} md',
   'quality.loss': 'Hilang {percent} %',
   'quality.buffer': 'Penyangga {ms} md',

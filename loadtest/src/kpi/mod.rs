@@ -100,7 +100,7 @@ pub fn run(args: &KpiArgs, out: &mut dyn Write) -> Result<bool, LoadError> {
         .build()
         .tried("no runtime")?;
     let target = runtime.block_on(Target::find(&args.url))?;
-    let minter = Minter::from_data(&args.data)?;
+    let minter = Minter::new(&args.secret)?;
     let mut roads = args.roads.clone();
     if roads.contains(&Road::Socketio) && !runtime.block_on(has_bridge(args)) {
         roads.retain(|road| *road != Road::Socketio);

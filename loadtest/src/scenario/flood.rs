@@ -76,7 +76,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn find(args: &FloodArgs) -> Result<Self, LoadError> {
         let target = super::block_on(Target::find(&args.url))?;
-        Ok(Self { target, minter: Minter::from_data(&args.data)?, run: rand::random() })
+        Ok(Self { target, minter: Minter::new(&args.secret)?, run: rand::random() })
     }
 
     pub(crate) fn channel(&self, index: usize) -> String {

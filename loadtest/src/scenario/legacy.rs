@@ -21,7 +21,7 @@ const LONGEST_BURST: u32 = 20;
 pub(crate) fn socketio(args: &SocketioArgs) -> Result<Outcome, LoadError> {
     loopback(&args.url)?;
     let load = &args.load;
-    let minter = if args.foreign { None } else { Some(Minter::from_data(&args.data)?) };
+    let minter = if args.foreign { None } else { Some(Minter::new(&args.secret)?) };
     let before = look(&args.output)?;
     let shared = Arc::new(Shared::new(load.channels as usize, load.talkers));
     let run: u32 = rand::random();

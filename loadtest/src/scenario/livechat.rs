@@ -68,7 +68,7 @@ fn tokens(args: &LivechatArgs) -> Result<(Vec<String>, String), LoadError> {
     if args.foreign.is_some() {
         return Ok((names.collect(), "staff".to_owned()));
     }
-    let minter = Minter::from_data(&args.data)?;
+    let minter = Minter::new(&args.secret)?;
     let tokens = names.map(|name| minter.visitor(&name)).collect::<Result<_, _>>()?;
     Ok((tokens, minter.staff("load-staff", &args.role)?))
 }

@@ -32,7 +32,8 @@ async fn a_redis_that_dies_is_told_of_and_come_back_to() {
     reachable(&mut at_a, false).await;
     reachable(&mut at_b, false).await;
     news(&mut words, |news| *news == News::Reachable(false)).await;
-    assert_eq!((a.trouble().is_some(), metrics.nodes.reachable.get()), (true, 0));
+    // Members are told before whoever asks is.
+    until("the loss is shown", || a.trouble().is_some() && metrics.nodes.reachable.get() == 0).await;
     assert_eq!(asks(&mut at_a, TAKE).await, LeaseAnswer::Away);
     at_a.send(None, Bytes::from_static(b"lost"));
     let lost = || metrics.nodes.count_of(metrics::What::Packet, NodeDrop::Away);
