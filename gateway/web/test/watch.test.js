@@ -78,6 +78,17 @@ test('it is as loud as any where one talks there, or chose to hear it', async ()
   assert.deepEqual(take(), [['volume', 'sos', 1], ['volume', 'sos', 0]]);
 });
 
+test('what was quiet is as loud as any once one is out of it, and quiet when one watches again', async () => {
+  const { watch, take } = await scene(['listen', 'dispatch']);
+  take();
+  watch.clear();
+  assert.deepEqual(take(), [['volume', 'sos', 1]], 'the next to enter may be no dispatcher');
+  await watch.online('sos');
+  assert.deepEqual(take(), [['volume', 'sos', 0], ['join', 'sos']]);
+  watch.left('sos');
+  assert.deepEqual(take(), [['volume', 'sos', 1]]);
+});
+
 test('the author leaves again when it is over, unless one watches or talks there', async () => {
   const author = await scene(['listen', 'talk', 'emergency']);
   author.watch.alert(alert({ mine: true }));

@@ -38,6 +38,7 @@ export class Watch {
 
   /** A session began. @param {string | null} name of the emergency channel */
   async online(name) {
+    if (this.name !== (name ?? '')) this.clear();
     this.name = name ?? '';
     // An answer that doesn't come gives no right; the next session asks again.
     this.#rights = name === null ? [] : await this.page.client.may(name).catch(() => []);
@@ -60,6 +61,8 @@ export class Watch {
     this.#on = false;
     this.#alerts.clear();
     this.#mine = this.#urgent = false;
+    // A channel that one comes back to is as loud as any.
+    this.apply();
     this.draw();
   }
 
@@ -67,7 +70,6 @@ export class Watch {
     this.left(this.name);
     this.#dispatched.clear();
     this.#rights = [];
-    this.#audible = true;
     this.name = '';
   }
 
