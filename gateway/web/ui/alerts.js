@@ -19,6 +19,10 @@ import { locale, t } from './i18n.js';
 export class Alerts {
   /** @type {Map<string, AlertDetail>} by channel and user */
   #alerts = new Map();
+  /** When the newest of each was raised: it is told again after each reconnect. @type {Map<string, number>} */
+  #told = new Map();
+  /** And of those that were put away. @type {Map<string, number>} */
+  #seen = new Map();
   #panel = byId('alerts');
   /** Others in the emergency channel; -1 where one isn't there. */
   #heard = -1;
@@ -37,11 +41,17 @@ export class Alerts {
     const key = `${alert.channel}\n${alert.user}`;
     if (alert.over) {
       this.#alerts.delete(key);
-    } else {
-      const known = this.#alerts.get(key);
+    } else if (this.#seen.get(key) !== alert.at) {
       this.#alerts.set(key, alert);
-      if (!alert.mine && known?.at !== alert.at) this.page.onAlert();
+      if (!alert.mine && this.#told.get(key) !== alert.at) this.page.onAlert();
+      this.#told.set(key, alert.at);
     }
+    this.draw();
+  }
+
+  /** One came into a channel, perhaps again: what is in force there is told next, and what isn't is over. @param {string} channel */
+  joined(channel) {
+    for (const [key, alert] of this.#alerts) if (alert.channel === channel) this.#alerts.delete(key);
     this.draw();
   }
 
@@ -61,7 +71,7 @@ export class Alerts {
   }
 
   clear() {
-    this.#alerts.clear();
+    for (const map of [this.#alerts, this.#told, this.#seen]) map.clear();
     this.#heard = -1;
     this.#open = '';
     this.draw();
@@ -83,6 +93,7 @@ export class Alerts {
     talk.hidden = alert.channel === current();
     const seen = act('', t('alert.seen'), () => {
       this.#alerts.delete(key);
+      this.#seen.set(key, alert.at);
       this.draw();
     });
     const end = act('alert-end', t('alert.end'), () => client.cancelEmergency(alert.channel, alert.user));

@@ -49,6 +49,7 @@ export class Beyond {
     people.onCall = (users) => void this.calls.call(users);
     this.#on('joined', ({ channel, rights, call }) => {
       this.#rights.set(channel, rights);
+      this.alerts.joined(channel);
       // What it is patched to is said next, if it is, and so is that it is split.
       this.#patched.delete(channel);
       this.#split.delete(channel);

@@ -50,6 +50,8 @@ export class Watch {
   joined(channel, rights) {
     if (rights.includes('dispatch')) this.#dispatched.add(channel);
     else this.#dispatched.delete(channel);
+    // What is in force is told next.
+    if (channel === this.name) this.#alerts.clear();
     this.apply();
     void this.#enter();
   }
