@@ -7,6 +7,7 @@ import { Channels } from './ui/channels.js';
 import { Chat } from './ui/chat.js';
 import { byId } from './ui/dom.js';
 import { Entry } from './ui/entry.js';
+import { Expiry } from './ui/expiry.js';
 import * as fragment from './ui/fragment.js';
 import { Hold } from './ui/hold.js';
 import * as hooks from './ui/hooks.js';
@@ -21,7 +22,7 @@ import { Quality } from './ui/quality.js';
 import { wireSettings } from './ui/settings.js';
 import { Stage } from './ui/stage.js';
 import { showConnection } from './ui/status.js';
-import { toldText } from './ui/told.js';
+import { showTold } from './ui/told.js';
 import * as tones from './ui/tones.js';
 
 const link = fragment.take();
@@ -50,7 +51,9 @@ const hold = new Hold(byId('talk'), {
 });
 
 const actions = new Actions({ client, stage, people, hold });
-const beyond = new Beyond({ client, stage, people, actions, prefs, channels, talkIn: join, play });
+const beyond = new Beyond({ client, stage, people, actions, quality, prefs, channels, talkIn: join, play });
+
+const expiry = new Expiry({ client, onLast: () => play('warning') });
 
 // A second link, pasted into the same tab, loads nothing anew.
 addEventListener('hashchange', () => {
@@ -92,7 +95,7 @@ async function join(name) {
     const joined = await client.join(name);
     const before = stage.channel;
     open(joined);
-    if (before && before !== name && !beyond.monitors.keeps(before)) await client.leave(before);
+    if (before && before !== name && !beyond.keeps(before)) await client.leave(before);
     // So that the space bar talks there, and doesn't choose again.
     byId('talk').focus({ preventScroll: true });
   } catch (error) {
@@ -120,12 +123,11 @@ function open({ channel, canTalk, rights, mode }) {
 function showRoster(roster) {
   people.set(roster);
   stage.me = roster?.me ?? -1;
+  stage.alone = roster?.members.length === 1;
   stage.muted = roster?.members.some(({ talker, muted }) => talker === roster.me && muted) ?? false;
   stage.draw();
 }
 
-/** Notifications so far: each is a notice of its own. */
-let count = 0;
 /** The newest of each channel: it may come before the answer to `join`. @type {Map<string, any>} */
 const floors = new Map();
 /** @type {Map<string, any>} */
@@ -142,6 +144,7 @@ function on(type, take) {
 on('state', (state) => {
   stage.online = state.phase === 'online';
   showConnection(state);
+  expiry.state(state);
   // A button that is held through a loss goes on talking once the session is resumed.
   if (state.phase === 'ended') hold.up();
   if (state.phase !== 'online') quality.hide();
@@ -166,7 +169,8 @@ on('floor', (floor) => {
   stage.floor = floor;
   people.floor(floor);
   log.floor(floor, rosters.get(floor.channel)?.me ?? -1);
-  sound(before, floor);
+  const tone = prefs.tones && tones.toneFor(before, floor);
+  if (tone) play(tone);
 });
 
 on('left', ({ channel, reason }) => {
@@ -183,7 +187,7 @@ on('left', ({ channel, reason }) => {
   showRoster(null);
 });
 
-on('notification', (told) => notice(`told-${(count += 1)}`, toldText(told)));
+on('notification', showTold);
 
 on('stats', (stats) => stage.online && quality.show(stats));
 
@@ -194,15 +198,6 @@ on('sound', ({ state }) => {
 });
 
 const LEFT = { kicked: 1, expired: 1 };
-
-/**
- * @param {import('./lib/client.js').FloorDetail | undefined} before
- * @param {import('./lib/client.js').FloorDetail} floor
- */
-function sound(before, floor) {
-  const tone = prefs.tones && tones.toneFor(before, floor);
-  if (tone) play(tone);
-}
 
 /** @param {Parameters<typeof tones.play>[1]} tone */
 function play(tone) {
@@ -244,6 +239,7 @@ function redraw() {
   log.draw();
   chat.draw();
   beyond.draw();
+  expiry.draw();
   inbox.draw();
   microphone.draw();
   entry.draw();

@@ -2,7 +2,7 @@
 
 import { byId, make } from './ui/dom.js';
 import * as fragment from './ui/fragment.js';
-import { choose, t, tCode, use } from './ui/i18n.js';
+import { choose, locale, t, tCode, use } from './ui/i18n.js';
 import * as prefs from './ui/prefs.js';
 
 /** @typedef {import('./ui/i18n.js').Key} Key */
@@ -41,19 +41,18 @@ async function look() {
 /** @param {string} code */
 function refuse(code) {
   byId('kpi-note').textContent = tCode('kpi.error', code);
-  byId('kpi-table').hidden = true;
+  byId('kpi-panel').hidden = true;
 }
 
 /** @param {{seconds: number, node: string, joined: number, alone: number, rows: Row[]}} card */
 function show({ seconds, node, joined, alone, rows }) {
   byId('kpi-note').textContent = rows.length > 0 ? '' : t('kpi.none');
-  byId('kpi-table').hidden = rows.length === 0;
+  byId('kpi-panel').hidden = rows.length === 0;
   byId('kpi-rows').replaceChildren(...rows.map((row, i) => line(row, rows[i - 1]?.kpi !== row.kpi)));
   const since = new Date(Date.now() - seconds * 1000);
-  const language = document.documentElement.lang;
-  byId('kpi-since').textContent = t('kpi.since', { time: since.toLocaleString(language), node });
+  byId('kpi-since').textContent = t('kpi.since', { time: since.toLocaleString(locale()), node });
   const share = Math.round((alone / Math.max(1, joined + alone)) * 100);
-  byId('kpi-alone').textContent = t('kpi.alone', { percent: share.toLocaleString(language) });
+  byId('kpi-alone').textContent = t('kpi.alone', { percent: share.toLocaleString(locale()) });
   byId('kpi-alone').hidden = alone === 0;
 }
 
@@ -63,7 +62,7 @@ function show({ seconds, node, joined, alone, rows }) {
  */
 function line(row, first) {
   const met = row.within >= SHARE;
-  const percent = (Math.floor(row.within * 1000) / 10).toLocaleString(document.documentElement.lang);
+  const percent = (Math.floor(row.within * 1000) / 10).toLocaleString(locale());
   const within = `${t('kpi.percent', { percent })} · ${t(met ? 'kpi.good' : 'kpi.bad')}`;
   const number = (/** @type {string} */ text) => make('td', { class: 'number' }, [text]);
   return make('tr', {}, [

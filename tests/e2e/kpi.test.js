@@ -36,5 +36,10 @@ describe('the four KPIs', () => {
     await page.goto(`${server.url}/kpi.html#${new URLSearchParams({ token })}`);
     await page.locator('#kpi-rows tr').nth(2).waitFor();
     assert.match(await page.locator('#kpi-rows').innerText(), /Mouth to ear\s+WebTransport\s+WebTransport\s+2\s/);
+
+    const refused = await talker.page.context().newPage();
+    await refused.goto(`${server.url}/kpi.html#${new URLSearchParams({ token: await server.token({ user: 'guard' }) })}`);
+    await until('the refusal', async () => /admins/.test(await refused.locator('#kpi-note').textContent() ?? ''));
+    assert.equal(await refused.locator('#kpi-panel').isVisible(), false);
   });
 });

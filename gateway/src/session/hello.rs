@@ -80,6 +80,7 @@ fn refused(error: AuthError) -> Closing {
 pub(super) fn welcome<'a>(
     port: &Port,
     principal: &'a Principal,
+    emergency_channel: &'a str,
     resume: Option<&'a str>,
     resumed: bool,
 ) -> ServerMessage<'a> {
@@ -93,6 +94,7 @@ pub(super) fn welcome<'a>(
         heartbeat_ms: HEARTBEAT.as_millis() as u32,
         idle_timeout_ms: IDLE_TIMEOUT.as_millis() as u32,
         floor_renewal_ms: FLOOR_RENEWAL.as_millis() as u32,
+        emergency_channel: Some(emergency_channel.into()),
         resume: resume.map(Cow::Borrowed),
         resumed,
     })

@@ -131,8 +131,9 @@ fn enter<'a>(
     resumed: bool,
 ) -> Result<(Present<'a>, Option<Ticket>), Closing> {
     let (ticket, token) = resumable.then(|| Ticket::issue(core, port.id, &principal.user)).unzip();
-    let present =
-        Present::enter(core, port, principal.scope, &welcome(port, principal, token.as_deref(), resumed))?;
+    let emergency = &*core.calls.emergency_channel;
+    let welcome = welcome(port, principal, emergency, token.as_deref(), resumed);
+    let present = Present::enter(core, port, principal.scope, &welcome)?;
     Ok((present, ticket))
 }
 

@@ -24,6 +24,7 @@ async fn welcome_says_who_the_token_says_one_is() {
     let expected = json!({
         "type": "welcome", "version": 1, "session": null, "user": "alice", "name": "Name of alice", "role": "guard",
         "expires": alice.exp, "heartbeat_ms": 5000, "idle_timeout_ms": 15000, "floor_renewal_ms": 2000,
+        "emergency_channel": "emergency",
     });
     assert_eq!(welcome, expected);
     assert_eq!(gateway.metric("suara_sessions"), 1.0);

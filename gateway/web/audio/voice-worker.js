@@ -39,6 +39,7 @@ const calls = {
   call: (users) => core.calls.call(users),
   endCall: (name) => core.calls.end(name),
   volume: (name, volume) => core.hearing.volume(name, volume),
+  may: (name) => core.calls.may(name),
   patch: (one, other, on) => core.calls.patch(one, other, on),
   emergency: (what) => core.alarm.raise(what),
   cancelEmergency: (name, user) => core.alarm.cancel(name, user),

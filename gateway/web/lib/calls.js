@@ -48,6 +48,16 @@ export class Calls {
     }));
   }
 
+  /**
+   * What the token gives in a channel, which one need not be in.
+   * @param {string} name
+   * @returns {Promise<import('./wire/messages.js').Right[]>}
+   */
+  async may(name) {
+    const { rights } = await this.options.session().ask((request) => ({ type: 'may', request, channel: name }));
+    return rights;
+  }
+
   /** For all who are in it. @param {string} name */
   end(name) {
     const { channels, session } = this.options;

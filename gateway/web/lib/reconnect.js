@@ -11,8 +11,8 @@ import { KIND_CLOCK } from './wire/clock.js';
  * @typedef {import('./session.js').SessionEnd} SessionEnd
  * @typedef {import('./wire/messages.js').Welcome} Welcome
  *
- * @typedef {{phase: 'connecting'} | {phase: 'online', user: string, name: string, role: string, expires: number}
- *   | {phase: 'waiting', retryInMs: number, code: string, reason: string}
+ * @typedef {{phase: 'connecting'} | {phase: 'waiting', retryInMs: number, code: string, reason: string}
+ *   | {phase: 'online', user: string, name: string, role: string, expires: number, emergencyChannel: string | null}
  *   | {phase: 'ended', code: string, reason: string}} ConnectionState
  *
  * @typedef {object} ConnectionOptions
@@ -160,9 +160,9 @@ export class Connection {
   #welcomed(welcome) {
     const session = this.#session;
     if (!session) return;
-    const { user, name, role, expires } = welcome;
+    const { user, name, role, expires, emergency_channel: emergencyChannel = null } = welcome;
     this.#resume = welcome.resume ?? '';
-    this.options.onState({ phase: 'online', user, name, role, expires });
+    this.options.onState({ phase: 'online', user, name, role, expires, emergencyChannel });
     this.options.onSession(session, welcome);
     this.#onRoad(session);
   }

@@ -24,6 +24,15 @@ export class Requests extends EventTarget {
   }
 
   /**
+   * What the token gives in a channel, which one need not be in: `listen`, `talk`, `emergency`, `dispatch`, or nothing.
+   * @param {string} name
+   * @returns {Promise<import('./wire/messages.js').Right[]>} rejected with a `RequestError`: `bad_field`
+   */
+  may(name) {
+    return this.ask('may', [name]);
+  }
+
+  /**
    * As a dispatcher of both: two channels hear each other from now on, or no longer.
    * @param {string} one
    * @param {string} other

@@ -29,6 +29,7 @@ export class Sound {
   #capture = [];
   #volume = 1;
   #muted = false;
+  #speaker = '';
 
   /** @param {SoundOptions} options */
   constructor(options) {
@@ -68,6 +69,20 @@ export class Sound {
     this.#applyVolume();
   }
 
+  /** Whether one may choose where it is played. */
+  static get choosesSpeaker() {
+    return 'AudioContext' in globalThis && 'setSinkId' in AudioContext.prototype;
+  }
+
+  /**
+   * Where it is played from now on, and after the next `start`.
+   * @param {string} device its id; '' for the browser's choice
+   */
+  async setSpeaker(device) {
+    this.#speaker = device;
+    await this.#applySpeaker();
+  }
+
   /** Begins to play. Browsers want a gesture of the user's for it: call it from one, as often as there are some. */
   async start() {
     const context = await this.#ready();
@@ -80,12 +95,14 @@ export class Sound {
   /**
    * Opens the microphone; it stays open, so that a press loses nothing, but leaves the page only while one presses.
    * @param {boolean} processing whether echo, noise and level are the browser's business
+   * @param {string} [device] its id; another is taken where it isn't there
    */
-  async openMicrophone(processing = true) {
+  async openMicrophone(processing = true, device = '') {
     this.closeMicrophone();
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: {
         channelCount: 1, echoCancellation: processing, noiseSuppression: processing, autoGainControl: processing,
+        ...(device && { deviceId: { ideal: device } }),
       },
     });
     this.#stream = stream;
@@ -159,6 +176,8 @@ export class Sound {
     });
     this.#gain = context.createGain();
     this.#applyVolume();
+    // What was chosen may be unplugged by now: then it is played where it would be.
+    await this.#applySpeaker().catch(() => {});
     node.connect(this.#gain).connect(context.destination);
     this.#playback = node;
     this.#hand('playback', node);
@@ -173,6 +192,11 @@ export class Sound {
     const { port1, port2 } = new MessageChannel();
     node.port.postMessage({ port: port1 }, [port1]);
     this.options.onPort(name, port2);
+  }
+
+  async #applySpeaker() {
+    const context = /** @type {(AudioContext & {setSinkId?: (id: string) => Promise<void>, sinkId?: string}) | null} */ (this.#context);
+    if (context?.setSinkId && context.sinkId !== this.#speaker) await context.setSinkId(this.#speaker);
   }
 
   #applyVolume() {

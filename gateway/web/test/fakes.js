@@ -61,7 +61,7 @@ export class FakeRoad {
     this.said.push({ at: this.clock.time, ...message });
     if (message.type === 'hello') {
       this.say({ type: 'welcome', version: 1, session: 's', user: 'alice', name: 'Alice', role: '', expires: 2e9,
-        heartbeat_ms: 5000, idle_timeout_ms: 15_000, floor_renewal_ms: 2000,
+        heartbeat_ms: 5000, idle_timeout_ms: 15_000, floor_renewal_ms: 2000, emergency_channel: 'sos',
         resume: this.resumes ? 'next' : 'first', resumed: this.resumes });
       if (this.resumes) {
         this.say({ type: 'joined', channel: this.number, name: 'ops', talker: 4, rights: ['listen', 'talk'], mode: 'ptt', version: 7,

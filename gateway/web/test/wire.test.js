@@ -161,7 +161,7 @@ test('framing survives chunks of any size', () => {
 });
 
 // Trunks' messages, and answers to what this client doesn't ask.
-const NOT_OURS = ['attached', 'detached', 'verified', 'notified', 'rights', 'visitor_session', 'guest_session', 'replaying'];
+const NOT_OURS = ['attached', 'detached', 'verified', 'notified', 'visitor_session', 'guest_session', 'replaying'];
 
 const messages = vectors('messages');
 for (const { name, direction, json, canonical } of messages.good) {

@@ -32,7 +32,8 @@ export class Actions {
     this.button = new EmergencyButton(this.#emergency, {
       onDown: () => void this.raise.begin(),
       onUp: () => {},
-      enabled: () => stage.online && stage.channel !== '' && stage.canTalk,
+      // Wherever one is, and whatever one may do there.
+      enabled: () => stage.online,
     });
     byId('cancel').addEventListener('click', () => {
       hold.up();
@@ -50,12 +51,16 @@ export class Actions {
   /** @param {readonly string[]} rights in the channel that is shown */
   set rights(rights) {
     const mayDispatch = rights.includes('dispatch');
-    const mayAlarm = rights.includes('emergency') && rights.includes('talk');
-    this.#emergency.hidden = !mayAlarm;
-    byId('peril-choice').hidden = !mayAlarm;
-    if (!mayAlarm) this.#peril.checked = false;
+    const mayHurry = rights.includes('emergency') && rights.includes('talk');
+    byId('peril-choice').hidden = !mayHurry;
+    if (!mayHurry) this.#peril.checked = false;
     this.#clear.hidden = !mayDispatch;
     this.people.onAction = mayDispatch ? (action, talker) => this.#dispatch(action, talker) : null;
+  }
+
+  /** @param {readonly string[]} rights in the emergency channel, which alone decides */
+  set alarmRights(rights) {
+    this.#emergency.hidden = !rights.includes('emergency') || !rights.includes('listen');
   }
 
   /** How urgent the next call is. @returns {import('../lib/wire/messages.js').Level} */

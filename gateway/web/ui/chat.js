@@ -1,7 +1,7 @@
 // What is written in the channel. Texts come from others: they are put in as text and never as markup.
 
 import { bdi, byId, make } from './dom.js';
-import { t, tCode } from './i18n.js';
+import { locale, t, tCode } from './i18n.js';
 import { notice } from './notices.js';
 
 /** @typedef {import('../lib/wire/chat.js').ChatMessage} ChatMessage */
@@ -170,11 +170,10 @@ export class Chat {
   #row({ message, user, name, text, at }) {
     const mine = user === this.#me;
     const when = new Date(at);
-    const language = document.documentElement.lang;
     return make('li', { class: mine ? 'mine' : '', 'data-message': String(message) }, [
       make('span', { class: 'chat-who' }, [
         mine ? t('log.you') : bdi(name),
-        make('time', { datetime: when.toISOString() }, [when.toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' })]),
+        make('time', { datetime: when.toISOString() }, [when.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' })]),
       ]),
       make('p', { dir: 'auto' }, [text]),
     ]);

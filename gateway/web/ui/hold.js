@@ -1,12 +1,15 @@
 // The talk button under a finger, a mouse and a keyboard: down and up, each exactly once. In tap mode one tap is down
 // and the next is up.
 
-/** Where the space bar means something else. */
+/** Where any key means something else, and where the space bar does. */
+const WRITING = 'input:not([type="checkbox"], [type="range"]), textarea, select, dialog, [contenteditable]';
 const INTERACTIVE = 'input, textarea, select, button, a[href], summary, dialog, [contenteditable]';
 
 export class Hold {
   #down = false;
   tapMode = false;
+  /** The key that is the button, as in `KeyboardEvent.code`. */
+  key = 'Space';
 
   /**
    * @param {HTMLElement} button
@@ -75,7 +78,7 @@ export class Hold {
   /** @param {KeyboardEvent} event */
   #keyUp(event) {
     // Also when the focus has moved since: what was pressed is let go.
-    if (event.code === 'Space' || event.code === 'Enter') this.#lifted();
+    if (event.code === this.key || event.code === 'Space' || event.code === 'Enter') this.#lifted();
     if (this.#isOurs(event)) event.preventDefault();
   }
 
@@ -83,7 +86,7 @@ export class Hold {
   #isOurs(event) {
     const target = /** @type {Element | null} */ (event.target);
     if (event.ctrlKey || event.altKey || event.metaKey) return false;
-    if (target === this.button) return event.code === 'Space' || event.code === 'Enter';
-    return event.code === 'Space' && !target?.closest?.(INTERACTIVE);
+    if (target === this.button && (event.code === 'Space' || event.code === 'Enter')) return true;
+    return event.code === this.key && !target?.closest?.(this.key === 'Space' ? INTERACTIVE : WRITING);
   }
 }

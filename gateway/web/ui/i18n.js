@@ -23,6 +23,15 @@ export function choose(wanted) {
   return 'en';
 }
 
+/**
+ * How times and numbers are written: as the browser's user has it, where that is in the console's language.
+ * @param {readonly string[]} [wanted]
+ */
+export function locale(wanted = navigator.languages) {
+  const language = document.documentElement.lang;
+  return wanted.find((tag) => choose([tag]) === language && tag.toLowerCase().startsWith(language)) ?? language;
+}
+
 /** @param {string} language */
 export function use(language) {
   strings = LANGUAGES[language] ?? LANGUAGES.en;

@@ -1,7 +1,7 @@
 // Visitors' conversations, for staff. Names and texts come from strangers: they are put in as text and never as markup.
 
 import { bdi, byId, make } from './dom.js';
-import { t, tCode } from './i18n.js';
+import { locale, t, tCode } from './i18n.js';
 import { notice } from './notices.js';
 
 /**
@@ -169,7 +169,7 @@ export class Inbox {
   /** @param {VisitorMessage} message */
   #line({ message, staff, name, text, at }) {
     const when = new Date(at);
-    const time = when.toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' });
+    const time = when.toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
     return make('li', { class: staff ? 'mine' : '', 'data-message': String(message) }, [
       make('span', { class: 'chat-who' }, [bdi(name), make('time', { datetime: when.toISOString() }, [time])]),
       make('p', { dir: 'auto' }, [text]),

@@ -1,7 +1,7 @@
 // Who talked, when and for how long: what a dispatcher looks up after an interruption. It is this page's memory only.
 
 import { bdi, byId, make } from './dom.js';
-import { t } from './i18n.js';
+import { locale, t } from './i18n.js';
 
 /** Lines kept: a busy hour. */
 const MOST = 100;
@@ -60,7 +60,7 @@ function row({ name, mine, urgent, at, ms, over }) {
 
 /** @param {Date} at */
 function clock(at) {
-  return at.toLocaleTimeString(document.documentElement.lang, {
+  return at.toLocaleTimeString(locale(), {
     hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false,
   });
 }

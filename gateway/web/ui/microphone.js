@@ -32,7 +32,7 @@ export class MicrophoneView {
   async open() {
     withdraw('microphone');
     try {
-      await this.client.sound.openMicrophone(this.prefs.processing);
+      await this.client.sound.openMicrophone(this.prefs.processing, this.prefs.microphone);
     } catch (error) {
       const { name } = /** @type {Error} */ (error);
       this.#complain(tCode('mic', WORDS[name] ?? null, { code: name }));

@@ -14,6 +14,7 @@ import { save } from './prefs.js';
  * @property {import('./channels.js').Channels} channels
  * @property {() => string} current the channel that one talks in
  * @property {(name: string) => Promise<void>} talkIn
+ * @property {import('./watch.js').Watch} watch
  */
 
 export class Monitors {
@@ -88,7 +89,7 @@ export class Monitors {
 
   draw() {
     const { channels, current } = this.page;
-    const all = [...this.#heard.values()];
+    const all = [...this.#heard.values()].filter(({ name }) => !this.page.watch.isQuiet(name));
     channels.mayMonitor = all.some(({ rights }) => rights.includes('dispatch'));
     channels.draw();
     this.#panel.hidden = all.length < 2 && !all.some(({ name }) => this.keeps(name));
@@ -105,6 +106,7 @@ export class Monitors {
     const current = this.page.current();
     for (const one of [current, name]) if (one && !this.keeps(one)) this.page.prefs.monitored.push(one);
     save(this.page.prefs);
+    this.page.watch.apply();
     await this.#join(name);
   }
 
@@ -123,7 +125,8 @@ export class Monitors {
   /** Where one talks one stays. @param {string} name */
   async #stop(name) {
     this.#forget(name);
-    if (name !== this.page.current()) await this.page.client.leave(name);
+    this.page.watch.apply();
+    if (name !== this.page.current() && !this.page.watch.holds(name)) await this.page.client.leave(name);
     this.draw();
   }
 

@@ -65,6 +65,7 @@ export class People {
     }
     if (this.onAction && this.onCall && this.#chosen.size > 1) rows.unshift(this.#group(this.onCall));
     this.#list.replaceChildren(...rows);
+    byId('people-alone').hidden = members.length !== 1;
     this.#count.textContent = members.length > 0 ? String(members.length) : '';
     this.#count.setAttribute('aria-label', t('people.count', { count: members.length }));
   }

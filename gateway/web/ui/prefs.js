@@ -1,7 +1,7 @@
 // What this browser remembers. Storage may be refused or full: then nothing is remembered, and nothing breaks.
 
 /** @typedef {{volume: number, muted: boolean, tones: boolean, processing: boolean, tap: boolean, queue: boolean, lateEntry: boolean, language: string,
- *   channels: string[], monitored: string[]}} Prefs */
+ *   channels: string[], monitored: string[], microphone: string, speaker: string, key: {code: string, name: string} | null}} Prefs */
 
 const KEY = 'suara';
 const TOKEN = 'suara.token';
@@ -11,7 +11,7 @@ const RECENT = 12;
 /** @type {Prefs} */
 const DEFAULTS = {
   volume: 1, muted: false, tones: true, processing: true, tap: false, queue: true, lateEntry: false, language: '', channels: [],
-  monitored: [],
+  monitored: [], microphone: '', speaker: '', key: null,
 };
 
 /** @returns {Prefs} */

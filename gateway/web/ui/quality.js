@@ -11,6 +11,8 @@ export class Quality {
   #past = [];
   #element = byId('quality');
   #text = byId('quality-text');
+  /** Whether one hears a part of the channel only, however good the way is. */
+  split = false;
 
   /** @param {any} stats of the client */
   show(stats) {
@@ -18,8 +20,8 @@ export class Quality {
     this.#past.push({ received, missing: lost + late });
     if (this.#past.length > WINDOW) this.#past.shift();
     const loss = this.#loss();
-    const level = rate(stats.rttMs, loss);
-    const parts = [t(`quality.${level}`)];
+    const level = this.split ? 'poor' : rate(stats.rttMs, loss);
+    const parts = [t(this.split ? 'quality.split' : `quality.${level}`)];
     if (stats.road) parts.push(t(stats.road === 'websocket' ? 'quality.road.websocket' : 'quality.road.webtransport'));
     if (stats.rttMs >= 0) parts.push(t('quality.rtt', { ms: Math.max(1, Math.round(stats.rttMs)) }));
     parts.push(t('quality.loss', { percent: (loss * 100).toFixed(loss > 0 && loss < 0.1 ? 1 : 0) }));

@@ -1,5 +1,6 @@
 // What can be switched: volume, mute, tap mode, tones, voice processing, language, and leaving.
 
+import { Devices } from './devices.js';
 import { byId } from './dom.js';
 import { choose, t, use } from './i18n.js';
 import { save } from './prefs.js';
@@ -12,7 +13,11 @@ import { save } from './prefs.js';
 export function wireSettings({ client, prefs, hold, stage, microphone, redraw }) {
   /** @type {HTMLDialogElement} */
   const dialog = byId('settings');
-  byId('open-settings').addEventListener('click', () => dialog.showModal());
+  const devices = new Devices({ client, prefs, hold, stage, microphone });
+  byId('open-settings').addEventListener('click', () => {
+    dialog.showModal();
+    void devices.draw();
+  });
   byId('leave').addEventListener('click', () => void client.disconnect());
 
   /** @type {HTMLInputElement} */
@@ -66,6 +71,7 @@ export function wireSettings({ client, prefs, hold, stage, microphone, redraw })
     use(prefs.language);
     applySound();
     redraw();
+    void devices.draw();
   });
   applySound();
 

@@ -40,6 +40,12 @@ export class Stage {
   /** By a dispatcher. */
   muted = false;
   tapMode = false;
+  /** The name of the key that is the button, where it isn't the space bar. */
+  key = '';
+  /** Whether nobody else is in the channel. */
+  alone = false;
+  /** Where the microphone is open by an emergency, or ''. */
+  #alarm = '';
 
   get canTalk() {
     return this.mayTalk && !this.muted;
@@ -54,6 +60,18 @@ export class Stage {
     this.draw();
   }
 
+  /** @param {string} channel */
+  set alarm(channel) {
+    if (channel === this.#alarm) return;
+    this.#alarm = channel;
+    this.draw();
+  }
+
+  /** The emergency that is talked in, where it isn't the channel that is shown. */
+  get #elsewhere() {
+    return this.#alarm === this.channel ? '' : this.#alarm;
+  }
+
   /** @returns {Look} */
   get look() {
     if (!this.online) return 'offline';
@@ -64,6 +82,7 @@ export class Stage {
   draw() {
     const { look } = this;
     document.body.dataset.floor = look;
+    document.body.dataset.alarm = this.#elsewhere ? 'open' : '';
     byId('channel-title').replaceChildren(this.channel ? bdi(this.channel) : t('channel.none'));
     byId('listen-only').hidden = this.mayTalk || !this.channel;
     byId('muted').hidden = !this.muted || !this.channel;
@@ -94,7 +113,7 @@ export class Stage {
     const name = names[0] ?? '';
     this.#avatar.textContent = look === 'taken' ? initials(name) : '';
     if (look === 'taken') this.#text.replaceChildren(...names.flatMap((one, i) => (i ? [', ', bdi(one)] : [bdi(one)])));
-    else this.#text.textContent = t(`state.${look}`);
+    else this.#text.textContent = t(this.#elsewhere ? 'state.alarm' : `state.${look}`);
     this.#hint.textContent = this.#hintFor(look);
     this.#talkLeft.textContent = '';
   }
@@ -103,6 +122,7 @@ export class Stage {
   #hintFor(look) {
     const cause = this.#floor?.cause ?? null;
     const name = this.#floor?.by?.name ?? '';
+    if (this.#elsewhere && look !== 'taken') return t('state.alarm.hint', { channel: this.#elsewhere });
     switch (look) {
       case 'denied':
         return name && cause === 'another_has_permission' ? t('deny.name', { name }) : tCode('deny', cause);
@@ -110,7 +130,10 @@ export class Stage {
       case 'taken': return t(this.#others.length > 1 ? 'state.taken.several' : 'state.taken.hint');
       case 'nochannel': return t('channel.none.hint');
       // What is left is shown in the button, second by second: read out here it would never end.
-      case 'granted': return t(this.#floor?.warned ? 'state.granted.warned' : 'state.granted.who');
+      case 'granted':
+        if (this.#floor?.warned) return t('state.granted.warned');
+        return t(this.alone ? 'state.alone' : 'state.granted.who');
+      case 'idle': return t(this.alone ? 'state.alone' : 'state.idle.hint');
       default: return t(`state.${look}.hint`, { position: this.#floor?.position ?? 0 });
     }
   }
@@ -121,7 +144,8 @@ export class Stage {
     const button = byId('talk');
     button.setAttribute('aria-disabled', String(!this.canTalk || look === 'offline' || look === 'nochannel'));
     button.setAttribute('aria-pressed', String(isDown(look)));
-    byId('talk-hint').textContent = this.canTalk ? t(this.tapMode ? 'talk.space.tap' : 'talk.space') : '';
+    const hint = t(`talk.${this.key ? 'key' : 'space'}${this.tapMode ? '.tap' : ''}`, { key: this.key });
+    byId('talk-hint').textContent = this.canTalk ? hint : '';
     if (!this.canTalk) this.#talkText.textContent = t(this.muted ? 'talk.muted' : 'talk.listenonly');
     else if (isDown(look)) {
       this.#talkText.textContent = t(this.tapMode ? 'talk.tap.end' : 'talk.release');

@@ -1,7 +1,17 @@
 // What a back end wants told, as a line of text: its own words where it has some.
 
+import { notice } from './notices.js';
+
 /** Longer ones are cut: a notice is one line. */
 const MAX_LENGTH = 200;
+
+/** So far: each is a notice of its own. */
+let count = 0;
+
+/** @param {{event: string, payload: unknown}} notification */
+export function showTold(notification) {
+  notice(`told-${(count += 1)}`, toldText(notification));
+}
 
 /** @param {{event: string, payload: unknown}} notification */
 export function toldText({ event, payload }) {

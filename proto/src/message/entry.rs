@@ -36,6 +36,10 @@ pub struct Welcome<'a> {
     pub idle_timeout_ms: u32,
     /// `floor_taken` is repeated this often.
     pub floor_renewal_ms: u32,
+    /// The name of the channel in which emergencies are raised; `may` asks what the token gives there. A gateway from before this
+    /// field says none.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub emergency_channel: Option<Cow<'a, str>>,
     /// What takes this session's place once it is lost; for those who asked for it. A secret.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Cow<'a, str>>,

@@ -238,6 +238,7 @@ fn session_message() -> impl Strategy<Value = Server> {
             heartbeat_ms: any::<u32>(),
             idle_timeout_ms: any::<u32>(),
             floor_renewal_ms: any::<u32>(),
+            emergency_channel: option::of(text()),
             resume: option::of(text()),
             resumed: any::<bool>(),
         })

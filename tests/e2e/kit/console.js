@@ -78,11 +78,11 @@ export class Console {
  * @param {import('./server.js').Server} server
  * @param {string} user
  * @param {string} channel
- * @param {import('./browser.js').BrowserOptions & {name?: string, role?: string, road?: Road, url?: string, channels?: string[], connect?: {webtransport: string}}} [options] `url`: by another
- *   way than straight; `channels`: rights as in `suara token`; `connect`: what the gateway announces otherwise, for this one
+ * @param {import('./browser.js').BrowserOptions & {name?: string, role?: string, road?: Road, url?: string, channels?: string[], ttl?: string, connect?: {webtransport: string}}} [options] `url`: by another
+ *   way than straight; `channels` and `ttl`: as in `suara token`; `connect`: what the gateway announces otherwise, for this one
  */
-export async function openConsole(t, server, user, channel, { name, role = 'dispatcher', road = 'webtransport', url = server.url, channels, connect, ...browser } = {}) {
-  const token = await server.token({ user, name, role, channels });
+export async function openConsole(t, server, user, channel, { name, role = 'dispatcher', road = 'webtransport', url = server.url, channels, ttl, connect, ...browser } = {}) {
+  const token = await server.token({ user, name, role, channels, ttl });
   const page = await openPage(t, browser);
   // Browsers take voice for noise when they clean it up; what is tested here is the way, not the cleaning.
   if (connect) await announce(page, connect);

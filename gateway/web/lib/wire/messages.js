@@ -11,8 +11,9 @@
  *
  * @typedef {{type: 'welcome', version: number, session: string, user: string, name: string, role: string,
  *   expires: number, heartbeat_ms: number, idle_timeout_ms: number, floor_renewal_ms: number,
- *   resume?: string | null, resumed?: boolean | null}} Welcome
+ *   emergency_channel?: string | null, resume?: string | null, resumed?: boolean | null}} Welcome
  * @typedef {{type: 'renewed', request: number, expires: number}} Renewed
+ * @typedef {{type: 'rights', request: number, rights: Right[]}} RightsMessage
  * @typedef {{type: 'joined', request?: number | null, channel: number, name: string, talker: number, rights: Right[],
  *   mode: string, version: number, members: Member[], talking?: TalkerInfo | null, also_talking?: TalkerInfo[] | null,
  *   last_message?: number | null, call?: CallInfo | null}} Joined
@@ -45,13 +46,14 @@
  *
  * @typedef {FloorGranted | FloorDeny | FloorQueued | FloorCancelled | FloorWarning | FloorTaken | FloorIdle | FloorRevoke
  *   } FloorMessage
- * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | Dispatched | Called | EmergencyRaised
+ * @typedef {Welcome | Renewed | Joined | Left | RosterMessage | FloorMessage | RightsMessage | Dispatched | Called | EmergencyRaised
  *   | EmergencyAlert | EmergencyOver | Patched | ChannelState | Notification | ErrorMessage | Draining
  *   | Closing | Pong} ServerMessage
  *
  * @typedef {{type: 'hello', version: number, token: string, client?: string, resume?: string, calls?: boolean}
  *   | {type: 'renew', request: number, token: string}
  *   | {type: 'join', request: number, channel: string}
+ *   | {type: 'may', request: number, channel: string}
  *   | {type: 'leave', channel: number}
  *   | {type: 'call', request: number, users: string[]}
  *   | {type: 'call_end', channel: number}
@@ -73,7 +75,7 @@
 export const PROTOCOL_VERSION = 1;
 
 const TYPES = new Set([
-  'welcome', 'renewed', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
+  'welcome', 'renewed', 'rights', 'joined', 'left', 'roster', 'floor_granted', 'floor_deny', 'floor_queued', 'floor_cancelled',
   'floor_warning', 'floor_taken', 'floor_idle', 'floor_revoke', 'dispatched', 'called', 'emergency_raised',
   'emergency_alert', 'emergency_over', 'patched', 'channel_state', 'notification', 'error', 'draining', 'closing', 'pong',
 ]);

@@ -1,0 +1,25 @@
+// What the settings say in English.
+
+export default {
+  'settings.open': 'Settings',
+  'settings.close': 'Close',
+  'settings.queue': 'Wait for my turn',
+  'settings.queue.hint': 'When the channel is busy, hold the button and be next',
+  'settings.late': 'Hear calls from their start',
+  'settings.late.hint': 'When you come in the middle of one: a little faster until you have caught up',
+  'settings.tones': 'Signal tones',
+  'settings.tones.hint': 'A beep at the grant, at a refusal and at the end of a call',
+  'settings.processing': 'Clean up my voice',
+  'settings.processing.hint': 'Echo, noise and level, by the browser',
+  'settings.microphone': 'Microphone',
+  'settings.speaker': 'Speaker',
+  'settings.device.usual': 'The browser’s choice',
+  'settings.device.nameless': 'Device {number}',
+  'settings.device.error': 'This device could not be used ({code}).',
+  'settings.key': 'Key to talk',
+  'settings.key.hint': 'A pedal that sends a key does as well',
+  'settings.key.space': 'Space bar',
+  'settings.key.press': 'Press a key…',
+  'settings.language': 'Language',
+  'settings.leave': 'Leave',
+};

@@ -1,0 +1,25 @@
+// Teks pengaturan dalam bahasa Indonesia.
+
+export default {
+  'settings.open': 'Pengaturan',
+  'settings.close': 'Tutup',
+  'settings.queue': 'Tunggu giliran saya',
+  'settings.queue.hint': 'Saat kanal sibuk, tahan tombol dan jadilah berikutnya',
+  'settings.late': 'Dengar panggilan dari awal',
+  'settings.late.hint': 'Saat Anda datang di tengah panggilan: sedikit lebih cepat sampai terkejar',
+  'settings.tones': 'Nada isyarat',
+  'settings.tones.hint': 'Bunyi saat giliran diberi, ditolak, dan panggilan selesai',
+  'settings.processing': 'Bersihkan suara saya',
+  'settings.processing.hint': 'Gema, derau, dan tingkat suara, oleh peramban',
+  'settings.microphone': 'Mikrofon',
+  'settings.speaker': 'Pengeras suara',
+  'settings.device.usual': 'Pilihan peramban',
+  'settings.device.nameless': 'Perangkat {number}',
+  'settings.device.error': 'Perangkat ini tidak dapat dipakai ({code}).',
+  'settings.key': 'Tombol bicara',
+  'settings.key.hint': 'Pedal yang mengirim tombol juga bisa',
+  'settings.key.space': 'Bilah spasi',
+  'settings.key.press': 'Tekan sebuah tombol…',
+  'settings.language': 'Bahasa',
+  'settings.leave': 'Keluar',
+};
