@@ -72,7 +72,9 @@ function outcome(/** @type {any} */ socket) {
   return new Promise((resolve) => {
     const refused = (/** @type {any} */ error) => {
       const message = typeof error === 'string' ? error : (error?.message ?? JSON.stringify(error));
-      resolve({ connected: false, message });
+      // Of a road that broke, what it was answered.
+      const road = error?.type === 'TransportError' ? ` (${error.description} ${error.context?.responseText ?? ''})` : '';
+      resolve({ connected: false, message: message + road });
     };
     socket.on('connect', () => resolve({ connected: true, id: socket.id }));
     socket.on('connect_error', refused);
