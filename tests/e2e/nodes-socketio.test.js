@@ -1,20 +1,17 @@
 /** Several nodes behind a balancer that knows nothing of sessions: each request goes to the next one. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { createClient } from 'redis';
 import { io } from 'socket.io-client';
 import { speech } from './kit/audio.js';
 import { legacyClient } from './kit/legacy/index.js';
-import { sumOf } from './kit/metrics.js';
 import { startNginx } from './kit/nginx.js';
-import { work } from './kit/paths.js';
+import { metric, startNodes } from './kit/nodes.js';
 import { startRedis } from './kit/redis.js';
-import { Server } from './kit/server.js';
 import { sleep, until } from './kit/wait.js';
 
 /** @typedef {import('node:test').TestContext} T */
+/** @typedef {import('./kit/server.js').Server} Server */
 /** @typedef {import('./kit/legacy/index.js').Kind} Kind */
 /** @typedef {import('./kit/legacy/client.js').LegacyClient} LegacyClient */
 /** @typedef {('polling' | 'websocket')[]} Transports */
@@ -25,29 +22,6 @@ const roads = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polli
 
 /** A client asks so often, each with an answer: what libraries and the server's rates take at once. */
 const ROUNDS = 20;
-
-/** Nodes that know each other, with one secret for tokens and for each other. @param {T} t @param {number} count @param {string} redis its URL */
-async function startNodes(t, count, redis) {
-  const directory = mkdtempSync(join(work, 'suara-secret-'));
-  const secret = join(directory, 'secret');
-  writeFileSync(secret, '0123456789abcdef0123456789abcdef', { mode: 0o600 });
-  const options = { args: ['--redis', redis, '--peer-secret-file', secret], variables: { SUARA_JWT_SECRET_FILE: secret } };
-  const nodes = Array.from({ length: count }, () => new Server(options));
-  t.after(async () => {
-    await Promise.all(nodes.map((node) => node.stop('SIGINT')));
-    rmSync(directory, { recursive: true });
-  });
-  await Promise.all(nodes.map((node) => node.start()));
-  const seen = async () => (await Promise.all(nodes.map((node) => metric(node, 'nodes')))).every((n) => n === count);
-  await until('the nodes to see each other', seen, { ms: 20_000 });
-  return nodes;
-}
-
-/** @param {Server} node @param {string} name after `suara_bridge_` @param {string} [label] */
-async function metric(node, name, label) {
-  const labelled = label ? `\\{(.*,)?${label}(,.*)?\\}` : '(\\{.*\\})?';
-  return sumOf(await node.metrics(), new RegExp(`^suara_bridge_${name}${labelled}$`));
-}
 
 /** @param {Server[]} nodes @param {string} name @param {string} [label] */
 async function sum(nodes, name, label) {
@@ -103,7 +77,7 @@ async function say(node, sid) {
 
 test('behind nginx in plain round robin', async (t) => {
   const redis = await startRedis(t);
-  const nodes = await startNodes(t, 3, redis.url);
+  const nodes = await startNodes(t, 3, ['--redis', redis.url]);
   const nginx = await startNginx(t, nodes.map((node) => node.bridgeAddresses.http));
   const publisher = createClient({ url: redis.url });
   // Its Redis ends with the test, perhaps before it.
@@ -167,7 +141,7 @@ async function talk({ client, user, road }, publisher) {
 
 test('without Redis known sessions go on, and a foreign one gets 503 until it is back', async (t) => {
   const redis = await startRedis(t);
-  const nodes = await startNodes(t, 2, redis.url);
+  const nodes = await startNodes(t, 2, ['--redis', redis.url]);
   const [here, there] = nodes;
   const nginx = await startNginx(t, nodes.map((node) => node.bridgeAddresses.http));
   const balanced = await members(t, nginx.url, here, ['websocket']);
@@ -220,7 +194,7 @@ async function tunnelled(t, at, through, user) {
 
 test('a listener that stalls behind another node loses old voice, and only that', async (t) => {
   const redis = await startRedis(t);
-  const [at, through] = await startNodes(t, 2, redis.url);
+  const [at, through] = await startNodes(t, 2, ['--redis', redis.url]);
   const format = { sample_rate: 48000 };
   const talker = legacyClient('js4');
   t.after(() => talker.disconnect());

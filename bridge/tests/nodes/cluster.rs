@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::cmd;
 use reqwest::StatusCode;
 
-use super::kit::{ANYTHING, Address, Node, Redis, until};
+use super::kit::{ANYTHING, Address, Node, Redis, is_found, until};
 
 struct Cluster(Vec<Redis>);
 
@@ -69,14 +69,7 @@ async fn sessions(cluster: &Cluster, owner: &Node) -> (Vec<String>, Vec<String>)
 /// Says something in each session at another node, until all are taken; none is ever refused for good.
 async fn all_go_on(other: &Node, sids: &[String]) {
     for sid in sids {
-        until("the session to be found", async || match other.say(sid, ANYTHING).await.status() {
-            StatusCode::OK => Some(()),
-            status => {
-                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-                None
-            }
-        })
-        .await;
+        is_found(other, sid, ANYTHING).await;
     }
 }
 

@@ -32,6 +32,18 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
     }
 }
 
+/// A session takes these packets at that node, sooner or later, and isn't said to be gone until then.
+pub(crate) async fn is_found(at: &Node, sid: &str, packets: &'static str) {
+    until("the session to be found", async || match at.say(sid, packets).await.status() {
+        StatusCode::OK => Some(()),
+        status => {
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            None
+        }
+    })
+    .await;
+}
+
 /// What nodes are told of Redis.
 pub(crate) trait Address {
     fn url(&self) -> String;

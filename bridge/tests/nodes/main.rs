@@ -9,7 +9,7 @@ mod slow;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use kit::{Node, Redis, get, post, until, url};
+use kit::{Node, Redis, get, is_found, post, until, url};
 use redis::cmd;
 use reqwest::StatusCode;
 use tokio::net::TcpStream;
@@ -176,14 +176,7 @@ async fn without_redis_a_node_serves_its_own_sessions_and_is_unsure_of_others() 
     // It comes back empty: until the owner has told it anew nobody says that there is no such session.
     redis.begin().await;
     for sid in [&sid, &later] {
-        until("the session to be found again", async || match other.say(sid, "40").await.status() {
-            StatusCode::OK => Some(()),
-            status => {
-                assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-                None
-            }
-        })
-        .await;
+        is_found(&other, sid, "40").await;
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::kit::{ANYTHING, Node, Redis, until};
+use super::kit::{ANYTHING, Node, Redis, is_found, until};
 
 /// Past the time to live of a node's entry.
 const LONG_PAUSE: Duration = Duration::from_secs(12);
@@ -32,7 +32,7 @@ async fn a_redis_that_stands_still_takes_nobody_for_dead() {
             assert_eq!(owner.say(&sid, ANYTHING).await.status(), StatusCode::OK);
         }
         redis.pause(false);
-        is_found(&other, &sid).await;
+        is_found(&other, &sid, ANYTHING).await;
     }
 }
 
@@ -45,19 +45,7 @@ async fn a_redis_that_forgets_everything_while_its_connections_stand_is_told_aga
     let sid = owner.open_for_long().await;
     assert_eq!(other.say(&sid, ANYTHING).await.status(), StatusCode::OK);
     redis.ask::<()>(&mut cmd("FLUSHALL")).await;
-    is_found(&other, &sid).await;
-}
-
-/// A session is found at another node, sooner or later, and isn't said to be gone until then.
-async fn is_found(at: &Node, sid: &str) {
-    until("the session to be found", async || match at.say(sid, ANYTHING).await.status() {
-        StatusCode::OK => Some(()),
-        status => {
-            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-            None
-        }
-    })
-    .await;
+    is_found(&other, &sid, ANYTHING).await;
 }
 
 /// A way to Redis that takes its time in both directions.

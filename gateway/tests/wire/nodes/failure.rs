@@ -27,6 +27,21 @@ async fn until_there_are(client: &mut Client, seat: Seat, users: &[&str]) {
     }
 }
 
+/// The first frame that a listener at another node gets of one who talks. The way of voice has a connection of its own, which
+/// may be back a little later than the rest.
+async fn talk_until_heard(talker: &Client, seat: Seat, grant: u32, listener: &Client) -> Vec<u8> {
+    let speaks = async {
+        for sequence in 0.. {
+            talker.send_voice(&frame(seat, grant, sequence));
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        heard = listener.voice() => heard,
+        () = speaks => Vec::new(),
+    }
+}
+
 #[tokio::test]
 async fn a_talker_keeps_the_floor_when_the_node_that_decides_dies() {
     let redis = Redis::start();
@@ -165,17 +180,7 @@ async fn without_redis_each_node_serves_its_own_and_afterwards_they_are_one_agai
     } else {
         (&alice, at_one, grant, &bob, at_other)
     };
-    // The way of voice has a connection of its own, which may be back a little later.
-    let speaks = async {
-        for sequence in 0.. {
-            talker.send_voice(&frame(seat, grant, sequence));
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let heard = tokio::select! {
-        heard = listener.voice() => heard,
-        () = speaks => Vec::new(),
-    };
+    let heard = talk_until_heard(talker, seat, grant, listener).await;
     let first = frame(Seat { channel: there.channel, ..seat }, grant, 0);
     assert_eq!((&heard[6..8], &heard[12..20]), (&first[6..8], &first[12..20]), "it is heard by the others");
     let boss = json!({"type": "floor_request", "channel": at_one.channel, "queue": true});
@@ -272,17 +277,7 @@ async fn a_trunks_member_that_gets_a_new_number_after_a_split_is_told_so_and_tal
     let grant = number(&trunk.ask(asking).await["grant"]);
     let taken = |said: &Value| said["type"] == "floor_taken" && said["user"] == user;
     assert_eq!(number(&alice.hear_that("the talker", taken).await["talker"]), u32::from(seat.talker));
-    // The way of voice has a connection of its own, which may be back a little later.
-    let speaks = async {
-        for sequence in 0.. {
-            trunk.send_voice(&frame(seat, grant, sequence));
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let heard = tokio::select! {
-        heard = alice.voice() => heard,
-        () = speaks => Vec::new(),
-    };
+    let heard = talk_until_heard(trunk, seat, grant, &alice).await;
     let first = frame(Seat { channel: at_one.channel, ..seat }, grant, 0);
     assert_eq!((&heard[6..8], &heard[12..20]), (&first[6..8], &first[12..20]), "under its new number");
 }
