@@ -17,8 +17,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A pause that is younger than this may still be on its way to the client.
 const SETTLED: Duration = Duration::from_millis(60);
-/// One that is older may be over before the client is back, which takes it a second or so.
-const FRESH: Duration = Duration::from_millis(400);
+/// One that is older may be over before the client is back, which takes it a second or so. So may one whose beginning nobody
+/// here has heard: it counts as old as this from the start.
+pub(crate) const FRESH: Duration = Duration::from_millis(400);
 /// After so long nobody is about to answer.
 const LONG: Duration = Duration::from_secs(3);
 
@@ -29,14 +30,27 @@ pub(crate) struct Leaving(Arc<watch::Sender<Option<Window>>>);
 #[derive(Debug, Clone, Copy)]
 struct Window {
     begun: Instant,
-    part: Duration,
+    /// Everybody's turn comes within this,
+    turns: Duration,
+    /// and ends after so long.
+    patience: Duration,
 }
 
 impl Leaving {
     /// From now on everybody is to go, within `most`. Said again, it is this `most` that counts.
     pub(crate) fn begin(&self, most: Duration) {
         let part = (most / PART).min(TURNS);
-        self.0.send_replace(Some(Window { begun: Instant::now(), part }));
+        self.0.send_replace(Some(Window { begun: Instant::now(), turns: part, patience: part }));
+    }
+
+    /// The same for one whose turn has come elsewhere: it goes in its next pause, or else after `patience`.
+    pub(crate) fn hurry(&self, patience: Duration) {
+        self.0.send_replace(Some(Window { begun: Instant::now(), turns: Duration::ZERO, patience }));
+    }
+
+    /// Whether it is no use any more to come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.borrow().is_some()
     }
 
     /// For one who is here.
@@ -64,9 +78,11 @@ impl Departure {
         loop {
             let Some(turn) = &mut self.turn else {
                 let window = self.window.wait_for(Option::is_some).await.map(|window| *window);
-                let Ok(Some(Window { begun, part })) = window else { return std::future::pending().await };
-                let next = begun + part.mul_f32(rand::random());
-                self.turn = Some(Turn { next, by: next + part });
+                let Ok(Some(Window { begun, turns, patience })) = window else {
+                    return std::future::pending().await;
+                };
+                let next = begun + turns.mul_f32(rand::random());
+                self.turn = Some(Turn { next, by: next + patience });
                 continue;
             };
             tokio::select! {
@@ -84,6 +100,36 @@ impl Departure {
         let is_pause = |calm| (SETTLED..FRESH).contains(&calm) || calm >= LONG;
         let is_due = |turn: &Turn| Instant::now() >= turn.by;
         calm.is_some_and(is_pause) || self.turn.as_ref().is_some_and(is_due)
+    }
+
+    /// For how long it may still wait for a pause; nothing before its turn.
+    pub(crate) fn patience(&self) -> Duration {
+        let by = self.turn.as_ref().map(|turn| turn.by);
+        by.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now())
+    }
+
+    /// That of a client who goes for either reason: this one, or `other`.
+    pub(crate) const fn or(self, other: Self) -> Departures {
+        Departures(self, other)
+    }
+}
+
+/// When one client goes that has two reasons to: the node that it is at stops, or the one that its way leads through.
+#[derive(Debug)]
+pub(crate) struct Departures(Departure, Departure);
+
+impl Departures {
+    /// As [`Departure::look`].
+    pub(crate) async fn look(&mut self) {
+        tokio::select! {
+            () = self.0.look() => {}
+            () = self.1.look() => {}
+        }
+    }
+
+    /// As [`Departure::goes`], when one of them has to be seen.
+    pub(crate) fn goes(&self, calm: Option<Duration>) -> bool {
+        self.0.goes(calm) || self.1.goes(calm)
     }
 }
 
@@ -148,6 +194,37 @@ mod tests {
         let mut departure = leaving.departure();
         leaving.begin(MOST);
         assert!(stays(&mut departure, || Some(Duration::MAX)).await <= MOST / PART);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_whose_turn_came_elsewhere_waits_for_a_pause_and_no_longer_than_it_may() {
+        let (node, way) = (Leaving::default(), Leaving::default());
+        let mut departures = node.departure().or(way.departure());
+        tokio::time::timeout(Duration::from_secs(3600), departures.look()).await.unwrap_err();
+        way.hurry(MOST);
+        departures.look().await;
+        assert!(!departures.goes(None), "somebody speaks");
+        assert!(departures.goes(Some(FRESH / 2)), "its turn is at once");
+        let begun = Instant::now();
+        while !departures.goes(None) {
+            departures.look().await;
+        }
+        assert!(begun.elapsed().abs_diff(MOST) <= LOOK, "{:?}", begun.elapsed());
+        assert!(way.has_begun() && !node.has_begun());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_says_how_long_it_may_wait() {
+        let leaving = Leaving::default();
+        let mut departure = leaving.departure();
+        assert_eq!(departure.patience(), Duration::ZERO);
+        leaving.begin(MOST);
+        // The timer's grain is a millisecond.
+        for waited in [Duration::ZERO, LOOK] {
+            departure.look().await;
+            let expected = MOST / PART - waited;
+            assert!(departure.patience().abs_diff(expected) <= Duration::from_millis(5), "{departure:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient } from 'redis';
-import { io } from 'socket.io-client';
 import { speech } from './kit/audio.js';
 import { legacyClient } from './kit/legacy/index.js';
 import { startNginx } from './kit/nginx.js';
-import { metric, startNodes } from './kit/nodes.js';
+import { metric, startNodes, tunnelled, untunnelled } from './kit/nodes.js';
 import { startRedis } from './kit/redis.js';
 import { sleep, until } from './kit/wait.js';
 
@@ -22,6 +21,9 @@ const roads = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polli
 
 /** A client asks so often, each with an answer: what libraries and the server's rates take at once. */
 const ROUNDS = 20;
+
+/** Longer than a third of the drain below. */
+const SAID_S = 6;
 
 /** @param {Server[]} nodes @param {string} name @param {string} [label] */
 async function sum(nodes, name, label) {
@@ -176,22 +178,6 @@ test('without Redis known sessions go on, and a foreign one gets 503 until it is
   assert.deepEqual(steady.flatMap((client) => client.heard.named('disconnect')), []);
 });
 
-/**
- * A listener whose session is at one node and whose WebSocket leads through another.
- * @param {T} t @param {Server} at @param {Server} through @param {string} user
- */
-async function tunnelled(t, at, through, user) {
-  const socket = io(at.legacyUrl, { forceNew: true, reconnection: false, auth: { token: await at.token({ user }) } });
-  t.after(() => socket.disconnect());
-  /** @type {any} the library's own, where it keeps what it connects to next */
-  const engine = socket.io.engine;
-  engine.port = new URL(through.legacyUrl).port;
-  let chunks = 0;
-  socket.on('voice_packet', () => void (chunks += 1));
-  await until('the upgrade', () => socket.connected && engine.transport.name === 'websocket');
-  return { socket, connection: engine.transport.ws._socket, chunks: () => chunks };
-}
-
 test('a listener that stalls behind another node loses old voice, and only that', async (t) => {
   const redis = await startRedis(t);
   const [at, through] = await startNodes(t, 2, ['--redis', redis.url]);
@@ -218,4 +204,32 @@ test('a listener that stalls behind another node loses old voice, and only that'
   const late = chunks() - before;
   assert.ok(late < sent / 2, `the stalled listener still got ${late} of ${sent} old chunks`);
   assert.equal((await socket.emitWithAck('join_channel', { channel_id: 'stall' })).status, 'ok');
+});
+
+test('a listener whose way leads through a node that stops goes when nobody speaks, and no sooner', async (t) => {
+  const redis = await startRedis(t);
+  const [at, through] = await startNodes(t, 2, ['--redis', redis.url, '--drain', '15']);
+  const talker = legacyClient('js4');
+  t.after(() => talker.disconnect());
+  await talker.connect(at.legacyUrl, { token: await at.token({ user: 'talker' }), transports: ['websocket'] });
+  const { socket, chunks } = await tunnelled(t, at, through, 'listener');
+  await talker.enter('way', { sample_rate: 16000 });
+  const join = () => socket.emitWithAck('join_channel', { channel_id: 'way', sample_rate: 16000 });
+  assert.equal((await join()).status, 'ok');
+
+  let heard = 0;
+  socket.on('disconnect', () => void (heard = chunks()));
+  const { samples, rate } = await speech('patrol', 16000);
+  // Its turn comes within a third of the time: in the middle of this.
+  const saying = talker.say({ samples: samples.slice(0, SAID_S * rate), rate });
+  await until('the first of what is said', () => chunks() > 0);
+  const ended = through.stop('SIGTERM');
+  await sleep(500);
+  const late = await untunnelled(t, at, through, 'late');
+  await saying;
+  await until('the listener to go', () => heard > 0);
+  assert.equal(heard, SAID_S * 50, 'chunks until it went');
+  await ended;
+  assert.equal(late.engine.transport.name, 'polling');
+  assert.equal((await late.socket.emitWithAck('join_channel', { channel_id: 'way' })).status, 'ok', 'who came late goes on');
 });

@@ -36,6 +36,7 @@ pub(crate) use chat::{ChatWish, Stored};
 pub(crate) use chunk::{Chunk, Stamp, Stand};
 pub(crate) use wish::{BadWish, Wish};
 
+use crate::leaving::FRESH;
 use crate::metrics::Metrics;
 use crate::trunk::{ChatEvent, FloorEvent, Link, Person, RosterEvent, Talking, Who};
 
@@ -114,7 +115,9 @@ impl Channel {
     pub(crate) fn start(outlet: Arc<dyn Outlet>, metrics: Metrics) -> Self {
         let (inbox, inputs) = mpsc::unbounded_channel();
         let backlog = Arc::new(AtomicUsize::new(0));
-        let calm = Calm(Arc::new(Mutex::new(Some(Instant::now()))));
+        // Nobody here has heard the last burst end: no pause that has just begun.
+        let calm =
+            Calm(Arc::new(Mutex::new(Some(Instant::now().checked_sub(FRESH).unwrap_or_else(Instant::now)))));
         let state = actor::State::new(outlet, metrics);
         tokio::spawn(actor::run(state, inputs, Arc::clone(&backlog), calm.clone()));
         Self { inbox, backlog, calm }

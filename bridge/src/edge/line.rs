@@ -16,6 +16,8 @@ use socketioxide::socket::Sid;
 use suara_tcp::{Peer, StallHandle};
 use tokio_util::sync::CancellationToken;
 
+use crate::leaving::{Departures, Leaving};
+
 /// Voice for a WebSocket client that has been stalled for longer is dropped: the protocol's bound on old voice.
 const STALL_LIMIT: Duration = Duration::from_millis(120);
 
@@ -41,6 +43,8 @@ pub(crate) struct Line {
     road: Mutex<Road>,
     /// Ends the poll that waits.
     severed: CancellationToken,
+    /// Says when the client goes, for the node that its connection leads through stops.
+    leaving: Leaving,
     /// Whether the client is on a WebSocket by now.
     upgraded: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -67,8 +71,12 @@ enum Road {
 impl Line {
     /// Of a client whose transport drops by itself what gets old.
     pub(crate) fn by_datagram() -> Self {
-        let (road, severed) = (Mutex::new(Road::WebSocket(None)), CancellationToken::new());
-        Self { road, severed, upgraded: Box::new(|| true) }
+        Self::new(Road::WebSocket(None), || true)
+    }
+
+    fn new(road: Road, upgraded: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let (severed, leaving) = (CancellationToken::new(), Leaving::default());
+        Self { road: Mutex::new(road), severed, leaving, upgraded: Box::new(upgraded) }
     }
 
     fn road(&self) -> std::sync::MutexGuard<'_, Road> {
@@ -140,6 +148,11 @@ impl Hold {
         &self.line
     }
 
+    /// When its client goes: as all others do, by the node's `leaving`, or because its way ends.
+    pub(crate) fn departures(&self, leaving: &Leaving) -> Departures {
+        leaving.departure().or(self.line.leaving.departure())
+    }
+
     /// Breaks the road off, as if the network had: the client reconnects by itself. `false` where this can't be done.
     pub(crate) fn sever(&self) -> bool {
         let done = self.line.sever();
@@ -204,9 +217,7 @@ impl Lines {
             } else {
                 Road::Polling { since: Some(Instant::now()) }
             };
-            let severed = CancellationToken::new();
-            let line = Line { road: Mutex::new(road), severed, upgraded: Box::new(upgraded) };
-            Entry { line: Arc::new(line), holds: 0 }
+            Entry { line: Arc::new(Line::new(road, upgraded)), holds: 0 }
         });
         entry.holds += 1;
         Hold { lines: self.clone(), sid, line: Arc::clone(&entry.line) }
@@ -214,6 +225,15 @@ impl Lines {
 
     fn get(&self, sid: Sid) -> Option<Arc<Line>> {
         self.lock().entries.get(&sid).map(|entry| Arc::clone(&entry.line))
+    }
+
+    /// The way of a client's connection ends: it goes in its next pause, after `patience` at the latest. Whether it is here at
+    /// all.
+    pub(crate) fn hurry(&self, sid: Sid, patience: Duration) -> bool {
+        self.get(sid).is_some_and(|line| {
+            line.leaving.hurry(patience);
+            true
+        })
     }
 
     fn is_severed(&self, sid: Sid) -> bool {

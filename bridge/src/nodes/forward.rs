@@ -1,4 +1,5 @@
-//! The way to another node: a request is asked again there, and its answer is this node's; a WebSocket becomes a tunnel.
+//! The way to another node: a request is asked again there, and its answer is this node's; a WebSocket becomes a tunnel. When
+//! this node stops it says so to the other end of each tunnel, which knows when nobody speaks.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +39,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the kernel takes in for a tunnel before it is read. Voice for a client that doesn't keep up shall wait at its own
 /// node, where it gets old and is dropped: more would hide the stall from it, less would starve 48 kHz PCM.
 const TUNNEL_BUFFER: usize = 8 * 1024;
+
+/// In the query of a DELETE: milliseconds after which the way to what it names ends.
+pub(crate) const WITHIN: &str = "within";
 
 /// What a client says that the other node has to know. Cookies, tokens and addresses don't travel.
 const PASSED_ON: [HeaderName; 7] = [
@@ -127,10 +131,14 @@ impl Forwarder {
     }
 
     async fn open_tunnel(&self, node: &Node, path: uri::PathAndQuery, mut request: Request) -> Asked {
+        if self.open.leaving.has_begun() {
+            // Its client goes on by polling, which is asked for anywhere.
+            return Asked::Refused(StatusCode::SERVICE_UNAVAILABLE);
+        }
         let client = hyper::upgrade::on(&mut request);
         let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.clone());
         let (parts, _) = request.into_parts();
-        let Some(mut asked) = self.rewrite(node, path, &parts, Body::empty()) else {
+        let Some(mut asked) = self.rewrite(node, path.clone(), &parts, Body::empty()) else {
             return Asked::Unreachable;
         };
         asked.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -147,7 +155,7 @@ impl Forwarder {
             peer.stall.carry_voice();
         }
         let server = hyper::upgrade::on(&mut answer);
-        self.dig(client, server);
+        self.dig(client, server, node.clone(), path);
         let mut answer = given_back(answer.map(|_| Body::empty()));
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
         answer.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -155,21 +163,45 @@ impl Forwarder {
     }
 
     /// Joins the two connections as soon as both are handed over.
-    fn dig(&self, client: OnUpgrade, server: OnUpgrade) {
-        let (Tunnels { tasks, leaving, stop }, metrics) = (self.open.clone(), self.nodes.metrics.clone());
+    fn dig(&self, client: OnUpgrade, server: OnUpgrade, node: Node, path: uri::PathAndQuery) {
+        let (forwarder, metrics) = (self.clone(), self.nodes.metrics.clone());
+        let Tunnels { tasks, leaving, stop } = self.open.clone();
         tasks.spawn(async move {
             let Ok((client, server)) = tokio::try_join!(client, server) else {
                 return tracing::debug!("a tunnel's end was gone before it was open");
             };
             metrics.tunnel_opened();
-            let traffic = tunnel::Traffic::default();
             tokio::select! {
-                () = tunnel::join(TokioIo::new(client), TokioIo::new(server), &traffic) => {}
-                () = depart(leaving.departure(), &traffic) => {}
+                () = tunnel::join(TokioIo::new(client), TokioIo::new(server)) => {}
+                () = forwarder.send_off(leaving.departure(), &node, &path) => {}
                 () = stop.cancelled() => {}
             }
             metrics.tunnel_closed();
         });
+    }
+
+    /// Waits until a tunnel is to end, for this node stops. Its other end is told when its turn has come, and breaks it off; one
+    /// that can't be told finds it broken off.
+    async fn send_off(&self, mut departure: Departure, node: &Node, path: &uri::PathAndQuery) {
+        departure.look().await;
+        let patience = departure.patience();
+        match tokio::time::timeout(patience, self.hurry(node, path, patience)).await {
+            Ok(true) => tokio::time::sleep(patience + tunnel::LAST_WORDS).await,
+            Ok(false) | Err(_) => {
+                tracing::debug!(bridge_node = %node.id, "a tunnel ends without its other end's doing")
+            }
+        }
+    }
+
+    /// Tells another node that the way to what it has at `path` ends within `patience`. Whether it does something about it.
+    async fn hurry(&self, node: &Node, path: &uri::PathAndQuery, patience: Duration) -> bool {
+        let Ok(path) = format!("{path}&{WITHIN}={}", patience.as_millis()).parse::<uri::PathAndQuery>()
+        else {
+            return false;
+        };
+        let (parts, ()) = Request::delete(path.as_str()).body(()).unwrap_or_default().into_parts();
+        let Some(asked) = self.rewrite(node, path, &parts, Body::empty()) else { return false };
+        self.requests.request(asked).await.is_ok_and(|answer| answer.status().is_success())
     }
 
     fn rewrite(
@@ -193,16 +225,6 @@ impl Forwarder {
             asked.headers_mut().insert(PASS, pass);
         }
         Some(asked)
-    }
-}
-
-/// Waits until a tunnel is to end: what goes through it tells when somebody speaks.
-async fn depart(mut departure: Departure, traffic: &tunnel::Traffic) {
-    loop {
-        departure.look().await;
-        if departure.goes(Some(traffic.pause())) {
-            return;
-        }
     }
 }
 
@@ -231,7 +253,7 @@ fn unreachable(node: &Node, error: &(dyn std::error::Error + 'static)) -> Asked 
     Asked::Unreachable
 }
 
-/// Whether a request may be passed on at all: nodes ask each other what clients ask.
+/// Whether a request is one of a node's: what clients ask, and that a way [ends](WITHIN).
 pub(super) fn is_askable(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::POST)
+    matches!(*method, Method::GET | Method::POST | Method::DELETE)
 }

@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::signaling::Living;
 
 pub(crate) use claims::{Claim, Claims};
-pub(crate) use forward::{Asked, Forwarder, Tunnels};
+pub(crate) use forward::{Asked, Forwarder, Tunnels, WITHIN};
 pub(crate) use names::Names;
 pub(crate) use node::{Node, NodeId, PeerAddress};
 pub(crate) use peer::{PeerDoor, check_peer};

@@ -4,6 +4,7 @@
 //! Only sessions that begin by polling are claimed: one that begins as a WebSocket never leaves its connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -15,8 +16,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
 
+use crate::edge::Lines;
 use crate::metrics::Metrics;
-use crate::nodes::{Asked, Claim, Forwarder, Nodes, Owner};
+use crate::nodes::{Asked, Claim, Forwarder, Nodes, Owner, WITHIN};
 
 /// Bytes of a handshake's answer: the library's has 150.
 const MAX_HANDSHAKE: usize = 16 * 1024;
@@ -69,13 +71,34 @@ pub(super) async fn find(State(elsewhere): State<Elsewhere>, request: Request, n
     elsewhere.ask(sid, request, next).await
 }
 
+/// What the door for peers leads to.
+#[derive(Clone)]
+pub(super) struct Here {
+    pub(super) nodes: Nodes,
+    pub(super) lines: Lines,
+}
+
 /// At the door for peers: whatever isn't here is nowhere.
-pub(super) async fn here_alone(State(nodes): State<Nodes>, request: Request, next: Next) -> Response {
-    if sid_of(&request).is_some_and(|sid| nodes.claims().has(sid.as_str())) {
-        next.run(request).await
-    } else {
-        unknown()
+pub(super) async fn here_alone(
+    State(Here { nodes, lines }): State<Here>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(sid) = sid_of(&request).filter(|sid| nodes.claims().has(sid.as_str())) else {
+        return unknown();
+    };
+    if request.method() != Method::DELETE {
+        return next.run(request).await;
     }
+    // The node that a client's connection leads through stops.
+    let Some(patience) = patience(&request) else { return StatusCode::BAD_REQUEST.into_response() };
+    let is_known = lines.hurry(sid, patience);
+    if is_known { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response()
+}
+
+fn patience(request: &Request) -> Option<Duration> {
+    let milliseconds = value(request.uri().query()?, WITHIN)?.parse::<u32>().ok()?;
+    Some(Duration::from_millis(milliseconds.into()))
 }
 
 impl Elsewhere {

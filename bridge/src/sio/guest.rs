@@ -60,7 +60,7 @@ impl Guest {
     pub(super) async fn run(mut self, mut inbox: Inbox) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.reset();
-        let mut departure = self.shared.leaving.departure();
+        let mut departure = self.hold.departures(&self.shared.leaving);
         loop {
             tokio::select! {
                 incoming = inbox.incoming.recv() => match incoming {

@@ -196,7 +196,7 @@ impl Server {
         let (anywhere, peers) = match nodes {
             None => (here, None),
             Some(nodes) => {
-                let (anywhere, peers) = among(nodes, here, &drain, &shared.metrics);
+                let (anywhere, peers) = among(nodes, here, &drain, shared);
                 (anywhere, Some(peers))
             }
         };
@@ -217,15 +217,16 @@ pub(crate) struct Served {
 }
 
 /// Serves this node's sessions to clients of any node: those who ask here for others', and nodes who are asked for these.
-fn among(nodes: &Nodes, here: Router, drain: &Drain, metrics: &Metrics) -> (Router, Router) {
+fn among(nodes: &Nodes, here: Router, drain: &Drain, shared: &Shared) -> (Router, Router) {
     let forwarder = Forwarder::new(nodes.clone(), MAX_MESSAGE, drain.tunnels());
-    let elsewhere = elsewhere::Elsewhere::new(nodes.clone(), forwarder, metrics.clone());
+    let elsewhere = elsewhere::Elsewhere::new(nodes.clone(), forwarder, shared.metrics.clone());
+    let alone = elsewhere::Here { nodes: nodes.clone(), lines: shared.lines.clone() };
     // Built once: each time that the library's layer is built it begins with no sessions.
     let one_at_a_time = from_fn_with_state(polls::Polls::default(), polls::one_at_a_time);
     let here: Router = here.layer(one_at_a_time).with_state(());
     let peers = here
         .clone()
-        .layer(from_fn_with_state(nodes.clone(), elsewhere::here_alone))
+        .layer(from_fn_with_state(alone, elsewhere::here_alone))
         .layer(from_fn_with_state(PeerDoor::new(nodes.clone()), check_peer));
     (here.layer(from_fn_with_state(elsewhere, elsewhere::find)), peers)
 }

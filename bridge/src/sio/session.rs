@@ -118,7 +118,7 @@ impl Session {
     pub(super) async fn run(mut self, mut inbox: Inbox, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut look = tokio::time::interval(LOOK_AFTER);
         look.reset_after(FIRST_LOOK);
-        let mut departure = self.shared.leaving.departure();
+        let mut departure = self.hold.departures(&self.shared.leaving);
         loop {
             tokio::select! {
                 incoming = inbox.incoming.recv() => match incoming {

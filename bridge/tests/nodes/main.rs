@@ -6,6 +6,7 @@ mod cluster;
 mod kit;
 mod slow;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -74,6 +75,34 @@ async fn a_node_that_drains_ends_the_tunnels_through_it() {
     while let Some(Ok(_)) = socket.next().await {}
     until("the tunnel's end", async || (other.metric("tunnels") == 0.0).then_some(())).await;
     assert_eq!(get(other.url(None)).await.status(), StatusCode::SERVICE_UNAVAILABLE, "no new sessions");
+    let another = owner.open().await;
+    assert_eq!(other.ask_upgrade(&another).await, StatusCode::SERVICE_UNAVAILABLE, "and no new tunnels");
+    assert_eq!(other.say(&another, "40").await.status(), StatusCode::OK, "it goes on by polling");
+}
+
+/// Tells a node that the way to a session of its ends.
+async fn hurry(door: SocketAddr, sid: &str, within: &str) -> StatusCode {
+    let way = format!("http://{door}/socket.io/?EIO=4&transport=websocket&sid={sid}&within={within}");
+    reqwest::Client::new().delete(way).send().await.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_session_goes_whose_way_ends() {
+    let redis = Redis::start().await;
+    let [node, _other] = Node::pair(&redis).await;
+    let [staying, going] = [node.open_for_long().await, node.open_for_long().await];
+    let door = node.bridge.peer_address().unwrap();
+    assert_eq!(hurry(door, &node.open().await, "4000").await, StatusCode::NOT_FOUND, "nobody has logged in");
+    assert_eq!(hurry(door, "AAAAAAAAAAAAAAAA", "4000").await, StatusCode::BAD_REQUEST);
+    for bad in ["", "soon", "-1", "1e3", "99999999999"] {
+        assert_eq!(hurry(door, &staying, bad).await, StatusCode::BAD_REQUEST, "{bad}");
+    }
+    assert_eq!(hurry(door, &going, "4000").await, StatusCode::NO_CONTENT);
+    until("its end", async || {
+        (node.say(&going, "40").await.status() == StatusCode::BAD_REQUEST).then_some(())
+    })
+    .await;
+    assert_eq!(node.say(&staying, "40").await.status(), StatusCode::OK, "it alone");
 }
 
 #[tokio::test]
