@@ -1,5 +1,7 @@
 // Opus by WebCodecs, 20 ms a packet, one encoder per press: a fresh one owes nothing to what was said before.
 
+import { BITRATE } from '../lib/uplink.js';
+
 /** 20 ms at 48 kHz. */
 export const FRAME = 960;
 /** libopus looks 6.5 ms ahead: so much silence must follow the last sample for it to come out. */
@@ -11,9 +13,7 @@ const LOOKAHEAD = 312;
 const OPUS = { frameDuration: 20_000, application: 'voip', signal: 'voice', complexity: 9 };
 
 /** @type {AudioEncoderConfig} */
-const CONFIG = {
-  codec: 'opus', sampleRate: 48_000, numberOfChannels: 1, bitrate: 24_000, bitrateMode: 'variable', opus: OPUS,
-};
+const CONFIG = { codec: 'opus', sampleRate: 48_000, numberOfChannels: 1, bitrateMode: 'variable', opus: OPUS };
 
 export class VoiceEncoder {
   #encoder;
@@ -32,7 +32,12 @@ export class VoiceEncoder {
       },
       error: onError,
     });
-    this.#encoder.configure(CONFIG);
+    this.configure(BITRATE);
+  }
+
+  /** Before anything is encoded. @param {number} bitrate bits a second */
+  configure(bitrate) {
+    this.#encoder.configure({ ...CONFIG, bitrate });
   }
 
   /** @param {Float32Array<ArrayBuffer>} samples FRAME of them */

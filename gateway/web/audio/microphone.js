@@ -1,5 +1,6 @@
 // The worker's end of the capture: samples from the worklet through an encoder to the press that asked for them.
 
+import { BITRATE } from '../lib/uplink.js';
 import { FRAME, VoiceEncoder } from './encoder.js';
 
 /** The worklet answers within a block or two; when its context is suspended, never. */
@@ -30,9 +31,10 @@ export class WorkletMicrophone {
     port.onmessage = ({ data }) => this.#captured(data);
   }
 
-  /** @param {(packet: Uint8Array) => void} onPacket */
-  start(onPacket) {
+  /** @param {(packet: Uint8Array) => void} onPacket @param {number} [bitrate] bits a second */
+  start(onPacket, bitrate = BITRATE) {
     this.#encoder = this.#spare;
+    if (bitrate !== BITRATE) this.#encoder.configure(bitrate);
     this.#encoder.onPacket = onPacket;
     this.#press++;
     this.#port?.postMessage({ start: this.#press });

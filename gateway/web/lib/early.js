@@ -32,12 +32,12 @@ export class EarlyMicrophone {
     if (this.#open && !this.#taker) this.stop();
   }
 
-  /** @param {(packet: Uint8Array) => void} onPacket */
-  start(onPacket) {
+  /** @param {(packet: Uint8Array) => void} onPacket @param {number} [bitrate] unless it is open already */
+  start(onPacket, bitrate) {
     this.#taker = onPacket;
     if (!this.#open) {
       this.#open = true;
-      return this.microphone.start((packet) => this.#hear(packet));
+      return this.microphone.start((packet) => this.#hear(packet), bitrate);
     }
     const kept = this.#kept;
     this.#kept = [];

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Microphone
- * @property {(onPacket: (packet: Uint8Array) => void) => void} start
+ * @property {(onPacket: (packet: Uint8Array) => void, bitrate?: number) => void} start bits a second, unless they are the usual ones
  * @property {() => Promise<void>} stop resolves when the last packet has been handed out
  *
  * @typedef {object} PressOptions

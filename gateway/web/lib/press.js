@@ -91,7 +91,7 @@ export class Press {
     microphone.start((packet) => {
       this.#saw.packet(clock.now());
       this.#talkspurt.packet(packet);
-    });
+    }, this.#session.uplink.bitrate);
     if (previous) await previous.#finished.come;
     if (this.#over) return;
     this.#mayAsk = true;

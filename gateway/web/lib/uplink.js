@@ -1,4 +1,5 @@
-// A session's way to the gateway: how many earlier packets each frame carries there (PROTOCOL.md, section 6.3). Pure.
+// A session's way to the gateway: how many earlier packets each frame carries there (PROTOCOL.md, section 6.3), and how long
+// packets may be for it. Pure.
 
 import { HEADER_LEN, MAX_DATAGRAM, MAX_REDUNDANT } from './wire/voice.js';
 
@@ -18,6 +19,11 @@ const AROUND = 40;
 /** An ACK comes so much behind the round trip: it tells of two frames, and one in ten is lost. */
 const ACKS_MS = 60;
 const FRAME_MS = 20;
+/** Bits a second of a talker's Opus: as many as are of use to a voice, and as few as leave it well to understand. */
+export const BITRATE = 24_000;
+export const LEAST_BITRATE = 12_000;
+/** Packets differ in length: those of average length leave the rest of the window free. */
+const FULL = 0.85;
 
 export class Uplink {
   /** Earlier packets that the gateway wants in each frame. */
@@ -47,9 +53,21 @@ export class Uplink {
     return redundant;
   }
 
+  /** Bits a second for a press that begins now: fewer where the earlier packets that the gateway wants would have to wait. */
+  get bitrate() {
+    if (this.wanted === 0) return BITRATE;
+    const packets = (FULL * LEAST_WINDOW) / this.#underWay - AROUND - HEADER_LEN - 2 * this.wanted;
+    const bits = (packets / (1 + this.wanted)) * 8 * (1000 / FRAME_MS);
+    return Math.min(BITRATE, Math.max(LEAST_BITRATE, Math.floor(bits / 1000) * 1000));
+  }
+
+  /** Frames that are under way at a time. */
+  get #underWay() {
+    return Math.ceil((Math.max(0, this.rttMs) + ACKS_MS) / FRAME_MS);
+  }
+
   /** Whether frames of that length have to wait when the window is at its least. @param {number} length */
   #waits(length) {
-    const underWay = Math.ceil((Math.max(0, this.rttMs) + ACKS_MS) / FRAME_MS);
-    return (length + AROUND) * underWay > LEAST_WINDOW;
+    return (length + AROUND) * this.#underWay > LEAST_WINDOW;
   }
 }

@@ -66,8 +66,9 @@ export class FakeMicrophone {
     this.clock = clock;
   }
 
-  /** @param {(packet: Uint8Array) => void} onPacket */
-  start(onPacket) {
+  /** @param {(packet: Uint8Array) => void} onPacket @param {number} [bitrate] */
+  start(onPacket, bitrate) {
+    this.bitrate = bitrate;
     this.#on = true;
     this.open++;
     this.onPacket = onPacket;

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use self::cell::{Gate, Heard, Stage};
 use self::score::Row;
 use self::sound::Burst;
-use self::talk::{Manner, Voice};
+use self::talk::{Manner, Voices};
 use self::tcp::TcpRelay;
 use crate::LoadError;
 use crate::args::KpiArgs;
@@ -91,9 +91,9 @@ pub fn run(args: &KpiArgs, out: &mut dyn Write) -> Result<bool, LoadError> {
         Some(path) => Burst::from_file(path)?,
         None => Burst::synthetic(),
     };
-    let voice = Voice::of(&burst).map_err(|error| LoadError::Settings(format!("no encoder: {error}")))?;
+    let voices = Voices::of(&burst).map_err(|error| LoadError::Settings(format!("no encoder: {error}")))?;
     let manner =
-        Manner { voice, earlier: args.earlier.map(|earlier| earlier as usize), ahead: !args.no_talk_ahead };
+        Manner { voices, earlier: args.earlier.map(|earlier| earlier as usize), ahead: !args.no_talk_ahead };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

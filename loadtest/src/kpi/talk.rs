@@ -1,6 +1,8 @@
 //! A talker's burst: packets made once for all, frames out of them, and one press of the button as the JavaScript client does
 //! it: the floor asked for by datagram and stream, voice sent ahead of the grant.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opus::{Application, Bitrate, Channels, Signal};
@@ -43,6 +45,10 @@ const LEAST_WINDOW: usize = 2400;
 const AROUND: usize = 60;
 /// An ACK comes so much behind the round trip: it tells of two frames, and one in ten is lost.
 const ACKS: Duration = Duration::from_millis(60);
+/// Packets differ in length: those of average length leave the rest of the window free.
+const FULL: f32 = 0.85;
+/// Kilobits a second of a burst: as few as leave a voice well to understand, and as many as are of use to it.
+const KILOBITS: RangeInclusive<usize> = 12..=24;
 /// Ticks of 48 kHz in a frame.
 const TICKS: u32 = 960;
 
@@ -54,13 +60,18 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    /// Encodes a burst as our clients do.
+    /// Encodes a burst as our clients do on a path of which nothing is known.
     ///
     /// # Errors
     /// When there is no encoder.
+    #[cfg(test)]
     pub(super) fn of(burst: &Burst) -> Result<Self, opus::Error> {
+        Self::with(burst, *KILOBITS.end())
+    }
+
+    fn with(burst: &Burst, kilobits: usize) -> Result<Self, opus::Error> {
         let mut encoder = opus::Encoder::new(RATE as u32, Channels::Mono, Application::Voip)?;
-        encoder.set_bitrate(Bitrate::Bits(28_000))?;
+        encoder.set_bitrate(Bitrate::Bits(kilobits as i32 * 1000))?;
         encoder.set_signal(Signal::Voice)?;
         encoder.set_dtx(false)?;
         let packets = burst.pcm.chunks_exact(FRAME).map(|frame| encoder.encode_vec(frame, MAX_PACKET));
@@ -72,9 +83,42 @@ impl Voice {
     fn fits(&self, n: usize, earlier: usize, rtt: Duration) -> bool {
         let packets = &self.packets[n.saturating_sub(earlier)..=n];
         let bytes = packets.iter().map(Vec::len).sum::<usize>() + AROUND;
-        let under_way = (rtt + ACKS).as_millis().div_ceil(PERIOD.as_millis()) as usize;
-        bytes * under_way <= LEAST_WINDOW
+        bytes * under_way(rtt) <= LEAST_WINDOW
     }
+}
+
+/// Frames that are under way at a time on a path of that round trip.
+const fn under_way(rtt: Duration) -> usize {
+    (rtt.as_millis() + ACKS.as_millis()).div_ceil(PERIOD.as_millis()) as usize
+}
+
+/// A burst with as many bits as a path may call for.
+#[derive(Clone)]
+pub(super) struct Voices(Arc<[Voice]>);
+
+impl Voices {
+    /// Encodes a burst in all ways that our clients do.
+    ///
+    /// # Errors
+    /// When there is no encoder.
+    pub(super) fn of(burst: &Burst) -> Result<Self, opus::Error> {
+        Ok(Self(KILOBITS.map(|kilobits| Voice::with(burst, kilobits)).collect::<Result<_, _>>()?))
+    }
+
+    /// For a press that begins now, as the JavaScript client has it (`gateway/web/lib/uplink.js`).
+    fn on(&self, uplink: Uplink) -> &Voice {
+        &self.0[kilobits(uplink) - KILOBITS.start()]
+    }
+}
+
+/// Fewer where the earlier packets that the gateway wants would have to wait.
+fn kilobits(Uplink { wanted, rtt, .. }: Uplink) -> usize {
+    if wanted == 0 {
+        return *KILOBITS.end();
+    }
+    let packets = FULL * LEAST_WINDOW as f32 / under_way(rtt) as f32 - AROUND as f32 - 2.0 * wanted as f32;
+    let bits = packets / (1 + wanted) as f32 * 8.0 * (1000 / PERIOD.as_millis()) as f32;
+    ((bits / 1000.0) as usize).clamp(*KILOBITS.start(), *KILOBITS.end())
 }
 
 /// Frame `n` of a burst, with up to `earlier` packets before its own: to `(channel, talker)`, under
@@ -109,7 +153,7 @@ pub(super) fn frame_of(
 #[derive(Clone)]
 pub(super) struct Manner {
     /// What it says.
-    pub(super) voice: Voice,
+    pub(super) voices: Voices,
     /// Earlier packets in each frame, whatever the gateway wants.
     pub(super) earlier: Option<usize>,
     /// Whether it sends what is said before the grant, for the gateway to hold. Without it that is lost: a fault on purpose.
@@ -118,17 +162,17 @@ pub(super) struct Manner {
 
 impl Manner {
     /// Earlier packets in frame `n`, as the JavaScript client has it (`gateway/web/lib/uplink.js`).
-    fn earlier(&self, n: usize, uplink: Uplink) -> usize {
+    fn earlier(&self, voice: &Voice, n: usize, uplink: Uplink) -> usize {
         let Uplink { wanted, said, rtt } = uplink;
         // Behind END nothing comes that could repair a last word.
-        let is_edge = n < OPENING || n + 1 == self.voice.packets.len();
+        let is_edge = n < OPENING || n + 1 == voice.packets.len();
         let least = match n {
             _ if is_edge || said < TRIAL => MAX_REDUNDANT,
             ..FIRST_SECOND => 1,
             _ => 0,
         };
         let wanted = wanted.max(least);
-        let fits = |count: &usize| is_edge || self.voice.fits(n, *count, rtt);
+        let fits = |count: &usize| is_edge || voice.fits(n, *count, rtt);
         // Of one that is wanted there is one: to wait costs less than a loss that nothing repairs.
         let fitting = (2..=wanted).rev().find(fits).unwrap_or(wanted.min(1));
         self.earlier.unwrap_or(fitting)
@@ -177,7 +221,8 @@ pub(super) async fn press(
     let mut grant: Option<(u32, Instant)> = None;
     let (mut asks, mut ask_at) = (if client.has_datagrams { ASKS } else { 0 }, press);
     let (mut next, mut ahead) = (0, 0_u32);
-    let last = manner.voice.packets.len();
+    let voice = manner.voices.on(client.uplink());
+    let last = voice.packets.len();
     while next < last || grant.is_none() {
         let due = press + PERIOD * (next as u32 + 1);
         let wake = if grant.is_none() && asks > 0 { due.min(ask_at) } else { due };
@@ -195,8 +240,8 @@ pub(super) async fn press(
         if next < last && now >= due {
             let under = grant.map_or((true, request), |(grant, _)| (false, grant));
             if !under.0 || manner.ahead {
-                let earlier = manner.earlier(next, client.uplink());
-                client.datagram(&frame_of(&manner.voice, next, earlier, place, under));
+                let earlier = manner.earlier(voice, next, client.uplink());
+                client.datagram(&frame_of(voice, next, earlier, place, under));
                 client.said += 1;
                 ahead += u32::from(under.0);
             }
@@ -209,8 +254,8 @@ pub(super) async fn press(
     let Some((grant, since)) = grant else { return Err("the floor was not granted".to_owned()) };
     for _ in 0..REPEATS {
         tokio::time::sleep(PERIOD).await;
-        let earlier = manner.earlier(last - 1, client.uplink());
-        client.datagram(&frame_of(&manner.voice, last - 1, earlier, place, (false, grant)));
+        let earlier = manner.earlier(voice, last - 1, client.uplink());
+        client.datagram(&frame_of(voice, last - 1, earlier, place, (false, grant)));
     }
     // What was said ahead is out by then.
     sleep_until(since + SPACING * ahead.min(HELD)).await;
@@ -244,8 +289,24 @@ mod tests {
 
     fn earlier(n: usize, wanted: usize, said: usize, rtt_ms: u64) -> usize {
         let voice = Voice { packets: vec![vec![0; 75]; 200] };
-        let manner = Manner { voice, earlier: None, ahead: true };
-        manner.earlier(n, Uplink { wanted, said, rtt: Duration::from_millis(rtt_ms) })
+        let manner = Manner { voices: Voices(Arc::new([])), earlier: None, ahead: true };
+        manner.earlier(&voice, n, Uplink { wanted, said, rtt: Duration::from_millis(rtt_ms) })
+    }
+
+    #[test]
+    fn a_press_has_as_few_bits_as_the_earlier_packets_need() {
+        let kilobits =
+            |wanted, rtt_ms| kilobits(Uplink { wanted, said: 0, rtt: Duration::from_millis(rtt_ms) });
+        assert_eq!([0, 1, 2].map(|wanted| kilobits(wanted, 20)), [24, 24, 24]);
+        // As the JavaScript client's test has it.
+        assert_eq!([0, 1, 2].map(|wanted| kilobits(wanted, 200)), [24, 18, 12]);
+        assert_eq!(kilobits(2, 1000), 12);
+        let voices = Voices::of(&Burst::synthetic()).unwrap();
+        let bytes = |wanted| {
+            let voice = voices.on(Uplink { wanted, said: 0, rtt: Duration::from_millis(200) });
+            voice.packets.iter().map(Vec::len).sum::<usize>()
+        };
+        assert!(bytes(1) < bytes(0) && bytes(2) < bytes(1));
     }
 
     #[test]
