@@ -305,3 +305,30 @@ impl Shared {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use suara_proto::message::CallKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_channel_that_nobody_comes_into_is_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = suara_store::file_url(&directory.path().join("suara.db")).unwrap();
+        let (store, tasks) = (Store::open(&url).await.unwrap(), TaskTracker::new());
+        let metrics = Metrics::default();
+        let hub =
+            Hub::new(ChannelSettings::default(), Clock::start(), metrics.clone(), tasks.clone(), store, None);
+        let users = vec!["ann".into(), "ben".into()];
+        let call = Call { kind: CallKind::Private, by: "ann".into(), name: "Ann".into(), users };
+        let room = hub.call(call);
+        assert_eq!(metrics.channels.get(), 1);
+        // The caller is gone before it asks to come in: nothing but time tells the channel so.
+        drop(room);
+        tasks.close();
+        tokio::time::pause();
+        tokio::time::timeout(2 * PATIENCE, tasks.wait()).await.expect("it is there for ever");
+        assert_eq!(metrics.channels.get(), 0);
+    }
+}

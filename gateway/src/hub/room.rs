@@ -18,7 +18,7 @@ use super::remote::Abroad;
 use super::seats::{Present, Seat};
 use super::submit::{Answer, Then};
 use super::view::{View, addressee};
-use super::{Hub, RoomHandle};
+use super::{Hub, PATIENCE, RoomHandle};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::session::SessionId;
@@ -108,10 +108,13 @@ impl Room {
         mut peers: mpsc::UnboundedReceiver<PeerWord>,
     ) {
         let (mut batch, mut frames) = (Vec::with_capacity(BATCH), Vec::new());
+        // Whoever it was opened for may be gone before it asks to come in.
+        let mut unused = Some(self.clock.now() + PATIENCE);
         // A word from elsewhere may be the first to come.
         self.decide();
         loop {
-            let wake = self.poll_timeout().map(|time| self.clock.instant(time).into());
+            let wake = [self.poll_timeout(), unused.take()].into_iter().flatten().min();
+            let wake = wake.map(|time| self.clock.instant(time).into());
             tokio::select! {
                 count = inbox.recv_many(&mut batch, BATCH) => if count == 0 { break },
                 _ = early.recv_many(&mut frames, BATCH) => {}
