@@ -62,14 +62,18 @@ export async function installParties(/** @type {{flushMs: number, packets: numbe
       if (type === 'roster') for (const { talker, user } of detail.members) users.set(talker, user);
       if (type !== 'stats') outbox.push({ id, type, detail });
     };
-    const frame = (/** @type {any} */ { talker, start, packet }) => {
+    const frame = (/** @type {any} */ { talker, start: isStart, redundant, packet }) => {
+      // A datagram may be lost: the frame behind START brings it along, and in an opening no other has one earlier packet.
+      const start = isStart || redundant.length === 1;
+      const replayed = talker >= REPLAYED ? 1 : 0;
       const user = users.get(talker % REPLAYED) ?? '';
       const last = outbox.at(-1);
       const sound = packet.length > 10 ? 1 : 0;
       if (last?.id === id && last.type === 'voice' && last.detail.user === user) {
         last.detail.frames += sound;
         last.detail.start ||= start;
-      } else outbox.push({ id, type: 'voice', detail: { user, start, frames: sound } });
+        last.detail.replayed += replayed;
+      } else outbox.push({ id, type: 'voice', detail: { user, start, replayed, frames: sound } });
     };
     const opener = { webtransport: openWebTransport, websocket: openWebSocket }[road];
     const microphone = new Tone();

@@ -33,6 +33,8 @@ export class Party {
   heard = new Map();
   /** Whose bursts were heard from their first frame. @type {Set<string>} */
   fromStart = new Set();
+  /** Frames that came by a replay. */
+  replayed = 0;
   channel = '';
   /** Whether its press is told by its voice alone. */
   knowsNoFloor = false;
@@ -106,6 +108,7 @@ export class ModernParty extends Party {
     if (type === 'voice') {
       this.heard.set(detail.user, this.heardOf(detail.user) + detail.frames);
       if (detail.start) this.fromStart.add(detail.user);
+      this.replayed += detail.replayed;
     }
     if (type === 'state') this.phase = detail.phase;
     if (type === 'road') this.road = detail.road;

@@ -172,7 +172,11 @@ export const scenes = {
     await listener.told('taken', { user: talker.user });
     await listener.hears(talker);
     // A client that knows replays hears what it missed; one of Socket.IO hears what follows.
-    if ('stage' in listener) await until('the start of the burst', () => listener.fromStart.has(talker.user));
+    if ('stage' in listener) {
+      await until('the start of the burst', () => listener.fromStart.has(talker.user)).catch(({ message }) => {
+        throw new Error(`${message}; ${listener.replayed} frames came by a replay, ${listener.heardOf(talker.user)} were heard`);
+      });
+    }
     const { mark } = listener;
     await talker.release();
     // What it is behind by it hears to its end.
