@@ -230,10 +230,7 @@ impl Lines {
     /// The way of a client's connection ends: it goes in its next pause, after `patience` at the latest. Whether it is here at
     /// all.
     pub(crate) fn hurry(&self, sid: Sid, patience: Duration) -> bool {
-        self.get(sid).is_some_and(|line| {
-            line.leaving.hurry(patience);
-            true
-        })
+        self.get(sid).map(|line| line.leaving.hurry(patience)).is_some()
     }
 
     fn is_severed(&self, sid: Sid) -> bool {

@@ -199,7 +199,8 @@ impl Forwarder {
         else {
             return false;
         };
-        let (parts, ()) = Request::delete(path.as_str()).body(()).unwrap_or_default().into_parts();
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = Method::DELETE;
         let Some(asked) = self.rewrite(node, path, &parts, Body::empty()) else { return false };
         self.requests.request(asked).await.is_ok_and(|answer| answer.status().is_success())
     }

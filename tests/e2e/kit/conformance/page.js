@@ -62,9 +62,7 @@ export async function installParties(/** @type {{flushMs: number, packets: numbe
       if (type === 'roster') for (const { talker, user } of detail.members) users.set(talker, user);
       if (type !== 'stats') outbox.push({ id, type, detail });
     };
-    const frame = (/** @type {any} */ { talker, start: isStart, redundant, packet }) => {
-      // A datagram may be lost: the frame behind START brings it along, and in an opening no other has one earlier packet.
-      const start = isStart || redundant.length === 1;
+    const frame = (/** @type {any} */ { talker, start, packet }) => {
       const replayed = talker >= REPLAYED ? 1 : 0;
       const user = users.get(talker % REPLAYED) ?? '';
       const last = outbox.at(-1);
